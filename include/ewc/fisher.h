@@ -1,0 +1,47 @@
+/* fisher.h: diagonal Fisher information, per sample, by one GEMM of squares per layer.
+ *
+ * EXACT      mean_x sum_y p(y|x) (d log p(y|x)/dtheta)^2 over the head's outputs, in H-1 back-propagated columns of a
+ *            factor S with S S^T = diag(p) - p p^T (reference 3.3). For sigmoid outputs: columns sqrt(p(1-p)) e_k;
+ *            for squared loss (unit-variance Gaussian): columns e_k.
+ * EMPIRICAL  mean_x (d log p(y_true|x)/dtheta)^2.
+ * SAMPLE     as EMPIRICAL with y drawn from the model.
+ * BATCHED    mean over batches of (mean-gradient of the batch)^2; only to reproduce peers.
+ *
+ * Squares of per-sample gradients of a dense layer: sum_n (delta_n a_n^T)^2 = (Delta o Delta)^T (A o A)
+ * (Dangel et al. 2020, arXiv:1912.10985). Weights of samples are ignored: all rows count equally. */
+#pragma once
+#include "net.h"
+#include "train.h"
+
+enum ewc_fisher {
+        EWC_FISHER_EXACT = 1,
+        EWC_FISHER_EMPIRICAL = 2,
+        EWC_FISHER_SAMPLE = 3,
+        EWC_FISHER_BATCHED = 4
+};                                                      /* on disk */
+EWC_API const char *ewc_fisher_name(enum ewc_fisher f); /* "exact" "empirical" "sample" "batched" */
+EWC_API int ewc_fisher_parse(const char *name, enum ewc_fisher *ret);
+
+EWC_API size_t ewc_fisher_workspace(
+    const struct ewc_net *net, const struct ewc_head *head, enum ewc_fisher kind, size_t B);
+
+/* sum (P, double) += squared gradients of the batch (BATCHED: the square of the batch mean, once). rng: SAMPLE
+ * only. Labels and targets of b are read by EMPIRICAL and BATCHED only. SAMPLE draws in row order, outputs of the
+ * head in ascending order: softmax one u64 per row (its upper 53 bits against the cumulative probabilities),
+ * sigmoid one per output, squared one normal per output. EWC_E_INVAL, EWC_E_DIM, EWC_E_LABEL, EWC_E_NONFINITE; sum
+ * is then untouched. */
+EWC_API int ewc_fisher_add(const struct ewc_net *net, enum ewc_fisher kind, const struct ewc_head *head,
+    const struct ewc_batch *b, struct ewc_rng *rng, double *sum, void *ws);
+
+struct ewc_fisher_info {
+        enum ewc_fisher kind;
+        uint64_t n_samples;   /* rows behind the mean (BATCHED: batches) */
+        uint64_t n_protected; /* P_prot */
+        double factor;        /* m = trace / P_prot: raw F = factor * stored F */
+        double trace;         /* sum of the raw F */
+};
+
+/* fisher (P) = sum / n / m, so that its mean over the protected parameters is 1, and the numbers beside it in *ret.
+ * An all-zero sum gives an all-zero Fisher with factor 0. EWC_E_NONFINITE. */
+EWC_API int ewc_fisher_finish(const struct ewc_spec *s, enum ewc_fisher kind, const struct ewc_head *head, uint64_t n,
+    const double *sum, float *fisher, struct ewc_fisher_info *ret);

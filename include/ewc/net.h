@@ -1,0 +1,90 @@
+/* net.h: a net described by data, its flat parameter vector, forward pass and heads.
+ *
+ * A spec lists the hidden layers; the output layer is a dense layer of n_outputs units without activation (logits),
+ * appended by the library. All parameters are one vector theta (P); layer l has W_l (units, inputs) row-major, then
+ * b_l (units), in layer order, the output layer last. Tensors are named views into it.
+ *
+ * A head is the set of outputs that are active for a task: all of them (shared head), a task's own rows (one head per
+ * task), or those known so far (growing head). Softmax and loss run over the active outputs only, so inactive rows
+ * have gradient and Fisher exactly 0 (van de Ven and Tolias 2019, section 4: multi-headed output layer). */
+#pragma once
+#include "ewc.h"
+#include "rng.h"
+
+enum ewc_layer_type { EWC_LAYER_DENSE = 1 }; /* on disk: never renumber */
+enum ewc_activation { EWC_ACT_NONE = 0, EWC_ACT_RELU = 1, EWC_ACT_TANH = 2, EWC_ACT_GELU = 3, EWC_ACT_SIGMOID = 4 };
+enum ewc_loss { EWC_LOSS_SOFTMAX = 1, EWC_LOSS_SIGMOID = 2, EWC_LOSS_SQUARED = 3 }; /* cross-entropies; 1/2 (z-t)^2 */
+
+/* Names used in JSON, SQL and messages: "dense"; "none" "relu" …; "softmax" "sigmoid" "squared". NULL / 0 if
+ * unknown. */
+EWC_API const char *ewc_layer_type_name(enum ewc_layer_type t);
+EWC_API const char *ewc_activation_name(enum ewc_activation a);
+EWC_API const char *ewc_loss_name(enum ewc_loss l);
+EWC_API int ewc_layer_type_parse(const char *name, enum ewc_layer_type *ret);
+EWC_API int ewc_activation_parse(const char *name, enum ewc_activation *ret);
+EWC_API int ewc_loss_parse(const char *name, enum ewc_loss *ret);
+
+struct ewc_layer {
+        enum ewc_layer_type type;
+        enum ewc_activation activation; /* GELU is the exact form x * Phi(x) */
+        uint32_t units;
+};
+
+struct ewc_spec {
+        uint32_t n_inputs;  /* I */
+        uint32_t n_outputs; /* O; at least 1 */
+        enum ewc_loss loss;
+        uint32_t n_layers; /* hidden layers, 0 is a linear model */
+        struct ewc_layer layers[EWC_MAX_LAYERS];
+};
+
+struct ewc_tensor { /* a named view of theta: "0.w", "0.b", …, "out.w", "out.b" */
+        char name[16];
+        size_t offset;       /* floats from the start of theta */
+        uint32_t rows, cols; /* a bias has cols 1 */
+};
+
+/* Checks every limit and that shapes follow; on failure why (if not NULL) names the layer, e.g. "layer 1: units
+ * 0, must be 1 to 65536"; hidden layers count from 0. */
+EWC_API int ewc_spec_check(const struct ewc_spec *s, char *why, size_t why_size);
+EWC_API size_t ewc_spec_params(const struct ewc_spec *s);  /* P of a checked spec */
+EWC_API size_t ewc_spec_tensors(const struct ewc_spec *s); /* 2 * (n_layers + 1) */
+EWC_API int ewc_spec_tensor(
+    const struct ewc_spec *s, size_t i, struct ewc_tensor *ret); /* in vector order, no gaps */
+
+/* Moves a vector of `from` into the layout of `to`, which may differ only by more outputs: old rows keep their values
+ * bit for bit; the new rows and biases come from fresh (P of to), or are 0 when fresh is NULL (Fisher, centre). */
+EWC_API int ewc_spec_grow(
+    const struct ewc_spec *from, const struct ewc_spec *to, const float *old, const float *fresh, float *ret);
+
+struct ewc_head {            /* NULL where a head is asked for means all outputs */
+        uint32_t n;          /* H */
+        const uint32_t *out; /* (H) ascending output indices */
+};
+
+/* Parameters that take part in the loss of a head: all but the inactive output rows (P_prot of the Fisher's mean). */
+EWC_API size_t ewc_spec_protected(const struct ewc_spec *s, const struct ewc_head *head);
+
+struct ewc_net; /* spec + theta */
+
+EWC_API int ewc_net_new(struct ewc_net **ret, const struct ewc_spec *s, const struct ewc_allocator *a);
+EWC_API void ewc_net_free(struct ewc_net *net); /* accepts NULL */
+EWC_API const struct ewc_spec *ewc_net_spec(const struct ewc_net *net);
+EWC_API size_t ewc_net_params(const struct ewc_net *net); /* P */
+EWC_API float *ewc_net_theta(struct ewc_net *net);        /* (P) borrowed; writable by its owner only */
+EWC_API const float *ewc_net_theta_const(const struct ewc_net *net);
+
+/* Weights and biases uniform in +-1/sqrt(fan_in), drawn in vector order. */
+EWC_API void ewc_net_init(struct ewc_net *net, struct ewc_rng *r);
+
+EWC_API size_t ewc_net_workspace(
+    const struct ewc_net *net, size_t B); /* bytes for forward; 64-aligned by the caller */
+
+/* y (B,O) = logits of x (B,I). A row's logits are the same bits alone and in any batch. EWC_E_DIM, EWC_E_NONFINITE
+ * (an output is not finite; y is then written). */
+EWC_API int ewc_net_forward(const struct ewc_net *net, size_t B, const float *x, float *y, void *ws);
+
+/* Turns logits y (B,O) into probs (B,H) over the head: softmax, element-wise sigmoid, or the plain value.
+ * EWC_E_DIM, EWC_E_INVAL (head), EWC_E_NONFINITE (a logit is not finite). */
+EWC_API int ewc_net_probs(
+    const struct ewc_net *net, const struct ewc_head *head, size_t B, const float *y, float *probs);

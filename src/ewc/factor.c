@@ -1,0 +1,122 @@
+/* factor.c: the columns that are back-propagated for a Fisher, at the logits of one sample.
+ *
+ * EXACT needs any S with S S^T = the Fisher of the output distribution. For softmax that is diag(p) - p p^T, and its
+ * Cholesky factor in tail form has H-1 columns (reference continual-learning, 3.3 (b)): with the most probable output
+ * last and t_k = sum_{j>=k} p_j,
+ *     r_k = sqrt(p_k t_{k+1} / t_k),  S[k][k] = r_k,  S[j][k] = -(p_j / t_{k+1}) r_k for j > k,  0 above.
+ * Most probable last keeps t_{k+1} >= 1/H, so no column underflows. Sigmoid: sqrt(p (1-p)) e_k. Squared loss, a
+ * Gaussian of variance 1: e_k. EMPIRICAL and SAMPLE are one column, the delta of a label given or drawn. */
+#include "ewc/factor.h"
+
+#include <math.h>
+#include <string.h>
+
+uint32_t ewc_factor_columns(const struct ewc_spec *s, const struct ewc_head *head, enum ewc_fisher kind)
+{
+        uint32_t H = ewc_head_n(s, head);
+
+        if (kind != EWC_FISHER_EXACT)
+                return 1;
+        return s->loss == EWC_LOSS_SOFTMAX ? H - 1 : H;
+}
+
+/* Output index of position k when the most probable one stands last. */
+static uint32_t at(const struct ewc_head *head, uint32_t H, uint32_t top, uint32_t k)
+{
+        uint32_t h = k + 1 == H ? top : k < top ? k : k + 1;
+
+        return ewc_head_out(head, h);
+}
+
+static void softmax_columns(const struct ewc_factor *f, const float *z, uint32_t k0, uint32_t n, float *ret)
+{
+        const struct ewc_head *head = f->head;
+        const uint32_t H = ewc_head_n(f->spec, head), O = f->spec->n_outputs;
+        double *p = f->p, *tail = f->tail;
+        uint32_t top;
+        double top_p;
+
+        ewc_softmax_row(H, head, z, p, &top);
+        top_p = p[top];
+        memmove(p + top, p + top + 1, (H - 1 - top) * sizeof(*p));
+        p[H - 1] = top_p;
+        tail[H - 1] = top_p;
+        for (uint32_t k = H - 1; k-- > 0;)
+                tail[k] = tail[k + 1] + p[k];
+        for (uint32_t k = k0; k < k0 + n; k++, ret += O) {
+                double r = sqrt(p[k] * tail[k + 1] / tail[k]), scale = -r / tail[k + 1];
+
+                memset(ret, 0, O * sizeof(*ret));
+                ret[at(head, H, top, k)] = (float)r;
+                for (uint32_t j = k + 1; j < H; j++)
+                        ret[at(head, H, top, j)] = (float)(p[j] * scale);
+        }
+}
+
+static void unit_columns(const struct ewc_factor *f, const float *z, uint32_t k0, uint32_t n, float *ret)
+{
+        const uint32_t O = f->spec->n_outputs;
+
+        for (uint32_t k = k0; k < k0 + n; k++, ret += O) {
+                uint32_t o = ewc_head_out(f->head, k);
+                double v = (double)z[o];
+
+                memset(ret, 0, O * sizeof(*ret));
+                ret[o] = f->spec->loss == EWC_LOSS_SQUARED ? 1.0f : (float)sqrt(ewc_sigmoid(v) * ewc_sigmoid(-v));
+        }
+}
+
+static double draw_unit(struct ewc_rng *rng)
+{
+        return (double)(ewc_rng_u64(rng) >> 11) * 0x1p-53;
+}
+
+static void sample_softmax(const struct ewc_factor *f, const float *z, struct ewc_rng *rng, float *ret)
+{
+        const uint32_t H = ewc_head_n(f->spec, f->head);
+        double u = draw_unit(rng), sum = 0, rest;
+        uint32_t top, y = 0;
+
+        rest = ewc_softmax_row(H, f->head, z, f->p, &top);
+        for (uint32_t h = 0; h < H; h++) {
+                if (f->p[h] > 0)
+                        y = h; /* the last possible one, should rounding leave the sum below u */
+                sum += f->p[h];
+                if (u < sum)
+                        break;
+        }
+        for (uint32_t h = 0; h < H; h++)
+                ret[ewc_head_out(f->head, h)] = (float)f->p[h];
+        ret[ewc_head_out(f->head, y)] = (float)(y == top ? -rest / (1 + rest) : f->p[y] - 1);
+}
+
+static void sample_column(const struct ewc_factor *f, const float *z, struct ewc_rng *rng, float *ret)
+{
+        memset(ret, 0, f->spec->n_outputs * sizeof(*ret));
+        if (f->spec->loss == EWC_LOSS_SOFTMAX) {
+                sample_softmax(f, z, rng, ret);
+                return;
+        }
+        for (uint32_t h = 0; h < ewc_head_n(f->spec, f->head); h++) {
+                uint32_t o = ewc_head_out(f->head, h);
+                double p = ewc_sigmoid((double)z[o]);
+
+                if (f->spec->loss == EWC_LOSS_SQUARED)
+                        ret[o] = (float)-ewc_rng_normal(rng);
+                else
+                        ret[o] = (float)(draw_unit(rng) < p ? -ewc_sigmoid(-(double)z[o]) : p);
+        }
+}
+
+void ewc_factor_fill(const struct ewc_factor *f, const struct ewc_net *net, const struct ewc_batch *b, size_t row,
+    const float *z, uint32_t k0, uint32_t n, struct ewc_rng *rng, float *ret)
+{
+        if (f->kind == EWC_FISHER_EMPIRICAL)
+                ewc_loss_row(net, f->head, b, row, z, f->p, ret);
+        else if (f->kind == EWC_FISHER_SAMPLE)
+                sample_column(f, z, rng, ret);
+        else if (f->spec->loss == EWC_LOSS_SOFTMAX)
+                softmax_columns(f, z, k0, n, ret);
+        else
+                unit_columns(f, z, k0, n, ret);
+}

@@ -1,0 +1,263 @@
+/* fisher.c: diagonal Fisher information of a batch, and its canonical scale.
+ *
+ * Per sample n the columns of factor.c run backwards through the net as rows of one matrix D (sample, column). At
+ * layer l their squares sum over the columns into Q_l (B,out), and at the end one product per layer gives all
+ * squares of per-sample gradients: sum_n,k (delta_nk a_n^T)^2 = Q_l^T (A_l o A_l), since a_n does not depend on k.
+ * D is worked through in blocks of a bounded number of rows; Q is kept for the whole batch. Products are float,
+ * the running sum is double. BATCHED is the square of an ordinary gradient. */
+#include "ewc/factor.h"
+
+#include <math.h>
+#include <string.h>
+
+enum {
+        BLOCK_ROWS = 1024,   /* rows of D at a time: near the best rate of the product, a few MiB for common widths */
+        BLOCK_COLUMNS = 256, /* columns of one sample at a time */
+};
+
+static const struct ewc_name names[] = {
+    {EWC_FISHER_EXACT, "exact"},
+    {EWC_FISHER_EMPIRICAL, "empirical"},
+    {EWC_FISHER_SAMPLE, "sample"},
+    {EWC_FISHER_BATCHED, "batched"},
+};
+#define N_NAMES (sizeof(names) / sizeof(names[0]))
+
+const char *ewc_fisher_name(enum ewc_fisher f)
+{
+        return ewc_name_find(names, N_NAMES, (int)f);
+}
+
+int ewc_fisher_parse(const char *name, enum ewc_fisher *ret)
+{
+        int v, r = ewc_name_parse(names, N_NAMES, name, &v);
+
+        if (r == 0)
+                *ret = (enum ewc_fisher)v;
+        return r;
+}
+
+struct space {
+        struct ewc_tape tape;
+        float *q[EWC_MAX_LAYERS + 1]; /* (B,out) */
+        float *d[2];                  /* (block, widest layer) */
+        float *square;                /* (B, widest input) */
+        float *product;               /* largest W */
+        double *column;               /* (widest layer) */
+        double *p, *tail;             /* (H) */
+        uint32_t K, block_k;          /* columns of a sample; of them at a time */
+        size_t block_n;               /* samples at a time */
+};
+
+static size_t space_carve(const struct ewc_net *net, const struct ewc_head *head, enum ewc_fisher kind, size_t B,
+    void *base, struct space *ret)
+{
+        const uint32_t H = ewc_head_n(&net->spec, head);
+        struct ewc_carve c = {.base = base};
+        size_t max_in = 0, max_w = 0, rows;
+
+        ret->K = ewc_factor_columns(&net->spec, head, kind);
+        ret->block_k = ret->K < 1 ? 1 : ret->K > BLOCK_COLUMNS ? BLOCK_COLUMNS : ret->K;
+        ret->block_n = BLOCK_ROWS / ret->block_k;
+        ret->block_n = ret->block_n > B ? B : ret->block_n;
+        rows = ret->block_n * ret->block_k;
+        ewc_tape_carve(net, B, &c, &ret->tape);
+        for (uint32_t l = 0; l < net->n_dense; l++) {
+                const struct ewc_dense *d = &net->dense[l];
+                size_t w = (size_t)d->in * d->out;
+
+                ret->q[l] = ewc_carve(&c, B * d->out, sizeof(float));
+                max_in = d->in > max_in ? d->in : max_in;
+                max_w = w > max_w ? w : max_w;
+        }
+        ret->d[0] = ewc_carve(&c, rows * net->max_out, sizeof(float));
+        ret->d[1] = ewc_carve(&c, rows * net->max_out, sizeof(float));
+        ret->square = ewc_carve(&c, B * max_in, sizeof(float));
+        ret->product = ewc_carve(&c, max_w, sizeof(float));
+        ret->column = ewc_carve(&c, net->max_out, sizeof(double));
+        ret->p = ewc_carve(&c, H, sizeof(double));
+        ret->tail = ewc_carve(&c, H, sizeof(double));
+        return c.used;
+}
+
+static size_t batched_carve(const struct ewc_net *net, size_t B, void *base, float **ret_grad, void **ret_train)
+{
+        struct ewc_carve c = {.base = base};
+
+        *ret_grad = ewc_carve(&c, net->n_params, sizeof(float));
+        *ret_train = ewc_carve(&c, ewc_train_workspace(net, B), 1);
+        return c.used;
+}
+
+size_t ewc_fisher_workspace(const struct ewc_net *net, const struct ewc_head *head, enum ewc_fisher kind, size_t B)
+{
+        struct space sp;
+        float *grad;
+        void *train;
+
+        if (kind == EWC_FISHER_BATCHED)
+                return batched_carve(net, B, NULL, &grad, &train);
+        return space_carve(net, head, kind, B, NULL, &sp);
+}
+
+EWC_CLONES static void square_to(size_t n, const float *restrict x, float *restrict ret)
+{
+        for (size_t i = 0; i < n; i++)
+                ret[i] = x[i] * x[i];
+}
+
+EWC_CLONES static void square_add(size_t n, const float *restrict x, float *restrict sum)
+{
+        for (size_t i = 0; i < n; i++)
+                sum[i] += x[i] * x[i];
+}
+
+EWC_CLONES static void flush(size_t n, const float *restrict x, double *restrict sum)
+{
+        for (size_t i = 0; i < n; i++)
+                sum[i] += (double)x[i];
+}
+
+EWC_CLONES static void flush_square(size_t n, const float *restrict x, double *restrict sum)
+{
+        for (size_t i = 0; i < n; i++)
+                sum[i] += (double)x[i] * (double)x[i];
+}
+
+/* Rows n0 .. n0+n-1 of the batch, k columns each, already at the logits in d[0]: down the net, squares into Q. */
+static void run_block(const struct ewc_net *net, struct space *sp, size_t n0, size_t n, size_t k)
+{
+        struct ewc_tape part = {{0}, {0}};
+
+        for (uint32_t l = net->n_dense; l-- > 0;) {
+                const size_t U = net->dense[l].out;
+                float *d = sp->d[0];
+
+                for (size_t r = 0; r < n * k; r++)
+                        square_add(U, d + r * U, sp->q[l] + (n0 + r / k) * U);
+                if (l == 0)
+                        break;
+                part.a[l - 1] = sp->tape.a[l - 1] + n0 * net->dense[l].in;
+                if (sp->tape.slope[l - 1])
+                        part.slope[l - 1] = sp->tape.slope[l - 1] + n0 * net->dense[l].in;
+                ewc_dense_back(net, l, n, k, &part, d, sp->d[1]);
+                sp->d[0] = sp->d[1];
+                sp->d[1] = d;
+        }
+}
+
+/* sum += Q_l^T (A_l o A_l) and the column sums of Q_l, for every layer. */
+static void add_squares(const struct ewc_net *net, const struct ewc_batch *b, const struct space *sp, double *sum)
+{
+        for (uint32_t l = 0; l < net->n_dense; l++) {
+                const struct ewc_dense *d = &net->dense[l];
+
+                square_to(b->n * d->in, l == 0 ? b->x : sp->tape.a[l - 1], sp->square);
+                ewc_gemm_tn(d->out, d->in, b->n, 1.0f, sp->q[l], sp->square, 0.0f, sp->product);
+                flush((size_t)d->out * d->in, sp->product, sum + d->w);
+                for (size_t n = 0; n < b->n; n++)
+                        flush(d->out, sp->q[l] + n * d->out, sum + d->b);
+        }
+}
+
+static int add_per_sample(const struct ewc_net *net, enum ewc_fisher kind, const struct ewc_head *head,
+    const struct ewc_batch *b, struct ewc_rng *rng, double *sum, void *ws)
+{
+        const uint32_t O = net->spec.n_outputs, last = net->n_dense - 1;
+        struct ewc_factor factor = {.kind = kind, .spec = &net->spec, .head = head};
+        struct space sp;
+
+        space_carve(net, head, kind, b->n, ws, &sp);
+        factor.p = sp.p;
+        factor.tail = sp.tail;
+        ewc_tape_forward(net, b->n, b->x, &sp.tape);
+        if (!ewc_finite_all(b->n * O, sp.tape.a[last]) || !ewc_finite_all(b->n * net->spec.n_inputs, b->x))
+                return EWC_E_NONFINITE;
+        for (uint32_t l = 0; l < net->n_dense; l++)
+                memset(sp.q[l], 0, b->n * net->dense[l].out * sizeof(float));
+        for (size_t n0 = 0; n0 < b->n; n0 += sp.block_n) {
+                size_t n = b->n - n0 < sp.block_n ? b->n - n0 : sp.block_n;
+
+                for (uint32_t k0 = 0; k0 < sp.K; k0 += sp.block_k) {
+                        uint32_t k = sp.K - k0 < sp.block_k ? sp.K - k0 : sp.block_k;
+
+                        for (size_t i = 0; i < n; i++)
+                                ewc_factor_fill(&factor, net, b, n0 + i, sp.tape.a[last] + (n0 + i) * O, k0, k, rng,
+                                    sp.d[0] + i * k * O);
+                        run_block(net, &sp, n0, n, k);
+                }
+        }
+        add_squares(net, b, &sp, sum);
+        return 0;
+}
+
+static int add_batched(
+    const struct ewc_net *net, const struct ewc_head *head, const struct ewc_batch *b, double *sum, void *ws)
+{
+        float *grad;
+        void *train;
+        double loss;
+        int r;
+
+        batched_carve(net, b->n, ws, &grad, &train);
+        r = ewc_train_grad(net, head, b, 1.0, false, grad, &loss, train);
+        if (r < 0)
+                return r;
+        flush_square(net->n_params, grad, sum);
+        return 0;
+}
+
+int ewc_fisher_add(const struct ewc_net *net, enum ewc_fisher kind, const struct ewc_head *head,
+    const struct ewc_batch *b, struct ewc_rng *rng, double *sum, void *ws)
+{
+        struct ewc_batch unweighted = *b;
+        int r;
+
+        unweighted.weight = NULL;
+        if (!ewc_fisher_name(kind) || (kind == EWC_FISHER_SAMPLE && !rng))
+                return EWC_E_INVAL;
+        if (kind == EWC_FISHER_BATCHED)
+                return add_batched(net, head, &unweighted, sum, ws);
+        if (kind == EWC_FISHER_EMPIRICAL)
+                r = ewc_batch_check(net, head, &unweighted);
+        else
+                r = ewc_head_check(&net->spec, head);
+        if (r < 0)
+                return r;
+        if (b->n == 0 || b->n > EWC_MAX_BATCH)
+                return EWC_E_DIM;
+        if (!b->x)
+                return EWC_E_INVAL;
+        return add_per_sample(net, kind, head, &unweighted, rng, sum, ws);
+}
+
+int ewc_fisher_finish(const struct ewc_spec *s, enum ewc_fisher kind, const struct ewc_head *head, uint64_t n,
+    const double *sum, float *fisher, struct ewc_fisher_info *ret)
+{
+        struct ewc_fisher_info info = {.kind = kind, .n_samples = n};
+        const size_t P = ewc_spec_params(s);
+        double trace = 0, scale;
+        int r = ewc_head_check(s, head);
+
+        if (r < 0)
+                return r;
+        if (n == 0 || !ewc_fisher_name(kind))
+                return EWC_E_INVAL;
+        for (size_t i = 0; i < P; i++) {
+                if (!(sum[i] >= 0) || !isfinite(sum[i]))
+                        return EWC_E_NONFINITE;
+                trace += sum[i];
+        }
+        info.n_protected = ewc_spec_protected(s, head);
+        info.trace = trace / (double)n;
+        info.factor = info.trace / (double)info.n_protected;
+        if (!isfinite(info.trace))
+                return EWC_E_NONFINITE;
+        scale = info.factor > 0 ? 1 / ((double)n * info.factor) : 0;
+        if (!isfinite(scale)) /* so small that its reciprocal overflows: nothing is protected */
+                scale = info.factor = 0;
+        for (size_t i = 0; i < P; i++)
+                fisher[i] = (float)(sum[i] * scale);
+        *ret = info;
+        return 0;
+}

@@ -1,0 +1,116 @@
+/* internal.h: what the files of libewc share and nobody else sees.
+ *
+ * The stack of a net is a list of dense layers, the output layer last. A tape holds what one forward pass leaves for
+ * the backward pass. Workspaces are carved twice by the same layout function: once with no base to learn the size,
+ * once over the caller's block. Letters for shapes as in ewc.h; R rows of back-propagated columns. */
+#pragma once
+#include <ewc/ewc.h>
+#include <ewc/net.h>
+#include <ewc/train.h>
+
+/* One loop, several instruction sets, chosen by the loader. The build forbids fused multiply-add in these files, so
+ * every variant gives the same bits. Sanitizers that instrument before relocation cannot run the choice. */
+#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && !defined(__SANITIZE_THREAD__) &&              \
+    !defined(__SANITIZE_ADDRESS__)
+#define EWC_CLONES __attribute__((target_clones("default", "avx2", "avx512f")))
+#else
+#define EWC_CLONES
+#endif
+/* Before a loop over arrays that do not overlap, where restrict is lost on the way through a struct. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define EWC_APART _Pragma("GCC ivdep")
+#else
+#define EWC_APART
+#endif
+#define EWC_INLINE static inline __attribute__((always_inline))
+
+struct ewc_dense {
+        uint32_t in, out;
+        enum ewc_activation activation; /* NONE for the output layer */
+        size_t w, b;                    /* offsets in theta: W (out,in), b (out) */
+};
+
+struct ewc_net {
+        struct ewc_spec spec;
+        struct ewc_allocator allocator;
+        float *theta; /* (P), in the same block as this struct */
+        size_t n_params;
+        uint32_t n_dense;    /* spec.n_layers + 1 */
+        uint32_t max_hidden; /* widest hidden layer, 0 without one */
+        uint32_t max_out;    /* widest layer, outputs included */
+        struct ewc_dense dense[EWC_MAX_LAYERS + 1];
+};
+
+/* mem.c */
+struct ewc_carve {
+        char *base; /* NULL: only count */
+        size_t used;
+};
+void *ewc_carve(struct ewc_carve *c, size_t n, size_t size); /* 64-aligned piece of n elements */
+struct ewc_allocator ewc_allocator_or_default(const struct ewc_allocator *a);
+
+/* ewc.c */
+struct ewc_name {
+        int value;
+        char name[12];
+};
+const char *ewc_name_find(const struct ewc_name *table, size_t n, int value); /* NULL if unknown */
+int ewc_name_parse(const struct ewc_name *table, size_t n, const char *name, int *ret);
+bool ewc_finite_all(size_t n, const float *x);
+
+/* spec.c */
+void ewc_spec_dense(const struct ewc_spec *s, uint32_t l, struct ewc_dense *ret);
+int ewc_head_check(const struct ewc_spec *s, const struct ewc_head *head);
+static inline uint32_t ewc_head_n(const struct ewc_spec *s, const struct ewc_head *head)
+{
+        return head ? head->n : s->n_outputs;
+}
+static inline uint32_t ewc_head_out(const struct ewc_head *head, uint32_t h)
+{
+        return head ? head->out[h] : h;
+}
+
+/* blas.c: row-major products. beta is 0 or 1; with 0 the old content of C is not read. */
+void ewc_gemm_nt(
+    size_t M, size_t N, size_t K, const float *A, const float *B, float *C); /* C (M,N) = A (M,K) B (N,K)^T */
+void ewc_gemm_nn(
+    size_t M, size_t N, size_t K, const float *A, const float *B, float *C); /* C (M,N) = A (M,K) B (K,N) */
+void ewc_gemm_tn(size_t M, size_t N, size_t K, float alpha, const float *A, const float *B, float beta,
+    float *C); /* C (M,N) = alpha A (K,M)^T B (K,N) + beta C */
+
+/* rows.c: Y (B,O) = X (B,I) W (O,I)^T, each row the same bits whatever B is. */
+void ewc_rows_product(size_t B, size_t O, size_t I, const float *x, const float *w, float *y);
+
+/* act.c */
+bool ewc_act_keeps_slope(enum ewc_activation a); /* its slope cannot be read off its output: forward stores it */
+/* y (B,U) = act(y + bias); slope (B,U) = act' where it is kept and slope is not NULL. */
+void ewc_act_forward(enum ewc_activation a, size_t B, size_t U, const float *bias, float *y, float *slope);
+/* delta (B*repeat,U) *= act' of row n / repeat, read off the output y or from the kept slope. */
+void ewc_act_backward(
+    enum ewc_activation a, size_t B, size_t U, size_t repeat, const float *y, const float *slope, float *delta);
+
+/* dense.c */
+struct ewc_tape {
+        float *a[EWC_MAX_LAYERS + 1];     /* (B,out) output of layer l; the last are the logits */
+        float *slope[EWC_MAX_LAYERS + 1]; /* (B,out) where the activation keeps it, else NULL */
+};
+void ewc_tape_carve(const struct ewc_net *net, size_t B, struct ewc_carve *c, struct ewc_tape *ret);
+void ewc_dense_forward(const struct ewc_net *net, uint32_t l, size_t B, const float *x, float *y, float *slope);
+/* delta (B,out): gradient by the pre-activation. grad (P) = beta grad + alpha * gradient of layer l. */
+void ewc_dense_grad(const struct ewc_net *net, uint32_t l, size_t B, const float *x, const float *delta, float alpha,
+    float beta, float *grad, double *column);
+/* ret (R,in) = delta (R,out) W_l, then times act' of layer l-1: R = B * repeat rows, row r belongs to sample
+ * r/repeat. */
+void ewc_dense_back(const struct ewc_net *net, uint32_t l, size_t B, size_t repeat, const struct ewc_tape *tape,
+    const float *delta, float *ret);
+void ewc_tape_forward(const struct ewc_net *net, size_t B, const float *x, const struct ewc_tape *tape);
+
+/* loss.c */
+int ewc_batch_check(const struct ewc_net *net, const struct ewc_head *head, const struct ewc_batch *b);
+/* p (H) = softmax of the active logits; *ret_top the most probable, the return value (1 - p_top) / p_top. */
+double ewc_softmax_row(uint32_t H, const struct ewc_head *head, const float *z, double *p, uint32_t *ret_top);
+/* Loss of row n of the batch with logits z (O); delta (O), if not NULL, = d loss / dz, 0 outside the head. p (H) is
+ * scratch, softmax only. */
+double ewc_loss_row(const struct ewc_net *net, const struct ewc_head *head, const struct ewc_batch *b, size_t n,
+    const float *z, double *p, float *delta);
+double ewc_sigmoid(double z);

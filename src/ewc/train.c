@@ -1,0 +1,130 @@
+/* train.c: gradient of the mean loss of a batch, and scoring.
+ *
+ * One forward pass onto a tape, one backward pass with two delta buffers used in turn. The factor scale/B enters as
+ * alpha of the weight products, so delta stays free of it. */
+#include "ewc/internal.h"
+
+#include <math.h>
+
+struct space {
+        struct ewc_tape tape;
+        float *delta[2]; /* (B, widest layer) */
+        double *column;  /* (widest layer) */
+        double *p;       /* (O) */
+};
+
+static size_t space_carve(const struct ewc_net *net, size_t B, void *base, struct space *ret)
+{
+        struct ewc_carve c = {.base = base};
+
+        ewc_tape_carve(net, B, &c, &ret->tape);
+        ret->delta[0] = ewc_carve(&c, B * net->max_out, sizeof(float));
+        ret->delta[1] = ewc_carve(&c, B * net->max_out, sizeof(float));
+        ret->column = ewc_carve(&c, net->max_out, sizeof(double));
+        ret->p = ewc_carve(&c, net->spec.n_outputs, sizeof(double));
+        return c.used;
+}
+
+size_t ewc_train_workspace(const struct ewc_net *net, size_t B)
+{
+        struct space sp;
+
+        return space_carve(net, B, NULL, &sp);
+}
+
+static double loss_and_delta(
+    const struct ewc_net *net, const struct ewc_head *head, const struct ewc_batch *b, const struct space *sp)
+{
+        const uint32_t O = net->spec.n_outputs;
+        const float *z = sp->tape.a[net->n_dense - 1];
+        double sum = 0;
+
+        for (size_t n = 0; n < b->n; n++) {
+                float *delta = sp->delta[0] + n * O;
+                double loss = ewc_loss_row(net, head, b, n, z + n * O, sp->p, delta);
+
+                if (b->weight) {
+                        loss *= (double)b->weight[n];
+                        for (uint32_t o = 0; o < O; o++)
+                                delta[o] *= b->weight[n];
+                }
+                sum += loss;
+        }
+        return sum / (double)b->n;
+}
+
+int ewc_train_grad(const struct ewc_net *net, const struct ewc_head *head, const struct ewc_batch *b, double scale,
+    bool add, float *grad, double *ret_loss, void *ws)
+{
+        struct space sp;
+        float alpha, beta = add ? 1.0f : 0.0f;
+        double loss;
+        int r = ewc_batch_check(net, head, b);
+
+        if (r < 0)
+                return r;
+        space_carve(net, b->n, ws, &sp);
+        ewc_tape_forward(net, b->n, b->x, &sp.tape);
+        loss = loss_and_delta(net, head, b, &sp);
+        if (!isfinite(loss) || !isfinite(scale) || !ewc_finite_all(b->n * net->spec.n_inputs, b->x))
+                return EWC_E_NONFINITE;
+        alpha = (float)(scale / (double)b->n);
+        for (uint32_t l = net->n_dense; l-- > 0;) {
+                const float *x = l == 0 ? b->x : sp.tape.a[l - 1];
+
+                ewc_dense_grad(net, l, b->n, x, sp.delta[0], alpha, beta, grad, sp.column);
+                if (l > 0) {
+                        float *swap = sp.delta[0];
+
+                        ewc_dense_back(net, l, b->n, 1, &sp.tape, sp.delta[0], sp.delta[1]);
+                        sp.delta[0] = sp.delta[1];
+                        sp.delta[1] = swap;
+                }
+        }
+        *ret_loss = loss;
+        return 0;
+}
+
+static bool row_correct(
+    const struct ewc_net *net, const struct ewc_head *head, const struct ewc_batch *b, size_t n, const float *z)
+{
+        const struct ewc_spec *s = &net->spec;
+        uint32_t H = ewc_head_n(s, head), top = ewc_head_out(head, 0);
+
+        if (s->loss == EWC_LOSS_SQUARED)
+                return false;
+        for (uint32_t h = 0; h < H; h++) {
+                uint32_t o = ewc_head_out(head, h);
+
+                if (s->loss == EWC_LOSS_SIGMOID && (b->target[n * s->n_outputs + o] > 0.5f) != (z[o] > 0.0f))
+                        return false;
+                top = z[o] > z[top] ? o : top;
+        }
+        return s->loss == EWC_LOSS_SIGMOID || top == (uint32_t)b->label[n];
+}
+
+int ewc_train_score(const struct ewc_net *net, const struct ewc_head *head, const struct ewc_batch *b,
+    struct ewc_score *score, void *ws)
+{
+        const uint32_t O = net->spec.n_outputs;
+        struct ewc_score got = {.n = b->n};
+        struct space sp;
+        int r = ewc_batch_check(net, head, b);
+
+        if (r < 0)
+                return r;
+        space_carve(net, b->n, ws, &sp);
+        ewc_tape_forward(net, b->n, b->x, &sp.tape);
+        for (size_t n = 0; n < b->n; n++) {
+                const float *z = sp.tape.a[net->n_dense - 1] + n * O;
+
+                got.loss_sum += ewc_loss_row(net, head, b, n, z, sp.p, NULL);
+                got.correct += row_correct(net, head, b, n, z);
+        }
+        if (!isfinite(got.loss_sum) || !ewc_finite_all(b->n * net->spec.n_inputs, b->x))
+                return EWC_E_NONFINITE;
+        score->n += got.n;
+        score->correct += got.correct;
+        score->loss_sum += got.loss_sum;
+        return 0;
+}

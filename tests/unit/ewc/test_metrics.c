@@ -1,0 +1,42 @@
+/* test_metrics.c: a matrix worked out by hand; entries above the diagonal are never read. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <math.h>
+
+#include <ewc/metrics.h>
+
+static void by_hand(void **state)
+{
+        const double R[9] = {0.9, NAN, NAN, 0.95, 0.8, NAN, 0.7, 0.85, 0.6};
+
+        (void)state;
+        assert_true(fabs(ewc_metrics_accuracy(3, R) - (0.7 + 0.85 + 0.6) / 3) < 1e-15);
+        assert_true(fabs(ewc_metrics_forgetting(3, R) - (0.25 - 0.05) / 2) < 1e-15); /* best of task 0 is 0.95 */
+        assert_true(fabs(ewc_metrics_backward_transfer(3, R) - (-0.2 + 0.05) / 2) < 1e-15);
+}
+
+static void short_runs(void **state)
+{
+        const double one[1] = {0.5}, two[4] = {0.9, NAN, 0.4, 0.8};
+
+        (void)state;
+        assert_true(ewc_metrics_accuracy(1, one) == 0.5);
+        assert_true(ewc_metrics_forgetting(1, one) == 0 && ewc_metrics_backward_transfer(1, one) == 0);
+        assert_true(fabs(ewc_metrics_forgetting(2, two) - 0.5) < 1e-15);
+        assert_true(fabs(ewc_metrics_backward_transfer(2, two) + 0.5) < 1e-15);
+        assert_true(ewc_metrics_accuracy(0, NULL) == 0 && ewc_metrics_forgetting(0, NULL) == 0);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+            cmocka_unit_test(by_hand),
+            cmocka_unit_test(short_runs),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
