@@ -1,0 +1,125 @@
+/* learn_job.h: everything a learner needs to know, as plain data; the contract between daemon, learner and tests.
+ *
+ * Pointers are borrowed from the bundle's mapping or the caller. Inputs are already scaled (model's scale and offset
+ * applied), labels are absolute output indices of `net`. */
+#pragma once
+#include "domain/types.h"
+#include <ewc/fisher.h>
+#include <ewc/net.h>
+#include <ewc/rng.h>
+#include <ewc/train.h>
+
+enum learn_method { LEARN_EWC = 1, LEARN_PLAIN = 2, LEARN_JOINT = 3 }; /* in bundles: never renumber */
+const char *learn_method_name(enum learn_method m); /* "ewc" "plain" "joint" */
+bool learn_method_parse(const char *name, enum learn_method *ret);
+
+struct learn_rows { /* labelled rows of one task */
+        uint64_t task;        /* task_id */
+        struct ewc_head head; /* its active outputs */
+        size_t n;
+        const float *x;       /* (n,I) */
+        const int32_t *label; /* (n) softmax; else NULL */
+        const float *target;  /* (n,O) sigmoid, squared; else NULL */
+        const float *weight;  /* (n), or NULL for 1; holdouts have none */
+};
+
+struct learn_past { /* a closed task's protection */
+        uint64_t task;
+        double alpha;
+        const float *fisher; /* (P) mean 1 over its protected parameters, zero-padded to the present outputs */
+        const float *anchor; /* (P) theta at its close */
+};
+
+struct learn_plan {
+        enum learn_method method;
+        struct ewc_optim optim;
+        uint32_t epochs;  /* passes over train (joint: over the union of all rows); used when steps is 0 */
+        uint32_t steps;   /* optimiser steps in all; 0: by epochs */
+        uint32_t batch;
+        double lambda;    /* canonical scale; ignored when lambda_auto and for plain and joint */
+        bool lambda_auto; /* search by domain/lambda.h */
+        enum ewc_fisher fisher;
+        uint32_t fisher_samples; /* 0: all rows; else drawn evenly over classes */
+        uint32_t replay_per_class; /* rows of each closed task's classes mixed in; 0: none. Not for joint */
+        uint64_t seed;
+        uint32_t threads; /* BLAS threads; part of the result's reproducibility */
+};
+
+struct learn_state; /* below: all a later run needs to go on bit for bit */
+
+struct learn_job {
+        enum job_kind kind; /* JOB_CONSOLIDATE, or JOB_ROLLOVER: adds the Fisher pass */
+        uint64_t id;        /* job_id; 0 outside the daemon */
+        struct ewc_spec net;
+        const float *theta; /* (P) the champion, grown to the present outputs; training starts here */
+        size_t n_past;
+        const struct learn_past *past;
+        struct learn_rows train; /* the open task */
+        size_t n_replay;
+        const struct learn_rows *replay; /* retained rows of closed tasks (replay, joint) */
+        size_t n_holdout;
+        const struct learn_rows *holdout; /* every task's, never trained on; the open task's last */
+        struct learn_plan plan;
+        const struct learn_state *resume; /* NULL, or the last checkpoint of this very job */
+};
+
+enum learn_outcome { LEARN_DONE = 0, LEARN_STOPPED = 1, LEARN_DIVERGED = 2 };
+
+enum { LEARN_MAX_TRIES = 8 };
+
+struct learn_try { /* one lambda tried */
+        double lambda;
+        double accuracy;     /* open task's holdout (train rows when there is no holdout); squared loss: 1/(1+loss) */
+        double past_accuracy; /* mean over closed tasks' holdouts; NaN if none */
+        double penalty, loss; /* at the end of the try */
+        double seconds;       /* filled by the process, 0 in pure runs */
+};
+
+enum learn_phase { LEARN_PHASE_TRAIN = 1, LEARN_PHASE_FISHER = 2, LEARN_PHASE_DONE = 3 }; /* in checkpoints */
+
+struct learn_state {
+        enum learn_phase phase;
+        uint32_t try;        /* 0-based index of the lambda try under way */
+        uint32_t epoch;      /* finished epochs of this try */
+        uint64_t step;       /* optimiser steps of this try */
+        double lambda;       /* of this try */
+        uint32_t n_tries;
+        struct learn_try tries[LEARN_MAX_TRIES];
+        double loss, penalty; /* of the last epoch */
+        size_t n_params;
+        const float *theta;  /* (P) */
+        size_t n_optim;
+        const float *optim;  /* (n_optim) optimiser state */
+        const float *best;   /* (P) best theta so far among finished tries, or NULL */
+        double best_lambda;
+        size_t n_before;                    /* evaluations measured before the first step */
+        const struct evaluation *before;
+        uint64_t fisher_done;               /* rows already in fisher_sum */
+        const double *fisher_sum;           /* (P), phase FISHER only */
+};
+
+struct learn_progress { /* lives during the call */
+        enum learn_phase phase;
+        uint32_t try, epoch, epochs; /* epoch: finished ones */
+        uint64_t step, steps;        /* in all epochs of this try */
+        double fraction;             /* 0..1 of the whole job, never falls */
+        double lambda, loss, penalty; /* means over the last slice */
+        double penalty_ratio;        /* penalty / (loss + penalty) */
+        const struct learn_state *state; /* not NULL where a checkpoint may be taken (epoch ends, Fisher slices) */
+};
+
+struct learn_result {
+        enum learn_outcome outcome;
+        size_t n_params;
+        float *theta;  /* (P) owned; NULL unless LEARN_DONE */
+        float *fisher; /* (P) owned; rollover only: the closed task's Fisher, mean 1 */
+        struct ewc_fisher_info fisher_info;
+        double lambda, loss, penalty; /* as trained */
+        uint64_t steps;
+        size_t n_evaluations;
+        struct evaluation *before, *after; /* (n_evaluations) owned, in the order of job->holdout, of one run */
+        uint32_t n_tries;
+        struct learn_try tries[LEARN_MAX_TRIES];
+};
+
+void learn_result_free(struct learn_result *r); /* accepts an all-zero result */

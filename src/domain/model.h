@@ -1,0 +1,63 @@
+/* model.h: a model described by data, and how it is to learn. Parsed by proto/json_model.h, checked here. Pure. */
+#pragma once
+#include "domain/learn_job.h"
+#include "domain/types.h"
+
+struct err;
+
+struct model_spec { /* pointers live in the arena of whoever parsed it */
+        char name[NAME_SIZE];
+        char input_name[NAME_SIZE];
+        size_t rank;
+        uint32_t shape[MODEL_MAX_RANK];
+        uint32_t n_inputs; /* product of shape */
+        size_t n_scale, n_offset; /* 1 or n_inputs */
+        const float *scale, *offset; /* net input = raw * scale + offset */
+        enum scenario scenario;
+        size_t n_classes;
+        const char *const *classes;
+        struct ewc_spec net; /* n_outputs is filled per version */
+        const char *task;    /* name of the first task */
+        size_t n_task_classes;
+        const uint32_t *task_classes; /* indices; 0: those its feedback uses */
+};
+
+struct learning {
+        enum learn_method method;
+        double lambda;
+        bool lambda_auto;
+        enum ewc_fisher fisher_variant;
+        uint32_t fisher_samples;
+        enum ewc_optimizer optimizer_type;
+        double optimizer_rate, optimizer_momentum, optimizer_beta1, optimizer_beta2, optimizer_eps;
+        uint32_t epochs, steps, batch;
+        uint64_t seed;
+        double holdout;
+        double gate_max_forgetting, gate_min_gain;
+        uint32_t trigger_min_feedback; /* 0: off */
+        uint32_t trigger_interval_s;   /* 0: off */
+        uint32_t replay_per_class;
+};
+
+/* The keys of "learning" in JSON: one table for parsing, defaults, ranges, documentation. */
+enum learning_type { LEARNING_REAL, LEARNING_UINT, LEARNING_METHOD, LEARNING_LAMBDA, LEARNING_FISHER, LEARNING_OPTIMIZER };
+
+struct learning_key {
+        const char *path; /* "lambda", "optimizer.rate", … */
+        enum learning_type type;
+        size_t offset, size; /* into struct learning */
+        double lo, hi;       /* inclusive range of numbers */
+        const char *fallback; /* default as JSON text */
+        const char *unit, *help;
+};
+
+extern const struct learning_key learning_keys[];
+extern const size_t n_learning_keys;
+
+void learning_defaults(struct learning *ret);
+int learning_check(const struct learning *l, struct err *e); /* cross-key rules; -EINVAL with field "/learning/…" */
+void learning_plan(const struct learning *l, uint64_t seed, uint32_t threads, struct learn_plan *ret);
+
+int model_spec_check(const struct model_spec *s, struct err *e); /* -EINVAL with field and what to do */
+void model_scale(const struct model_spec *s, size_t n, const float *raw, float *ret); /* (n,I) raw -> net inputs; may alias */
+int model_class_find(const struct model_spec *s, const char *name); /* index, or -1 */

@@ -1,0 +1,45 @@
+/* validate.c: checks of input from outside against a model.
+ *
+ * Each check returns a code and says in words which field is wrong and what to do; the caller puts the row's own path
+ * in front of the field. Asserts are no substitute: these stay on in every build. */
+#include "domain/validate.h"
+#include "base/err.h"
+#include "base/str.h"
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+int validate_name(const char *what, const char *name, struct err *e)
+{
+        if (name && str_is_name(name))
+                return 0;
+        return err_set(e, -EINVAL, "bad %s name; give 1 to %d of A-Z a-z 0-9 . _ -, beginning with a letter or digit",
+            what, NAME_SIZE - 1);
+}
+
+int validate_row(const struct model_spec *s, size_t n, const float *x, struct err *e)
+{
+        if (n != s->n_inputs)
+                return err_field(e, -ERANGE, "/inputs", "%zu numbers; model %s takes %u", n, s->name, s->n_inputs);
+        for (size_t i = 0; i < n; i++)
+                if (!isfinite(x[i]))
+                        return err_field(e, -EDOM, "/inputs", "number %zu is not finite", i);
+        return 0;
+}
+
+int validate_key(const char *what, const char *key, struct err *e)
+{
+        size_t n = key ? strlen(key) : 0;
+        char field[ERR_FIELD_MAX];
+        if (!(str_copy(field + 1, sizeof(field) - 1, what)))
+                field[1] = '\0';
+        field[0] = '/';
+        if (n == 0 || n >= KEY_SIZE)
+                return err_field(e, -EINVAL, field, "%s has %zu bytes; give 1 to %d", what, n, KEY_SIZE - 1);
+        if (!str_is_utf8(key, n))
+                return err_field(e, -EINVAL, field, "%s is not UTF-8", what);
+        for (size_t i = 0; i < n; i++)
+                if ((unsigned char)key[i] < 0x20 || key[i] == 0x7f)
+                        return err_field(e, -EINVAL, field, "%s has a control character at byte %zu", what, i);
+        return 0;
+}

@@ -1,0 +1,10 @@
+/* validate.h: checks of input from outside against a model. Pure; each returns 0, or a negative code with the field
+ * (relative to the row: "/inputs", "/label", …) and what to do in e. */
+#pragma once
+#include "domain/model.h"
+
+struct err;
+
+int validate_name(const char *what, const char *name, struct err *e);   /* -EINVAL: not [A-Za-z0-9][A-Za-z0-9._-]{0,62} */
+int validate_row(const struct model_spec *s, size_t n, const float *x, struct err *e); /* -ERANGE: count; -EDOM: not finite, names the index */
+int validate_key(const char *what, const char *key, struct err *e);     /* -EINVAL: not 1..128 bytes of UTF-8, no control bytes */

@@ -1,0 +1,161 @@
+/* The gate: verdicts at the boundaries, the deciding task with both operands, and the words. */
+#include "domain/gate.h"
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+static const struct gate_conf conf = {.max_forgetting = 0.02, .min_gain = 0};
+
+static struct gate_task task(const char *name, bool open, uint64_t n, double before, double after)
+{
+        return (struct gate_task){
+            name, open, {.n = n, .accuracy = before, .loss = before}, {.n = n, .accuracy = after, .loss = after}};
+}
+
+static void test_words(void **state)
+{
+        (void)state;
+        struct gate_task t[] = {task("low", false, 600, 0.981, 0.978), task("high", true, 90, 0.877, 0.918)};
+        struct verdict v = gate_judge(t, 2, &conf, EWC_LOSS_SOFTMAX);
+        assert_true(v.promote);
+        assert_int_equal(v.deciding, 0);
+        assert_string_equal(v.reason, "promoted: task low lost 0.3 pt (budget 2.0), task high gained 4.1 pt");
+
+        t[0].after.accuracy = 0.950;
+        v = gate_judge(t, 2, &conf, EWC_LOSS_SOFTMAX);
+        assert_false(v.promote);
+        assert_int_equal(v.deciding, 0);
+        assert_true(fabs(v.value - 0.031) < 1e-12 && v.limit == 0.02);
+        assert_string_equal(v.reason, "rejected: task low lost 3.1 pt (budget 2.0), task high gained 4.1 pt");
+
+        t[0].after.accuracy = 0.981;
+        t[1].after.accuracy = 0.872;
+        v = gate_judge(t, 2, &conf, EWC_LOSS_SOFTMAX);
+        assert_false(v.promote);
+        assert_int_equal(v.deciding, 1);
+        assert_true(fabs(v.value + 0.005) < 1e-12 && v.limit == 0.0);
+        assert_string_equal(v.reason,
+            "rejected: task low gained 0.0 pt (budget 2.0), task high lost 0.5 pt (must gain at least 0.0)");
+}
+
+static void test_close_call_shows_the_difference(void **state)
+{
+        (void)state;
+        struct gate_task t[] = {task("a", false, 5000, 0.9, 0.8798), task("b", true, 10, 0.5, 0.5)};
+        struct verdict v = gate_judge(t, 2, &conf, EWC_LOSS_SOFTMAX);
+        assert_false(v.promote);
+        assert_string_equal(v.reason, "rejected: task a lost 2.02 pt (budget 2.00), task b gained 0.0 pt");
+}
+
+static void test_boundaries(void **state)
+{
+        (void)state;
+        static const struct {
+                double lost, gained, budget, min_gain;
+                bool promote;
+        } rows[] = {
+            {0.02, 0, 0.02, 0, true},
+            {0.02 + 0.9e-9, 0, 0.02, 0, true},
+            {0.02 + 1.5e-9, 0, 0.02, 0, false},
+            {0, 0, 0, 0, true},
+            {0, -0.9e-9, 0, 0, true},
+            {0, -1.5e-9, 0, 0, false},
+            {0, 0.01, 0, 0.01, true},
+            {0, 0.01 - 1.5e-9, 0, 0.01, false},
+            {0, -0.01, 0, -0.01, true},
+            {-0.5, 0.1, 0, 0, true},
+            {1, 1, 1, 1, true},
+        };
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                struct gate_task t[] = {
+                    task("a", false, 9, 0.5, 0.5 - rows[i].lost), task("b", true, 9, 0.5, 0.5 + rows[i].gained)};
+                struct gate_conf c = {rows[i].budget, rows[i].min_gain};
+                assert_int_equal(gate_judge(t, 2, &c, EWC_LOSS_SOFTMAX).promote, rows[i].promote);
+                assert_int_equal(gate_judge(t, 2, &c, EWC_LOSS_SIGMOID).promote, rows[i].promote);
+        }
+}
+
+static void test_without_rows(void **state)
+{
+        (void)state;
+        struct gate_task t[] = {task("a", false, 9, 0.9, 0.9), task("b", true, 0, NAN, NAN)};
+        struct verdict v = gate_judge(t, 2, &conf, EWC_LOSS_SOFTMAX);
+        assert_true(v.promote);
+        assert_string_equal(
+            v.reason, "promoted: task a gained 0.0 pt (budget 2.0); task b without holdout rows: not judged");
+        v = gate_judge(t + 1, 1, &conf, EWC_LOSS_SOFTMAX);
+        assert_true(v.promote);
+        assert_int_equal(v.deciding, 0);
+        assert_string_equal(v.reason, "promoted: task b without holdout rows: not judged");
+        t[1] = task("b", true, 4, 0.25, 0.75);
+        v = gate_judge(t + 1, 1, &conf, EWC_LOSS_SOFTMAX);
+        assert_string_equal(v.reason, "promoted: task b gained 50.0 pt");
+        assert_true(v.value == 0.5 && v.limit == 0);
+}
+
+static void test_not_finite_blocks(void **state)
+{
+        (void)state;
+        const double bad[] = {NAN, INFINITY, -INFINITY};
+        for (size_t i = 0; i < 3; i++) {
+                struct gate_task t[] = {task("a", false, 9, 0.9, bad[i]), task("b", true, 9, 0.1, 0.9)};
+                assert_false(gate_judge(t, 2, &conf, EWC_LOSS_SOFTMAX).promote);
+                struct gate_task u[] = {task("a", false, 9, 0.9, 0.9), task("b", true, 9, 0.1, bad[i])};
+                struct verdict v = gate_judge(u, 2, &conf, EWC_LOSS_SOFTMAX);
+                assert_false(v.promote);
+                assert_int_equal(v.deciding, 1);
+        }
+}
+
+static void test_squared(void **state)
+{
+        (void)state;
+        struct gate_task t[] = {task("a", false, 9, 0.50, 0.51), task("b", true, 9, 0.4, 0.3)};
+        struct verdict v = gate_judge(t, 2, &conf, EWC_LOSS_SQUARED);
+        assert_true(v.promote); /* 2 % of 0.50 exactly at the budget */
+        assert_string_equal(
+            v.reason, "promoted: loss of task a rose 2.0 % (budget 2.0 %), loss of task b fell 25.0 %");
+        t[0].after.loss = 0.52;
+        v = gate_judge(t, 2, &conf, EWC_LOSS_SQUARED);
+        assert_false(v.promote);
+        assert_true(fabs(v.value - 0.04) < 1e-12);
+        t[0].after.loss = 0.1;
+        t[1].after.loss = 0.41;
+        assert_false(gate_judge(t, 2, &conf, EWC_LOSS_SQUARED).promote);
+        t[1].before.loss = 0; /* nothing to divide by: any loss at all is a great increase */
+        assert_false(gate_judge(t, 2, &conf, EWC_LOSS_SQUARED).promote);
+}
+
+static void test_worst_of_many(void **state)
+{
+        (void)state;
+        enum { N = 1000 };
+        static struct gate_task t[N];
+        static char names[N][NAME_SIZE];
+        for (int i = 0; i < N; i++) {
+                memset(names[i], 'n', NAME_SIZE - 1);
+                t[i] = task(names[i], i == N - 1, i % 2 ? 0 : 9, 0.9, 0.9 - i * 1e-5);
+        }
+        strcpy(names[700], "worst");
+        t[700].after.accuracy = 0.5;
+        t[N - 1] = task("open", true, 9, 0.5, 0.6);
+        struct verdict v = gate_judge(t, N, &conf, EWC_LOSS_SOFTMAX);
+        assert_false(v.promote);
+        assert_int_equal(v.deciding, 700);
+        assert_non_null(strstr(v.reason, "task worst lost 40.0 pt (budget 2.0), the most of 500 closed tasks"));
+        assert_non_null(strstr(v.reason, "and 496 more without holdout rows"));
+        assert_true(strlen(v.reason) < REASON_SIZE);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {cmocka_unit_test(test_words),
+            cmocka_unit_test(test_close_call_shows_the_difference), cmocka_unit_test(test_boundaries),
+            cmocka_unit_test(test_without_rows), cmocka_unit_test(test_not_finite_blocks),
+            cmocka_unit_test(test_squared), cmocka_unit_test(test_worst_of_many)};
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,43 @@
+/* test_learn_job.c: names of methods, and the release of results. */
+#include "domain/learn_job.h"
+#include "base/mem.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+static void test_names(void **state)
+{
+        (void)state;
+        enum learn_method m, all[] = {LEARN_EWC, LEARN_PLAIN, LEARN_JOINT};
+        for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+                assert_true(learn_method_parse(learn_method_name(all[i]), &m));
+                assert_int_equal(m, all[i]);
+        }
+        assert_false(learn_method_parse("", &m));
+        assert_false(learn_method_parse("EWC", &m));
+        assert_null(learn_method_name((enum learn_method)0));
+        assert_null(learn_method_name((enum learn_method)99));
+        _Static_assert(LEARN_EWC == 1 && LEARN_PLAIN == 2 && LEARN_JOINT == 3, "frozen: they stand in bundles");
+}
+
+static void test_release(void **state)
+{
+        (void)state;
+        struct learn_result r = {0};
+        learn_result_free(&r);
+        r.theta = new_array(float, 3);
+        r.fisher = new_array(float, 3);
+        r.before = new_array(struct evaluation, 1);
+        r.after = new_array(struct evaluation, 1);
+        learn_result_free(&r);
+        assert_null(r.theta);
+        learn_result_free(&r); /* twice does no harm */
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {cmocka_unit_test(test_names), cmocka_unit_test(test_release)};
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

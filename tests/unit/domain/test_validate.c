@@ -1,0 +1,69 @@
+/* Input from outside: names, rows, keys. */
+#include "base/err.h"
+#include "domain/validate.h"
+#include <errno.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <cmocka.h>
+
+static void test_name(void **state)
+{
+        (void)state;
+        struct err e = ERR_NULL;
+        char longest[NAME_SIZE + 1];
+        memset(longest, 'a', sizeof(longest));
+        longest[NAME_SIZE - 1] = '\0';
+        assert_int_equal(validate_name("model", longest, &e), 0);
+        longest[NAME_SIZE - 1] = 'a';
+        longest[NAME_SIZE] = '\0';
+        assert_int_equal(validate_name("model", longest, &e), -EINVAL);
+        const char *bad[] = {"", ".x", "-x", "a/b", "a b", "\xc3\xa9", NULL};
+        for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+                assert_int_equal(validate_name("task", bad[i], &e), -EINVAL);
+        assert_non_null(strstr(e.msg, "task"));
+        assert_int_equal(validate_name("task", "A0._-", &e), 0);
+}
+
+static void test_row(void **state)
+{
+        (void)state;
+        struct err e = ERR_NULL;
+        const struct model_spec s = {.name = "m", .n_inputs = 3};
+        float x[3] = {0, 1, 2};
+        assert_int_equal(validate_row(&s, 3, x, &e), 0);
+        assert_int_equal(validate_row(&s, 2, x, &e), -ERANGE);
+        assert_string_equal(e.field, "/inputs");
+        x[2] = NAN;
+        assert_int_equal(validate_row(&s, 3, x, &e), -EDOM);
+        assert_string_equal(e.msg, "number 2 is not finite");
+        x[2] = -INFINITY;
+        assert_int_equal(validate_row(&s, 3, x, &e), -EDOM);
+}
+
+static void test_key(void **state)
+{
+        (void)state;
+        struct err e = ERR_NULL;
+        char longest[KEY_SIZE + 1];
+        memset(longest, 'k', sizeof(longest));
+        longest[KEY_SIZE - 1] = '\0';
+        assert_int_equal(validate_key("event_id", longest, &e), 0);
+        longest[KEY_SIZE - 1] = 'k';
+        longest[KEY_SIZE] = '\0';
+        assert_int_equal(validate_key("event_id", longest, &e), -EINVAL);
+        assert_string_equal(e.field, "/event_id");
+        const char *bad[] = {"", "a\tb", "a\x7f", "\xff", "\xc0\xaf", NULL};
+        for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+                assert_int_equal(validate_key("source", bad[i], &e), -EINVAL);
+        assert_int_equal(validate_key("source", "caf\xc3\xa9 / 7", &e), 0);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+            cmocka_unit_test(test_name), cmocka_unit_test(test_row), cmocka_unit_test(test_key)};
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
