@@ -1,0 +1,54 @@
+/* json_feedback.h: labelled events from JSON or ndjson into plain rows; verdicts back. */
+#pragma once
+#include "base/digest.h"
+#include "base/str.h"
+#include "domain/model.h"
+#include "domain/problem.h"
+#include "domain/types.h"
+
+struct arena;
+struct buf;
+struct err;
+
+struct event {                                /* one event as sent; the handler turns it into struct feedback */
+        int problem;                          /* enum problem of this event alone; 0 if it reads well */
+        struct err *why;                      /* with field relative to the body ("/events/2/label"), NULL if none */
+        size_t line;                          /* ndjson: 1-based line; JSON: 0 */
+        const char *event_id, *source, *task; /* NULL if absent */
+        size_t n_inputs;
+        const float *inputs;
+        const char *label; /* NULL if absent; a JSON integer is its text */
+        size_t n_labels;   /* "labels": multi-label; SIZE_MAX if absent */
+        const char *const *labels;
+        size_t n_target; /* "target": numbers; 0 if absent */
+        const float *target;
+        float weight; /* 1 if absent */
+        int64_t observed_ms;
+        struct digest payload; /* over the canonical content: inputs, labels, target, weight, task, observed_at */
+};
+
+/* Returns 0 when the body could be read, with one entry per event, each with its own verdict; PROBLEM_MALFORMED, or
+ * another PROBLEM_* that concerns the body as a whole, when it could not. "inputs" is an array of numbers or one OIP
+ * tensor in an array; "target" may be a single number too. Exactly one of label, labels and target is there. */
+int json_feedback_read(
+    struct slice body, bool ndjson, struct arena *a, struct event **ret, size_t *ret_n, struct err *e);
+
+struct event_verdict {
+        int problem;      /* 0 accepted or duplicate */
+        const char *slug; /* of problem */
+        const char *field, *detail;
+};
+/* {"accepted":…,"duplicate":…,"quarantined":0,"rejected":[{"index":…,"pointer":…,"type":…,"detail":…}],"first_seq":…,
+ * "last_seq":…,"durable":true}; ndjson gives "line" instead of "index". */
+void json_receipt_write(
+    struct buf *b, const struct receipt *r, const struct event *events, const struct event_verdict *v, size_t n);
+
+/* GET feedback/{id}: {"id","seq","state","received_at","label","task","source","split","job","version","reason"} */
+struct fate_view {
+        const char *id, *state, *label, *task, *source;
+        uint64_t seq;
+        bool holdout;
+        int64_t received_ms;
+        uint64_t job, version;
+};
+void json_fate_write(struct buf *b, const struct fate_view *f);

@@ -1,0 +1,70 @@
+/* json_receipt.c: what became of the events: the answer to feedback, and the fate of one label (reference 3.2). */
+#include "base/buf.h"
+#include "proto/json.h"
+#include "proto/json_admin.h"
+#include "proto/json_feedback.h"
+#include <inttypes.h>
+
+static void put_rejected(struct buf *b, size_t i, const struct event *event, const struct event_verdict *v)
+{
+        if (event->line)
+                buf_printf(b, "{\"line\":%zu,\"pointer\":", event->line);
+        else
+                buf_printf(b, "{\"index\":%zu,\"pointer\":", i);
+        if (v->field && v->field[0])
+                json_put_string(b, v->field);
+        else if (event->line)
+                buf_puts(b, "\"\"");
+        else
+                buf_printf(b, "\"/events/%zu\"", i);
+        buf_printf(b, ",\"type\":\"urn:ewcd:problem:%s\",\"detail\":",
+            v->slug ? v->slug : problem_slug((enum problem)v->problem));
+        json_put_string(b, v->detail ? v->detail : problem_title((enum problem)v->problem));
+        buf_putc(b, '}');
+}
+
+void json_receipt_write(
+    struct buf *b, const struct receipt *r, const struct event *events, const struct event_verdict *v, size_t n)
+{
+        bool first = true;
+        buf_printf(b, "{\"accepted\":%" PRIu64 ",\"duplicate\":%" PRIu64 ",\"quarantined\":0,\"rejected\":[",
+            r->n_accepted, r->n_duplicate);
+        for (size_t i = 0; i < n; i++) {
+                if (v[i].problem == 0)
+                        continue;
+                if (!first)
+                        buf_putc(b, ',');
+                put_rejected(b, i, &events[i], &v[i]);
+                first = false;
+        }
+        buf_puts(b, "],\"first_seq\":");
+        json_put_id(b, r->first_seq);
+        buf_puts(b, ",\"last_seq\":");
+        json_put_id(b, r->last_seq);
+        buf_puts(b, ",\"durable\":true}");
+}
+
+void json_fate_write(struct buf *b, const struct fate_view *f)
+{
+        buf_puts(b, "{\"id\":");
+        json_put_text(b, f->id);
+        json_put_key(b, "seq");
+        json_put_id(b, f->seq);
+        json_put_key(b, "state");
+        json_put_text(b, f->state);
+        json_put_key(b, "received_at");
+        json_put_time(b, f->received_ms);
+        json_put_key(b, "label");
+        json_put_text(b, f->label);
+        json_put_key(b, "task");
+        json_put_text(b, f->task);
+        json_put_key(b, "source");
+        json_put_text(b, f->source && f->source[0] ? f->source : NULL);
+        json_put_key(b, "split");
+        buf_puts(b, f->holdout ? "\"holdout\"" : "\"train\"");
+        json_put_key(b, "job");
+        json_put_id(b, f->job);
+        json_put_key(b, "version");
+        json_put_version(b, f->version);
+        buf_puts(b, ",\"reason\":null}");
+}

@@ -1,0 +1,106 @@
+/* json_task.c: the list of a model's tasks, and the request that closes one and opens the next (reference 3.3). */
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "proto/json.h"
+#include "proto/json_admin.h"
+#include "proto/json_in.h"
+#include <math.h>
+#include <stdio.h>
+
+/* What only a closed task has: its protection, and what became of its accuracy. */
+static void put_closed(struct buf *b, const struct task_view *v)
+{
+        const struct task *t = v->task;
+        buf_puts(b, ",\"fisher\":");
+        if (t->has_fisher) {
+                buf_puts(b, "{\"variant\":");
+                json_put_text(b, ewc_fisher_name(t->fisher.kind));
+                buf_puts(b, ",\"samples\":");
+                buf_put_u64(b, t->fisher.n_samples);
+                buf_putc(b, '}');
+        } else {
+                buf_puts(b, "null");
+        }
+        buf_puts(b, ",\"accuracy\":{\"at_close\":");
+        json_put_number(b, t->n_at_close ? t->accuracy_at_close : NAN);
+        buf_puts(b, ",\"now\":");
+        json_put_number(b, v->n_now ? v->accuracy_now : NAN);
+        buf_puts(b, ",\"n\":");
+        buf_put_u64(b, v->n_now);
+        buf_putc(b, '}');
+}
+
+static void put_task(struct buf *b, const struct task_view *v)
+{
+        const struct task *t = v->task;
+        buf_puts(b, "{\"task\":");
+        json_put_string(b, t->name);
+        buf_puts(b, ",\"state\":");
+        json_put_text(b, task_state_name(t->state));
+        buf_puts(b, ",\"classes\":[");
+        for (size_t i = 0; i < t->n_classes; i++) {
+                if (i > 0)
+                        buf_putc(b, ',');
+                json_put_string(b, v->class_names[i]);
+        }
+        buf_puts(b, "],\"opened_at\":");
+        json_put_time(b, t->opened_ms);
+        buf_puts(b, ",\"closed_at\":");
+        json_put_time(b, t->closed_ms);
+        if (t->state == TASK_CLOSED) {
+                buf_puts(b, ",\"alpha\":");
+                json_put_number(b, t->alpha);
+        }
+        buf_puts(b, ",\"feedback\":{\"train\":");
+        buf_put_u64(b, t->n_train);
+        buf_puts(b, ",\"holdout\":");
+        buf_put_u64(b, t->n_holdout);
+        buf_putc(b, '}');
+        if (t->state == TASK_CLOSED)
+                put_closed(b, v);
+        buf_putc(b, '}');
+}
+
+void json_task_list_write(struct buf *b, const struct task_view *tasks, size_t n)
+{
+        buf_puts(b, "{\"tasks\":[");
+        for (size_t i = 0; i < n; i++) {
+                if (i > 0)
+                        buf_putc(b, ',');
+                put_task(b, &tasks[i]);
+        }
+        buf_puts(b, "]}");
+}
+
+static int refuse_twice(const struct rollover_request *q, struct err *e)
+{
+        for (size_t i = 0; i < q->n_classes; i++)
+                for (size_t k = 0; k < i; k++)
+                        if (strcmp(q->classes[i], q->classes[k]) == 0) {
+                                char field[JSON_FIELD_SIZE];
+                                snprintf(field, sizeof(field), "/classes/%zu", i);
+                                return err_field(
+                                    e, PROBLEM_BAD_VALUE, field, "class '%.80s' stands twice", q->classes[i]);
+                        }
+        return 0;
+}
+
+int json_rollover_read(struct slice body, struct arena *a, struct rollover_request *ret, struct err *e)
+{
+        static const char *const keys[] = {"task", "classes"};
+        _json_ json_t *v = NULL;
+        struct rollover_request q = {0};
+        int r = json_body_object(body, keys, ARRAY_LEN(keys), &v, e);
+        if (r != 0 || (r = json_get_name(json_object_get(v, "task"), "/task", a, &q.task, e)) != 0)
+                return r;
+        const json_t *classes = json_object_get(v, "classes");
+        if (classes) {
+                q.classes_given = true;
+                if ((r = json_get_labels(classes, "/classes", a, &q.classes, &q.n_classes, e)) != 0 ||
+                    (r = refuse_twice(&q, e)) != 0)
+                        return r;
+        }
+        *ret = q;
+        return 0;
+}
