@@ -1,0 +1,199 @@
+/* learn.c: learn_run from start to end: measure, train, Fisher, measure again.
+ *
+ * The run is a walk through phases kept in a learn_state; at epoch ends and Fisher slices the state is complete, and
+ * starting over from it gives the same bits, because nothing else carries over: every random draw comes from a stream
+ * named by try and epoch, and the optimiser's step number counts from the try's start. A stop inside an epoch loses
+ * that epoch only. */
+#include "learner/learn_in.h"
+#include "base/err.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SLICE_STEPS = 64 }; /* steps between two reports inside an epoch */
+#define FISHER_SHARE 0.1   /* of the reported progress, in a rollover */
+
+int learn_ewc(struct learner *l, int r, const char *what)
+{
+        switch (r) {
+        case EWC_OK:
+                return 0;
+        case EWC_E_NONFINITE:
+                return err_set(l->e, LEARN_DIVERGED, "%s: %s", what, ewc_strerror(r));
+        case EWC_E_NOMEM:
+                return err_oom(l->e);
+        default:
+                return err_set(l->e, -EINVAL, "%s: %s", what, ewc_strerror(r));
+        }
+}
+
+int learn_poll(struct learner *l)
+{
+        if (l->cb && l->cb->should_stop && l->cb->should_stop(l->cb->arg))
+                return err_set(l->e, LEARN_STOPPED, "stopped on request");
+        return 0;
+}
+
+/* Share of the whole job that is done; a search that ends early jumps forward. */
+static double fraction(const struct learner *l)
+{
+        double train = l->job->kind == JOB_ROLLOVER ? 1.0 - FISHER_SHARE : 1.0;
+        if (l->st.phase == LEARN_PHASE_DONE)
+                return 1.0;
+        if (l->st.phase == LEARN_PHASE_FISHER)
+                return train + FISHER_SHARE * (double)l->st.fisher_done / (double)l->fisher_total;
+        double try = l->steps > 0 ? (double)l->st.step / (double)l->steps : 0.0;
+        return train * ((double)l->st.try + try) / (double)l->max_tries;
+}
+
+int learn_report(struct learner *l, double loss, double penalty, bool checkpoint)
+{
+        double f = fraction(l), sum = loss + penalty;
+        l->fraction = f > l->fraction ? f : l->fraction;
+        if (!l->cb || !l->cb->progress)
+                return 0;
+        struct learn_progress p = {
+            .phase = l->st.phase,
+            .try = l->st.try,
+            .epoch = l->st.epoch,
+            .epochs = l->epochs,
+            .step = l->st.step,
+            .steps = l->steps,
+            .fraction = l->fraction,
+            .lambda = l->st.lambda,
+            .loss = loss,
+            .penalty = penalty,
+            .penalty_ratio = sum > 0 ? penalty / sum : 0.0,
+            .state = checkpoint ? &l->st : NULL,
+        };
+        int r = l->cb->progress(l->cb->arg, &p);
+        return r < 0 ? err_set(l->e, r, "the progress callback ended the run") : 0;
+}
+
+static double penalty_now(const struct learner *l)
+{
+        return l->pen.lambda > 0 ? ewc_penalty_value(l->n_params, l->theta, &l->pen) : 0.0;
+}
+
+/* This epoch's rows: the open task's, in joint training those of all sets. */
+static void shuffle_epoch(struct learner *l)
+{
+        struct ewc_rng r;
+        for (size_t i = 0; i < l->n_order; i++)
+                l->order[i] = (uint32_t)i;
+        learn_rng(l, STREAM_SHUFFLE, l->st.epoch, &r);
+        ewc_rng_shuffle(&r, l->n_order, l->order);
+        learn_rng(l, STREAM_REPLAY, l->st.epoch, &l->replay_rng);
+}
+
+static int train_epoch(struct learner *l)
+{
+        uint64_t begin = l->st.epoch * l->per_epoch, left = l->steps - begin;
+        uint64_t n = left < l->per_epoch ? left : l->per_epoch;
+        size_t batch = l->job->plan.batch;
+        double sum = 0, slice = 0;
+        shuffle_epoch(l);
+        for (uint64_t i = 0; i < n; i++) {
+                size_t at = (size_t)i * batch, rows = l->n_order - at < batch ? l->n_order - at : batch;
+                double loss;
+                int r = learn_poll(l);
+                if (r == 0)
+                        r = learn_step(l, l->order + at, rows, &loss);
+                if (r != 0)
+                        return r;
+                l->st.step++;
+                sum += loss;
+                slice += loss;
+                if ((i + 1) % SLICE_STEPS == 0 && i + 1 < n) {
+                        r = learn_report(l, slice / SLICE_STEPS, penalty_now(l), false);
+                        if (r != 0)
+                                return r;
+                        slice = 0;
+                }
+        }
+        l->st.epoch++;
+        l->st.loss = sum / (double)n;
+        l->st.penalty = penalty_now(l);
+        return learn_report(l, l->st.loss, l->st.penalty, true);
+}
+
+int learn_epochs(struct learner *l)
+{
+        int r = 0;
+        while (r == 0 && l->st.epoch < l->epochs) {
+                l->after_valid = false;
+                r = train_epoch(l);
+        }
+        return r;
+}
+
+static int measure_before(struct learner *l)
+{
+        if (l->job->resume)
+                return 0; /* measured by the run that was interrupted */
+        int r = learn_eval_all(l, l->before);
+        if (r != 0)
+                return r;
+        l->st.n_before = l->job->n_holdout;
+        l->st.before = l->before;
+        return learn_report(l, 0, 0, false);
+}
+
+static int run(struct learner *l)
+{
+        int r = measure_before(l);
+        if (r == 0 && l->st.phase == LEARN_PHASE_TRAIN)
+                r = learn_tries(l);
+        if (r == 0 && l->st.phase == LEARN_PHASE_FISHER)
+                r = learn_fisher(l);
+        if (r == 0)
+                r = learn_report(l, l->st.loss, l->st.penalty, false);
+        if (r == 0 && !l->after_valid)
+                r = learn_eval_all(l, l->after);
+        return r;
+}
+
+/* Moves what the outcome promises into the result. */
+static void hand_over(struct learner *l, int outcome, struct learn_result *ret)
+{
+        struct learn_result res = {
+            .outcome = (enum learn_outcome)outcome,
+            .n_params = l->n_params,
+            .lambda = l->st.lambda,
+            .loss = l->st.loss,
+            .penalty = l->st.penalty,
+            .steps = l->st.step,
+            .n_tries = l->st.n_tries,
+        };
+        memcpy(res.tries, l->st.tries, sizeof(res.tries));
+        if (l->st.before) {
+                res.n_evaluations = l->job->n_holdout;
+                res.before = l->before;
+                l->before = NULL;
+        }
+        if (outcome == LEARN_DONE) {
+                memcpy(l->ret_theta, l->theta, l->n_params * sizeof(float));
+                res.theta = l->ret_theta;
+                res.fisher = l->ret_fisher;
+                res.fisher_info = l->fisher_info;
+                res.after = l->after;
+                l->ret_theta = l->ret_fisher = NULL;
+                l->after = NULL;
+        }
+        *ret = res;
+}
+
+int learn_run(const struct learn_job *job, const struct learn_callbacks *cb, struct learn_result *ret, struct err *e)
+{
+        struct learner l = {.job = job, .cb = cb, .e = e};
+        int r = learn_check(job, e);
+        if (r < 0)
+                return r;
+        r = learn_open(&l);
+        if (r == 0)
+                r = run(&l);
+        if (r >= 0)
+                hand_over(&l, r, ret);
+        learn_close(&l);
+        return r;
+}

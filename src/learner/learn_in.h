@@ -1,0 +1,104 @@
+/* learn_in.h: the parts of learn_run, known to its own files only.
+ *
+ * All rows a job may draw from have one flat index: the open task's rows first, then those of each retained set. Rows
+ * are grouped by head, since one gradient call has one head. Functions return 0, LEARN_STOPPED or LEARN_DIVERGED with
+ * l->e filled, or negative. Everything is allocated by learn_open. */
+#pragma once
+#include "base/arena.h"
+#include "domain/lambda.h"
+#include "domain/learn_job.h"
+#include "learner/learn.h"
+
+enum { LEARN_EVAL_ROWS = 256 }; /* rows per forward of an evaluation */
+
+/* What a stream of the job's seed is for; an epoch's shuffle in the first try is plainly stream = epoch. */
+enum learn_stream { STREAM_SHUFFLE = 0, STREAM_REPLAY = 1, STREAM_RETAIN = 2, STREAM_FISHER = 3, STREAM_LABELS = 4 };
+
+struct learner {
+        const struct learn_job *job;
+        const struct learn_callbacks *cb;
+        struct err *e;
+        struct arena arena;
+
+        struct ewc_net *net;
+        size_t n_params;
+        float *theta;           /* (P) the net's own */
+        float *grad;            /* (P) */
+        float *optim;           /* (st.n_optim) */
+        float *U, *centre;      /* (P) the merged penalty, NULL if there is none */
+        struct ewc_penalty pen; /* lambda 0: none in this try */
+        float *best;            /* (P) candidate of a search, else NULL */
+        double *fisher_sum;     /* (P) rollover only */
+
+        size_t n_sets;   /* 1 + n_replay */
+        uint32_t *first; /* (n_sets + 1) flat index of each set's first row */
+        uint32_t *group; /* (n_sets) index into heads */
+        size_t n_groups;
+        const struct ewc_head **heads; /* (n_groups) distinct heads */
+        size_t n_order;
+        uint32_t *order; /* (n_order) this epoch's rows, flat */
+        size_t n_retained;
+        uint32_t *retained; /* (n_retained) rows that replay draws from, flat */
+        uint32_t *rank;     /* scratch: (rows of the largest set) */
+        uint32_t *count;    /* scratch: (O) */
+        double n_tasks;     /* tasks seen, the open one included */
+
+        size_t batch_rows; /* capacity of the batch below */
+        float *x, *target, *weight;
+        int32_t *label;
+        uint32_t *draw; /* (plan.batch) replayed rows of a step */
+        bool weighted;
+        void *ws;
+
+        uint64_t per_epoch, steps; /* of a try */
+        uint32_t epochs, max_tries;
+        bool search;
+        struct ewc_rng replay_rng;
+        struct learn_state st;             /* borrows the arrays above */
+        struct evaluation *before, *after; /* (n_holdout) owned until handed over */
+        bool after_valid;                  /* after belongs to the present theta */
+        float *ret_theta, *ret_fisher;     /* (P) owned until handed over */
+        struct ewc_fisher_info fisher_info;
+        uint64_t fisher_total;
+        double fraction;
+};
+
+/* learn_setup.c */
+int learn_check(const struct learn_job *job, struct err *e); /* -EINVAL: what a plan or a row set may not be */
+int learn_open(struct learner *l);                           /* checked job; applies job->resume */
+void learn_close(struct learner *l);                         /* accepts a half-open one */
+void learn_try_begin(struct learner *l, uint32_t try, double lambda);
+
+/* learn.c */
+int learn_ewc(struct learner *l, int r, const char *what); /* a libewc code as an outcome or an error */
+int learn_poll(struct learner *l);                         /* 0 or LEARN_STOPPED */
+/* loss and penalty are those of the last slice; checkpoint: a later run may go on from l->st. */
+int learn_report(struct learner *l, double loss, double penalty, bool checkpoint);
+
+/* learn_draw.c */
+void learn_rng(const struct learner *l, enum learn_stream what, uint32_t minor, struct ewc_rng *ret);
+const struct learn_rows *learn_set(const struct learner *l, size_t set);
+/* Shuffles the rows of a set into order (n) and ranks each within its class, rank (n): keeping the ranks below k
+ * keeps at most k rows of every class, drawn at random. Without classes all rows count as one. Uses l->count. */
+void learn_rank(struct learner *l, const struct learn_rows *rows, struct ewc_rng *r, uint32_t *order, uint32_t *rank);
+/* Cuts order (n) to `want` rows, as evenly over classes as they allow; returns how many there are. */
+size_t learn_even(uint32_t *order, const uint32_t *rank, size_t n, size_t want);
+/* Copies the picked rows of one group into the batch; *ret_n may be 0. */
+void learn_gather(struct learner *l, const uint32_t *pick, size_t n, size_t group, struct ewc_batch *ret);
+
+/* learn_step.c: one optimiser step on the n picked rows; *ret_loss is the loss it minimised. */
+int learn_step(struct learner *l, const uint32_t *pick, size_t n, double *ret_loss);
+
+/* learn_eval.c */
+int learn_eval(struct learner *l, const struct learn_rows *rows, struct evaluation *ret);
+int learn_eval_all(struct learner *l, struct evaluation *ret); /* (n_holdout) */
+
+/* learn_lambda.c: all tries of phase TRAIN; afterwards theta is the chosen one. learn_epochs (learn.c) does one try.
+ */
+int learn_tries(struct learner *l);
+int learn_epochs(struct learner *l);
+
+/* learn_fisher.c: phase FISHER, from wherever st says, into ret_fisher. */
+int learn_fisher(struct learner *l);
+size_t learn_fisher_rows(const struct learn_job *job);    /* rows of a batch */
+uint64_t learn_fisher_total(const struct learn_job *job); /* rows of the pass */

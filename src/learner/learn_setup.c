@@ -1,0 +1,360 @@
+/* learn_setup.c: a job looked over, and all memory of a run.
+ *
+ * Whatever a run needs is allocated here, in one arena, so that training never waits for memory and a failure costs
+ * no work. Results live on the heap, since they outlive the run. */
+#include "base/err.h"
+#include "base/mem.h"
+#include "learner/learn_in.h"
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+static int check_optim(const struct ewc_optim *o, struct err *e)
+{
+        bool adam = o->type == EWC_OPTIM_ADAM;
+        if (o->type != EWC_OPTIM_SGD && !adam)
+                return err_field(e, -EINVAL, "optimizer", "the optimiser is neither sgd nor adam");
+        if (!(o->rate > 0) || !isfinite(o->rate))
+                return err_field(e, -EINVAL, "rate", "the learning rate must be above 0");
+        if (!adam && !(o->momentum >= 0 && o->momentum < 1))
+                return err_field(e, -EINVAL, "momentum", "momentum must be in [0, 1)");
+        if (adam && !(o->beta1 >= 0 && o->beta1 < 1 && o->beta2 >= 0 && o->beta2 < 1 && o->eps > 0))
+                return err_field(e, -EINVAL, "beta1", "Adam needs beta1 and beta2 in [0, 1) and eps above 0");
+        return 0;
+}
+
+static int check_plan(const struct learn_plan *p, struct err *e)
+{
+        if (!learn_method_name(p->method))
+                return err_field(e, -EINVAL, "method", "method %d is unknown", (int)p->method);
+        if (p->batch < 1 || p->batch > EWC_MAX_BATCH)
+                return err_field(e, -EINVAL, "batch", "batch must be in 1..%d", EWC_MAX_BATCH);
+        if (!(p->lambda >= 0) || isinf(p->lambda))
+                return err_field(e, -EINVAL, "lambda", "lambda must be at least 0 and finite");
+        if (!ewc_fisher_name(p->fisher))
+                return err_field(e, -EINVAL, "fisher", "Fisher variant %d is unknown", (int)p->fisher);
+        return check_optim(&p->optim, e);
+}
+
+static bool in_head(const struct ewc_head *h, int32_t label)
+{
+        uint32_t lo = 0, hi = h->n, want = (uint32_t)label;
+        while (lo < hi) {
+                uint32_t mid = lo + (hi - lo) / 2;
+                if (h->out[mid] < want)
+                        lo = mid + 1;
+                else
+                        hi = mid;
+        }
+        return label >= 0 && lo < h->n && h->out[lo] == want;
+}
+
+static int check_rows(
+    const struct learn_job *job, const struct learn_rows *rows, const char *what, size_t index, struct err *e)
+{
+        bool softmax = job->net.loss == EWC_LOSS_SOFTMAX;
+        for (uint32_t i = 0; i < rows->head.n; i++)
+                if (rows->head.out[i] >= job->net.n_outputs || (i > 0 && rows->head.out[i] <= rows->head.out[i - 1]))
+                        return err_set(e, -EINVAL, "%s %zu: head outputs are not ascending and below %u", what, index,
+                            job->net.n_outputs);
+        if (rows->n == 0)
+                return 0;
+        if (rows->head.n == 0)
+                return err_set(e, -EINVAL, "%s %zu: rows without active outputs", what, index);
+        if (!rows->x || (softmax ? !rows->label : !rows->target))
+                return err_set(e, -EINVAL, "%s %zu: rows without %s", what, index,
+                    !rows->x  ? "inputs"
+                    : softmax ? "labels"
+                              : "targets");
+        for (size_t i = 0; softmax && i < rows->n; i++)
+                if (!in_head(&rows->head, rows->label[i]))
+                        return err_set(e, -EINVAL, "%s %zu: row %zu: label %d is not an output of the head", what,
+                            index, i, (int)rows->label[i]);
+        return 0;
+}
+
+static int check_sets(const struct learn_job *job, struct err *e)
+{
+        size_t total = job->train.n;
+        int r = check_rows(job, &job->train, "train set", 0, e);
+        for (size_t i = 0; r == 0 && i < job->n_replay; i++) {
+                r = check_rows(job, &job->replay[i], "replay set", i, e);
+                if (r == 0 && !mem_add(total, job->replay[i].n, &total))
+                        r = err_set(e, -EINVAL, "too many rows");
+        }
+        for (size_t i = 0; r == 0 && i < job->n_holdout; i++)
+                r = check_rows(job, &job->holdout[i], "holdout", i, e);
+        if (r == 0 && total > INT32_MAX)
+                r = err_set(e, -EINVAL, "%zu rows, at most %d", total, INT32_MAX);
+        return r;
+}
+
+/* The schedule of one try, in l->per_epoch, steps, epochs. */
+static int schedule(struct learner *l)
+{
+        const struct learn_plan *p = &l->job->plan;
+        l->per_epoch = (l->n_order + p->batch - 1) / p->batch; /* the last batch may be smaller */
+        l->steps = p->steps > 0 ? p->steps : p->epochs * l->per_epoch;
+        uint64_t epochs = (l->steps + l->per_epoch - 1) / l->per_epoch;
+        if (epochs > UINT32_MAX)
+                return err_set(l->e, -EINVAL, "%llu epochs are too many", (unsigned long long)epochs);
+        l->epochs = (uint32_t)epochs;
+        l->max_tries = l->search ? lambda_conf_default.max_tries : 1;
+        return 0;
+}
+
+int learn_check(const struct learn_job *job, struct err *e)
+{
+        char why[128] = "";
+        if (ewc_spec_check(&job->net, why, sizeof(why)) < 0)
+                return err_field(e, -EINVAL, "net", "net: %s", why);
+        if (job->kind != JOB_CONSOLIDATE && job->kind != JOB_ROLLOVER)
+                return err_field(e, -EINVAL, "kind", "job kind %d is unknown", (int)job->kind);
+        int r = check_plan(&job->plan, e);
+        if (r == 0)
+                r = check_sets(job, e);
+        for (size_t i = 0; r == 0 && i < job->n_past; i++)
+                if (!(job->past[i].alpha >= 0) || isinf(job->past[i].alpha))
+                        r = err_set(e, -EINVAL, "past task %zu: alpha must be at least 0 and finite", i);
+        if (r == 0 && job->train.n == 0)
+                r = err_field(e, -EINVAL, "train", "there is no row to train on");
+        return r;
+}
+
+static bool same_head(const struct ewc_head *a, const struct ewc_head *b)
+{
+        return a->n == b->n && (a->n == 0 || memcmp(a->out, b->out, a->n * sizeof(*a->out)) == 0);
+}
+
+static void group_sets(struct learner *l)
+{
+        for (size_t s = 0; s < l->n_sets; s++) {
+                const struct learn_rows *rows = learn_set(l, s);
+                size_t g = 0;
+                l->first[s + 1] = l->first[s] + (uint32_t)rows->n;
+                l->weighted |= rows->weight != NULL;
+                while (g < l->n_groups && !same_head(l->heads[g], &rows->head))
+                        g++;
+                if (g == l->n_groups)
+                        l->heads[l->n_groups++] = &rows->head;
+                l->group[s] = (uint32_t)g;
+        }
+}
+
+/* Rows that replay draws from: at most replay_per_class of each class of each set, chosen once per job. */
+static void retain(struct learner *l)
+{
+        size_t used = 1 + l->job->n_past, seen = 1;
+        for (size_t s = 1; s < l->n_sets; s++) {
+                const struct learn_rows *rows = learn_set(l, s);
+                bool softmax = l->job->net.loss == EWC_LOSS_SOFTMAX;
+                uint64_t keep = (uint64_t)l->job->plan.replay_per_class * (softmax ? 1 : rows->head.n);
+                struct ewc_rng r;
+                learn_rng(l, STREAM_RETAIN, (uint32_t)s, &r);
+                learn_rank(l, rows, &r, l->order, l->rank);
+                for (size_t i = 0; i < rows->n; i++)
+                        if (l->rank[i] < keep)
+                                l->retained[l->n_retained++] = l->first[s] + l->order[i];
+                seen += rows->n > 0;
+        }
+        l->n_tasks = (double)(seen > used ? seen : used);
+}
+
+static int open_rows(struct learner *l)
+{
+        const struct learn_job *job = l->job;
+        bool joint = job->plan.method == LEARN_JOINT, replay = !joint && job->plan.replay_per_class > 0;
+        size_t total = job->train.n, most = job->train.n;
+        l->n_sets = joint || replay ? 1 + job->n_replay : 1;
+        for (size_t s = 1; s < l->n_sets; s++) {
+                total += job->replay[s - 1].n;
+                most = job->replay[s - 1].n > most ? job->replay[s - 1].n : most;
+        }
+        l->n_order = joint ? total : job->train.n;
+        l->first = arena_new_array(&l->arena, uint32_t, l->n_sets + 1);
+        l->group = arena_new_array(&l->arena, uint32_t, l->n_sets);
+        l->heads = arena_new_array(&l->arena, const struct ewc_head *, l->n_sets);
+        l->order = arena_new_array(&l->arena, uint32_t, l->n_order > most ? l->n_order : most);
+        l->rank = arena_new_array(&l->arena, uint32_t, most);
+        l->count = arena_new_array(&l->arena, uint32_t, job->net.n_outputs);
+        l->retained = arena_new_array(&l->arena, uint32_t, replay ? total : 1);
+        l->draw = arena_new_array(&l->arena, uint32_t, job->plan.batch);
+        if (!l->first || !l->group || !l->heads || !l->order || !l->rank || !l->count || !l->retained || !l->draw)
+                return err_oom(l->e);
+        group_sets(l);
+        if (replay)
+                retain(l);
+        return 0;
+}
+
+static int open_net(struct learner *l)
+{
+        const struct learn_job *job = l->job;
+        int r = ewc_net_new(&l->net, &job->net, NULL);
+        if (r < 0)
+                return learn_ewc(l, r, "net");
+        l->n_params = ewc_net_params(l->net);
+        l->theta = ewc_net_theta(l->net);
+        l->st.n_optim = ewc_optim_state(&job->plan.optim, l->n_params);
+        l->grad = arena_aligned(&l->arena, l->n_params * sizeof(float), 64);
+        l->optim = arena_aligned(&l->arena, (l->st.n_optim ? l->st.n_optim : 1) * sizeof(float), 64);
+        if (!l->grad || !l->optim)
+                return err_oom(l->e);
+        return 0;
+}
+
+static int open_penalty(struct learner *l)
+{
+        const struct learn_job *job = l->job;
+        size_t P = l->n_params;
+        if (job->plan.method != LEARN_EWC || job->n_past == 0)
+                return 0;
+        l->search = job->plan.lambda_auto;
+        l->U = arena_new_array(&l->arena, float, P);
+        l->centre = arena_new_array(&l->arena, float, P);
+        l->best = l->search ? arena_new_array(&l->arena, float, P) : NULL;
+        if (!l->U || !l->centre || (l->search && !l->best))
+                return err_oom(l->e);
+        learn_merge(job, l->U, l->centre);
+        return 0;
+}
+
+static size_t max_size(size_t a, size_t b)
+{
+        return a > b ? a : b;
+}
+
+static int open_batch(struct learner *l)
+{
+        const struct learn_job *job = l->job;
+        size_t I = job->net.n_inputs, O = job->net.n_outputs, bytes;
+        bool rollover = job->kind == JOB_ROLLOVER, softmax = job->net.loss == EWC_LOSS_SOFTMAX;
+        size_t fisher_rows = learn_fisher_rows(job), n = job->plan.batch;
+        if (l->n_retained == 0 && n > l->n_order)
+                n = l->n_order;
+        l->batch_rows = rollover ? max_size(n, fisher_rows) : n;
+        bytes = ewc_train_workspace(l->net, max_size(l->batch_rows, LEARN_EVAL_ROWS));
+        if (rollover)
+                bytes =
+                    max_size(bytes, ewc_fisher_workspace(l->net, &job->train.head, job->plan.fisher, fisher_rows));
+        l->x = arena_aligned(&l->arena, l->batch_rows * I * sizeof(float), 64); /* 2^16 * 2^16 * 4: fits size_t */
+        l->weight = arena_new_array(&l->arena, float, l->batch_rows);
+        l->label = softmax ? arena_new_array(&l->arena, int32_t, l->batch_rows) : NULL;
+        l->target = softmax ? NULL : arena_new_array(&l->arena, float, l->batch_rows *O);
+        l->ws = arena_aligned(&l->arena, max_size(bytes, 64), 64);
+        if (!l->x || !l->weight || (softmax ? !l->label : !l->target) || !l->ws)
+                return err_oom(l->e);
+        return 0;
+}
+
+static int open_results(struct learner *l)
+{
+        l->ret_theta = new_array(float, l->n_params);
+        l->before = new_array(struct evaluation, l->job->n_holdout);
+        l->after = new_array(struct evaluation, l->job->n_holdout);
+        if (!l->ret_theta || !l->before || !l->after)
+                return err_oom(l->e);
+        if (l->job->kind != JOB_ROLLOVER)
+                return 0;
+        l->fisher_sum = arena_new_array(&l->arena, double, l->n_params);
+        l->ret_fisher = new_array(float, l->n_params);
+        return l->fisher_sum && l->ret_fisher ? 0 : err_oom(l->e);
+}
+
+/* Where the state says it is: a place that this job's run stops at. */
+static bool right_place(const struct learner *l, const struct learn_state *s)
+{
+        bool rollover = l->job->kind == JOB_ROLLOVER, done = s->phase != LEARN_PHASE_TRAIN;
+        uint64_t step = s->epoch * l->per_epoch;
+        if (s->phase == LEARN_PHASE_FISHER && (!s->fisher_sum || s->fisher_done > l->fisher_total))
+                return false;
+        return (!done || s->phase == (rollover ? LEARN_PHASE_FISHER : LEARN_PHASE_DONE)) && s->epoch <= l->epochs &&
+               (!done || s->epoch == l->epochs) && s->step == (step < l->steps ? step : l->steps) &&
+               s->try < l->max_tries && s->n_tries == s->try + done;
+}
+
+/* The state must be one that this job's run writes; anything else would train on nonsense. */
+static bool resumable(const struct learner *l, const struct learn_state *s)
+{
+        return right_place(l, s) && s->n_params == l->n_params && s->theta && s->n_optim == l->st.n_optim &&
+               (s->n_optim == 0 || s->optim) && s->n_before == l->job->n_holdout && s->lambda >= 0 &&
+               (l->U || !(s->lambda > 0)) && (!l->best || s->n_tries == 0 || s->best);
+}
+
+static int resume(struct learner *l, const struct learn_state *s)
+{
+        size_t bytes = l->n_params * sizeof(float);
+        if (!resumable(l, s))
+                return err_set(l->e, -EINVAL, "the checkpoint does not fit the job");
+        learn_try_begin(l, s->try, s->lambda);
+        memcpy(l->theta, s->theta, bytes);
+        if (s->n_optim > 0)
+                memcpy(l->optim, s->optim, s->n_optim * sizeof(float));
+        if (l->best && s->best)
+                memcpy(l->best, s->best, bytes);
+        if (s->phase == LEARN_PHASE_FISHER)
+                memcpy(l->fisher_sum, s->fisher_sum, l->n_params * sizeof(double));
+        if (s->n_before > 0)
+                memcpy(l->before, s->before, s->n_before * sizeof(*l->before));
+        struct learn_state st = *s;
+        st.n_params = l->n_params;
+        st.theta = l->theta;
+        st.optim = s->n_optim > 0 ? l->optim : NULL;
+        st.best = l->best && s->best ? l->best : NULL;
+        st.before = l->before;
+        st.fisher_sum = s->phase == LEARN_PHASE_FISHER ? l->fisher_sum : NULL;
+        l->st = st;
+        return 0;
+}
+
+void learn_try_begin(struct learner *l, uint32_t try, double lambda)
+{
+        memcpy(l->theta, l->job->theta, l->n_params * sizeof(float));
+        if (l->st.n_optim > 0)
+                memset(l->optim, 0, l->st.n_optim * sizeof(float));
+        l->st.phase = LEARN_PHASE_TRAIN;
+        l->st.try = try;
+        l->st.epoch = 0;
+        l->st.step = 0;
+        l->st.lambda = lambda;
+        l->st.loss = l->st.penalty = 0;
+        l->st.n_params = l->n_params;
+        l->st.theta = l->theta;
+        l->st.optim = l->st.n_optim > 0 ? l->optim : NULL;
+        l->pen = (struct ewc_penalty){lambda, l->U, l->centre};
+        l->after_valid = false;
+}
+
+int learn_open(struct learner *l)
+{
+        const struct learn_job *job = l->job;
+        arena_init(&l->arena, SIZE_MAX);
+        int r = open_net(l);
+        if (r == 0)
+                r = open_rows(l);
+        if (r == 0)
+                r = open_penalty(l);
+        if (r == 0)
+                r = schedule(l);
+        if (r == 0)
+                r = open_batch(l);
+        if (r == 0)
+                r = open_results(l);
+        if (r != 0)
+                return r;
+        l->fisher_total = learn_fisher_total(job);
+        if (job->resume)
+                return resume(l, job->resume);
+        learn_try_begin(l, 0, l->U && !l->search ? job->plan.lambda : 0.0);
+        return 0;
+}
+
+void learn_close(struct learner *l)
+{
+        free(l->before);
+        free(l->after);
+        free(l->ret_theta);
+        free(l->ret_fisher);
+        ewc_net_free(l->net);
+        arena_deinit(&l->arena);
+}

@@ -1,0 +1,169 @@
+/* test_learn_fisher.c: the Fisher of a rollover against one call over all rows, and the choice of rows. */
+#include "learner/learn_in.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "made.h"
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Independent of learn_fisher: one ewc_fisher_add over the whole set at the trained theta. */
+static void check_against_whole(enum ewc_fisher kind, uint32_t batch)
+{
+        struct ewc_spec net = made_net(EWC_LOSS_SOFTMAX, 2);
+        struct made_task t;
+        float theta[MADE_PARAMS_MAX], want[MADE_PARAMS_MAX];
+        double sum[MADE_PARAMS_MAX] = {0};
+        struct learn_result r = {0};
+        struct ewc_fisher_info info;
+        struct ewc_net *n;
+        made_task(&t, 'A', 1, &net, 0, 1);
+        made_theta(&net, 1, theta);
+        struct learn_job job = made_job(&net, theta, &t, LEARN_PLAIN, 1);
+        job.kind = JOB_ROLLOVER;
+        job.plan.fisher = kind;
+        job.plan.batch = batch;
+        made_run(&job, NULL, LEARN_DONE, &r);
+        assert_int_equal(ewc_net_new(&n, &net, NULL), 0);
+        memcpy(ewc_net_theta(n), r.theta, r.n_params * sizeof(float));
+        struct ewc_batch b = {.n = MADE_ROWS, .x = t.train.x, .label = t.train.label};
+        void *ws = mem_aligned(ewc_fisher_workspace(n, &t.train.head, kind, MADE_ROWS), 1, 64);
+        assert_int_equal(ewc_fisher_add(n, kind, &t.train.head, &b, NULL, sum, ws), 0);
+        uint64_t count = kind == EWC_FISHER_BATCHED ? 1 : MADE_ROWS;
+        assert_int_equal(ewc_fisher_finish(&net, kind, &t.train.head, count, sum, want, &info), 0);
+        assert_int_equal(r.fisher_info.n_samples, count);
+        assert_true(fabs(r.fisher_info.factor - info.factor) <= 1e-6 * info.factor);
+        for (size_t i = 0; i < r.n_params; i++)
+                assert_true(fabsf(r.fisher[i] - want[i]) <= 1e-5f * (want[i] + 1.0f));
+        free(ws);
+        ewc_net_free(n);
+        learn_result_free(&r);
+}
+
+static void test_against_one_call(void **state)
+{
+        (void)state;
+        check_against_whole(EWC_FISHER_EXACT, 20);
+        check_against_whole(EWC_FISHER_EMPIRICAL, 20);
+        check_against_whole(EWC_FISHER_BATCHED, MADE_ROWS);
+}
+
+static void test_sample_and_batches(void **state)
+{
+        (void)state;
+        struct ewc_spec net = made_net(EWC_LOSS_SOFTMAX, 2);
+        struct made_task t;
+        float theta[MADE_PARAMS_MAX];
+        struct learn_result r = {0};
+        made_task(&t, 'A', 1, &net, 0, 1);
+        made_theta(&net, 1, theta);
+        struct learn_job job = made_job(&net, theta, &t, LEARN_PLAIN, 1);
+        job.kind = JOB_ROLLOVER;
+        job.plan.fisher_samples = 31;
+        made_run(&job, NULL, LEARN_DONE, &r);
+        assert_int_equal(r.fisher_info.n_samples, 31);
+        learn_result_free(&r);
+        job.plan.fisher_samples = 10000; /* more than there are: all */
+        made_run(&job, NULL, LEARN_DONE, &r);
+        assert_int_equal(r.fisher_info.n_samples, MADE_ROWS);
+        learn_result_free(&r);
+        job.plan.fisher_samples = 0;
+        job.plan.fisher = EWC_FISHER_BATCHED; /* 96 rows in batches of 20 */
+        made_run(&job, NULL, LEARN_DONE, &r);
+        assert_int_equal(r.fisher_info.n_samples, 5);
+        learn_result_free(&r);
+}
+
+struct slices {
+        size_t n, at; /* one parameter is watched */
+        double sum[16];
+};
+
+static int watch(void *arg, const struct learn_progress *p)
+{
+        struct slices *s = arg;
+        if (p->state && p->phase == LEARN_PHASE_FISHER && s->n < 16)
+                s->sum[s->n++] = p->state->fisher_sum[s->at];
+        return 0;
+}
+
+/* Equal batches must still draw labels of their own: their contributions differ. */
+static void test_sampled_labels_differ_by_batch(void **state)
+{
+        (void)state;
+        enum { N = 2048 }; /* eight batches of one and the same row */
+        struct ewc_spec net = made_net(EWC_LOSS_SOFTMAX, 2);
+        struct made_task t;
+        float theta[MADE_PARAMS_MAX];
+        struct learn_result r = {0};
+        static float x[N * MADE_INPUTS];
+        static int32_t label[N];
+        struct slices s = {.at = ewc_spec_params(&net) - 1}; /* the last output's bias */
+        struct learn_callbacks cb = {.progress = watch, .arg = &s};
+        made_task(&t, 'A', 1, &net, 0, 1);
+        made_theta(&net, 1, theta);
+        for (size_t i = 0; i < N; i++)
+                memcpy(x + i * MADE_INPUTS, t.train.x, MADE_INPUTS * sizeof(float));
+        struct learn_job job = made_job(&net, theta, &t, LEARN_PLAIN, 1);
+        job.kind = JOB_ROLLOVER;
+        job.train.x = x;
+        job.train.label = label;
+        job.train.n = N;
+        job.plan.epochs = 0;
+        job.plan.fisher = EWC_FISHER_SAMPLE;
+        made_run(&job, &cb, LEARN_DONE, &r);
+        assert_int_equal(s.n, 9); /* the empty start and eight slices */
+        bool differ = false;
+        for (size_t i = 2; i < s.n; i++)
+                differ |= fabs((s.sum[i] - s.sum[i - 1]) - (s.sum[1] - s.sum[0])) > 1e-6 * s.sum[1];
+        assert_true(differ);
+        learn_result_free(&r);
+}
+
+static void test_even_draw(void **state)
+{
+        (void)state;
+        enum { N = 60 };
+        int32_t label[N]; /* 40 of class 0, 15 of class 1, 5 of class 2 */
+        uint32_t order[N], rank[N], count[3] = {0}, out[3] = {0, 1, 2};
+        for (int i = 0; i < N; i++)
+                label[i] = i < 40 ? 0 : i < 55 ? 1 : 2;
+        struct learn_rows rows = {.head = {3, out}, .n = N, .label = label};
+        struct learn_job job = {.net = {.n_outputs = 3}, .train = rows};
+        struct learner l = {.job = &job, .count = count};
+        for (size_t want = 0; want <= N + 3; want++) {
+                size_t got[3] = {0}, most = 0, n;
+                bool seen[N] = {false};
+                struct ewc_rng r;
+                ewc_rng_seed(&r, want, 0);
+                learn_rank(&l, &rows, &r, order, rank);
+                n = learn_even(order, rank, N, want);
+                assert_int_equal(n, want < N ? want : N);
+                for (size_t i = 0; i < n; i++) {
+                        assert_false(seen[order[i]]);
+                        seen[order[i]] = true;
+                        got[label[order[i]]]++;
+                }
+                for (int c = 0; c < 3; c++)
+                        most = got[c] > most ? got[c] : most;
+                static const size_t have[3] = {40, 15, 5};
+                for (int c = 0; c < 3; c++) /* a class is short only if it has no more rows */
+                        assert_true(got[c] + 1 >= most || got[c] == have[c]);
+        }
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+            cmocka_unit_test(test_against_one_call),
+            cmocka_unit_test(test_sample_and_batches),
+            cmocka_unit_test(test_sampled_labels_differ_by_batch),
+            cmocka_unit_test(test_even_draw),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,186 @@
+/* test_learn_lambda.c: the merged penalty, and a whole search inside one job. */
+#include "base/err.h"
+#include "domain/lambda.h"
+#include "made.h"
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <string.h>
+
+/* sum_k alpha_k F_k (theta - anchor_k)^2 and U (theta - c)^2 differ by a constant, whatever theta is. */
+static void test_merge_against_the_sum(void **state)
+{
+        (void)state;
+        enum { T = 3 };
+        static float fisher[T][MADE_PARAMS_MAX], anchor[T][MADE_PARAMS_MAX], U[MADE_PARAMS_MAX], c[MADE_PARAMS_MAX];
+        const double alpha[T] = {1.0, 0.25, 3.0};
+        struct ewc_spec net = made_net(EWC_LOSS_SOFTMAX, 2);
+        size_t P = ewc_spec_params(&net);
+        struct learn_past past[T];
+        struct ewc_rng r;
+        ewc_rng_seed(&r, 5, 0);
+        for (size_t k = 0; k < T; k++) {
+                for (size_t i = 0; i < P; i++) {
+                        fisher[k][i] = i % 7 == k ? 0.0f : ewc_rng_unit(&r);
+                        anchor[k][i] = (float)ewc_rng_normal(&r);
+                }
+                past[k] = (struct learn_past){.task = k, .alpha = alpha[k], .fisher = fisher[k], .anchor = anchor[k]};
+        }
+        struct learn_job job = {.net = net, .past = past, .n_past = T};
+        assert_true(learn_merge(&job, U, c) == 4.25);
+        for (size_t i = 0; i < P; i++) {
+                double want = 0, gap[2];
+                for (size_t k = 0; k < T; k++)
+                        want += alpha[k] * (double)fisher[k][i];
+                assert_true(fabs(want - (double)U[i]) <= 1e-6 * want); /* rounding to float, three times */
+                for (int j = 0; j < 2; j++) {
+                        double theta = j ? -1.5 : 2.0, sum = 0, d = theta - (double)c[i];
+                        for (size_t k = 0; k < T; k++)
+                                sum += alpha[k] * (double)fisher[k][i] * (theta - (double)anchor[k][i]) *
+                                       (theta - (double)anchor[k][i]);
+                        gap[j] = sum - (double)U[i] * d * d;
+                }
+                assert_true(fabs(gap[0] - gap[1]) < 1e-4);
+        }
+        job.n_past = 0;
+        assert_true(learn_merge(&job, U, c) == 0.0);
+        for (size_t i = 0; i < P; i++)
+                assert_true(U[i] == 0.0f && c[i] == 0.0f);
+}
+
+struct fixture {
+        struct ewc_spec net;
+        struct made_task a, b;
+        float theta[MADE_PARAMS_MAX];
+        struct learn_result closed;
+        struct learn_past past;
+        struct learn_rows holdout[2];
+        struct learn_job job;
+};
+
+static void open_search(struct fixture *f, enum ewc_loss loss)
+{
+        memset(f, 0, sizeof(*f));
+        f->net = made_net(loss, 2);
+        made_task(&f->a, 'A', 1, &f->net, 0, 1);
+        made_task(&f->b, 'B', 2, &f->net, 0, 1);
+        made_theta(&f->net, 1, f->theta);
+        struct learn_job first = made_job(&f->net, f->theta, &f->a, LEARN_PLAIN, 1);
+        first.kind = JOB_ROLLOVER;
+        made_run(&first, NULL, LEARN_DONE, &f->closed);
+        f->past = (struct learn_past){.task = 1, .alpha = 1, .fisher = f->closed.fisher, .anchor = f->closed.theta};
+        f->holdout[0] = f->a.holdout;
+        f->holdout[1] = f->b.holdout;
+        f->job = made_job(&f->net, f->closed.theta, &f->b, LEARN_EWC, 9);
+        f->job.past = &f->past;
+        f->job.n_past = 1;
+        f->job.holdout = f->holdout;
+        f->job.n_holdout = 2;
+        f->job.plan.lambda_auto = true;
+        f->job.plan.epochs = 30;
+}
+
+/* Every try was recorded as domain/lambda.h prescribes, and the result is the one it chooses. */
+static void check_tries(const struct learn_result *r)
+{
+        assert_in_range(r->n_tries, 2, LEARN_MAX_TRIES);
+        for (uint32_t n = 0; n < r->n_tries; n++) {
+                struct lambda_next next = lambda_next(r->tries, n, &lambda_conf_default);
+                assert_false(next.stop);
+                assert_true(next.lambda == r->tries[n].lambda);
+                assert_true(r->tries[n].accuracy >= 0 && r->tries[n].accuracy <= 1);
+                assert_true(r->tries[n].past_accuracy >= 0 && r->tries[n].past_accuracy <= 1);
+        }
+        struct lambda_next last = lambda_next(r->tries, r->n_tries, &lambda_conf_default);
+        assert_true(last.stop);
+        assert_true(r->lambda == last.lambda);
+        assert_true(r->loss == r->tries[last.chosen].loss);
+        assert_true(r->penalty == r->tries[last.chosen].penalty);
+}
+
+/* theta is that of the chosen try: it scores as the try did, and lies where the try's penalty says. */
+static void check_theta(const struct learn_job *job, const struct learn_result *r)
+{
+        float U[MADE_PARAMS_MAX], centre[MADE_PARAMS_MAX];
+        struct lambda_next last = lambda_next(r->tries, r->n_tries, &lambda_conf_default);
+        assert_true(r->after[0].accuracy == r->tries[last.chosen].past_accuracy);
+        assert_true(r->after[1].accuracy == r->tries[last.chosen].accuracy);
+        learn_merge(job, U, centre);
+        struct ewc_penalty pen = {last.lambda, U, centre};
+        assert_true(ewc_penalty_value(r->n_params, r->theta, &pen) == r->tries[last.chosen].penalty);
+}
+
+static void test_search(void **state)
+{
+        (void)state;
+        struct fixture f;
+        struct learn_result r = {0};
+        open_search(&f, EWC_LOSS_SOFTMAX);
+        made_run(&f.job, NULL, LEARN_DONE, &r);
+        check_tries(&r);
+        assert_true(r.after[1].accuracy >= 0.98 * r.tries[0].accuracy); /* the promise of the search */
+        assert_true(r.after[0].accuracy > 0.9);
+        check_theta(&f.job, &r);
+        learn_result_free(&r);
+        learn_result_free(&f.closed);
+}
+
+/* A past so heavy that no lambda in reach lets the new task in: all tries are used and the best one is taken. */
+static void test_search_uses_all_tries(void **state)
+{
+        (void)state;
+        struct fixture f;
+        struct learn_result r = {0};
+        open_search(&f, EWC_LOSS_SOFTMAX);
+        f.past.alpha = 1e9;
+        made_run(&f.job, NULL, LEARN_DONE, &r);
+        check_tries(&r);
+        assert_int_equal(r.n_tries, LEARN_MAX_TRIES);
+        assert_true(
+            lambda_best(r.tries, r.n_tries) != LEARN_MAX_TRIES - 1); /* an earlier try had to be brought back */
+        check_theta(&f.job, &r);
+        learn_result_free(&r);
+        learn_result_free(&f.closed);
+}
+
+static void test_search_by_loss(void **state)
+{
+        (void)state;
+        struct fixture f;
+        struct learn_result r = {0};
+        open_search(&f, EWC_LOSS_SQUARED);
+        made_run(&f.job, NULL, LEARN_DONE, &r);
+        check_tries(&r);
+        assert_true(r.tries[0].accuracy > 0); /* 1 / (1 + loss) */
+        learn_result_free(&r);
+        learn_result_free(&f.closed);
+}
+
+static void test_nothing_to_search(void **state)
+{
+        (void)state;
+        struct fixture f;
+        struct learn_result r = {0};
+        open_search(&f, EWC_LOSS_SOFTMAX);
+        f.job.n_past = 0;
+        made_run(&f.job, NULL, LEARN_DONE, &r);
+        assert_int_equal(r.n_tries, 1);
+        assert_true(r.lambda == 0);
+        learn_result_free(&r);
+        learn_result_free(&f.closed);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+            cmocka_unit_test(test_merge_against_the_sum),
+            cmocka_unit_test(test_search),
+            cmocka_unit_test(test_search_uses_all_tries),
+            cmocka_unit_test(test_search_by_loss),
+            cmocka_unit_test(test_nothing_to_search),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
