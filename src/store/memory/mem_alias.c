@@ -1,0 +1,119 @@
+/* mem_alias.c: names that point to versions, and the audit. */
+#include "base/err.h"
+#include "base/str.h"
+#include "store/memory/mem.h"
+#include "store/memory/verbs.h"
+#include "store/words.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+int mem_audit(struct mem *m, model_id model, const char *who, const char *what, const char *detail, struct err *e)
+{
+        struct audit a = {.seq = m->t[MEM_AUDIT].n + 1,
+            .at_ms = mem_now(m),
+            .model = model,
+            .who = arena_strdup(&m->a, who),
+            .what = what,
+            .detail = arena_strdup(&m->a, detail)};
+
+        return a.who && a.detail && mem_push(m, MEM_AUDIT, &a, sizeof(a), NULL) ? 0 : err_oom(e);
+}
+
+const struct mem_alias *mem_alias_find(struct mem *m, model_id model, const char *name, uint64_t *ret_id)
+{
+        MEM_EACH(m, MEM_ALIAS, struct mem_alias, r)
+        if (r->model == model && strcmp(r->a.name, name) == 0) {
+                if (ret_id)
+                        *ret_id = r_i + 1;
+                return r;
+        }
+        return NULL;
+}
+
+int mem_alias_move(struct mem *m, model_id model, const char *name, version_id v, uint64_t epoch, struct err *e)
+{
+        const struct mem_version *version = mem_get(m, MEM_VERSION, v);
+        struct mem_alias a = {.model = model,
+            .a = {.version = v, .number = version->v.number, .epoch = epoch, .updated_ms = mem_now(m)}};
+        uint64_t id = 0;
+
+        str_copy(a.a.name, sizeof(a.a.name), name);
+        bool ok = mem_alias_find(m, model, name, &id) ? mem_set(m, MEM_ALIAS, id, &a, sizeof(a))
+                                                      : mem_push(m, MEM_ALIAS, &a, sizeof(a), &id);
+        return ok ? 0 : err_oom(e);
+}
+
+int mem_alias_get(struct store *s, model_id model, const char *alias, struct alias *ret, struct err *e)
+{
+        const struct mem_alias *a = mem_alias_find(mem_of(s), model, alias, NULL);
+
+        if (!a)
+                return err_set(e, STORE_NOT_FOUND, "no alias %.64s", alias);
+        *ret = a->a;
+        return 0;
+}
+
+int mem_alias_list(struct store *s, model_id model, store_alias_fn each, void *arg, struct err *e)
+{
+        const char *last = "";
+
+        (void)e;
+        for (;;) { /* by name: the smallest above the last one */
+                const struct mem_alias *next = NULL;
+                MEM_EACH(mem_of(s), MEM_ALIAS, struct mem_alias, r)
+                if (r->model == model && strcmp(r->a.name, last) > 0 &&
+                    (!next || strcmp(r->a.name, next->a.name) < 0))
+                        next = r;
+                if (!next)
+                        return 0;
+                int r = each(arg, &next->a);
+                if (r != 0)
+                        return r;
+                last = next->a.name;
+        }
+}
+
+static int set(struct mem *m, model_id model, const char *alias, uint64_t number, uint64_t epoch, const char *who,
+    const char *reason, struct err *e)
+{
+        const struct mem_alias *a = mem_alias_find(m, model, alias, NULL);
+        const struct alias old = a ? a->a : (struct alias){0};
+        version_id v = 0;
+        int r;
+
+        if (old.epoch != epoch)
+                return err_set(e, STORE_CONFLICT, "%s has moved: it is at version %" PRIu64 ", epoch %" PRIu64, alias,
+                    old.number, old.epoch);
+        MEM_EACH(m, MEM_VERSION, struct mem_version, x)
+        if (x->v.model == model && x->v.number == number)
+                v = x->v.id;
+        if (v == 0)
+                return err_set(e, STORE_NOT_FOUND, "no version %" PRIu64, number);
+        if ((r = mem_alias_move(m, model, alias, v, old.epoch + 1, e)) != 0)
+                return r;
+        return mem_audit(
+            m, model, who, "alias.set", words_alias(alias, number, old.number, old.epoch + 1, reason).text, e);
+}
+
+int mem_alias_set(struct store *s, model_id model, const char *alias, uint64_t version_number, uint64_t epoch,
+    const char *who, const char *reason, struct alias *ret, struct err *e)
+{
+        struct mem *m = mem_of(s);
+        struct mem_mark k = mem_mark(m);
+        int r = mem_settle(m, &k, set(m, model, alias, version_number, epoch, who, reason, e));
+
+        return r != 0 || !ret ? r : mem_alias_get(s, model, alias, ret, e);
+}
+
+int mem_audit_list(struct store *s, model_id model, store_audit_fn each, void *arg, struct err *e)
+{
+        (void)e;
+        MEM_EACH(mem_of(s), MEM_AUDIT, struct audit, a)
+        {
+                int r = model == 0 || a->model == model ? each(arg, a) : 0;
+                if (r != 0)
+                        return r;
+        }
+        return 0;
+}

@@ -1,0 +1,97 @@
+/* mem_version.c: reading versions. */
+#include "base/err.h"
+#include "store/memory/mem.h"
+#include "store/memory/verbs.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+static bool aliases_of(struct mem *m, struct arena *a, struct version *v)
+{
+        const char **names = arena_new_array(a, const char *, m->t[MEM_ALIAS].n);
+        size_t n = 0;
+
+        if (!names)
+                return false;
+        MEM_EACH(m, MEM_ALIAS, struct mem_alias, r)
+        {
+                if (r->a.version != v->id)
+                        continue;
+                size_t at = n++;
+                for (; at > 0 && strcmp(names[at - 1], r->a.name) > 0; at--)
+                        names[at] = names[at - 1];
+                if (!(names[at] = arena_strdup(a, r->a.name)))
+                        return false;
+        }
+        v->aliases = names;
+        v->n_aliases = n;
+        return true;
+}
+
+static int version_copy(
+    struct mem *m, const struct mem_version *from, struct arena *a, struct version *ret, struct err *e)
+{
+        struct version v = from->v;
+
+        v.outputs = arena_memdup(a, from->v.outputs, v.n_outputs * sizeof(*v.outputs));
+        v.evaluations = v.n_evaluations > 0
+                            ? arena_memdup(a, from->v.evaluations, v.n_evaluations * sizeof(*v.evaluations))
+                            : NULL;
+        if (!v.outputs || (v.n_evaluations > 0 && !v.evaluations) || !aliases_of(m, a, &v))
+                return err_oom(e);
+        *ret = v;
+        return 0;
+}
+
+int mem_version_get(struct store *s, version_id id, struct arena *a, struct version *ret, struct err *e)
+{
+        const struct mem_version *v = mem_get(mem_of(s), MEM_VERSION, id);
+
+        return v ? version_copy(mem_of(s), v, a, ret, e) : err_set(e, STORE_NOT_FOUND, "no such version");
+}
+
+int mem_version_by_number(
+    struct store *s, model_id model, uint64_t number, struct arena *a, struct version *ret, struct err *e)
+{
+        MEM_EACH(mem_of(s), MEM_VERSION, struct mem_version, v)
+        if (v->v.model == model && v->v.number == number)
+                return version_copy(mem_of(s), v, a, ret, e);
+        return err_set(e, STORE_NOT_FOUND, "no version %" PRIu64, number);
+}
+
+int mem_version_list(struct store *s, model_id model, uint64_t before_number, size_t limit, store_version_fn each,
+    void *arg, struct err *e)
+{
+        struct mem *m = mem_of(s);
+        struct arena a;
+        size_t n = 0;
+        int r = 0;
+
+        arena_init(&a, SIZE_MAX);
+        for (uint64_t id = m->t[MEM_VERSION].n; r == 0 && id > 0 && (limit == 0 || n < limit); id--) {
+                const struct mem_version *v = mem_get(m, MEM_VERSION, id);
+                struct version copy;
+                if (v->v.model != model || (before_number != 0 && v->v.number >= before_number))
+                        continue;
+                n++;
+                if ((r = version_copy(m, v, &a, &copy, e)) == 0)
+                        r = each(arg, &copy);
+                arena_reset(&a);
+        }
+        arena_deinit(&a);
+        return r;
+}
+
+int mem_version_tensor(struct store *s, version_id id, enum tensor_role role, float *ret, size_t P, struct err *e)
+{
+        const struct mem_version *v = mem_get(mem_of(s), MEM_VERSION, id);
+
+        if (!v)
+                return err_set(e, STORE_NOT_FOUND, "no such version");
+        if (role != TENSOR_THETA && !v->v.has_fisher)
+                return err_set(e, STORE_NOT_FOUND, "this version has no %s", tensor_role_name(role));
+        const struct digest *d = role == TENSOR_THETA    ? &v->v.theta
+                                 : role == TENSOR_FISHER ? &v->v.fisher
+                                                         : &v->v.anchor;
+        return mem_blob_read(mem_of(s), d, ret, P * sizeof(float), e);
+}

@@ -1,0 +1,151 @@
+/* alias_audit.c: names that point to versions, and the record of who did what. */
+#include "base/err.h"
+#include "store/sqlite/db.h"
+#include "store/sqlite/verbs.h"
+#include "store/words.h"
+#include <errno.h>
+#include <inttypes.h>
+
+int audit_add(struct db *db, model_id m, const char *who, const char *what, const char *detail, struct err *e)
+{
+        _query_ struct query q = query_open(
+            db, "INSERT INTO audit (at_ms, model, who, what, detail) VALUES (:now, :model, :who, :what, :detail)");
+
+        query_int(&q, ":now", db_now(db));
+        query_seq(&q, ":model", m);
+        query_text(&q, ":who", who);
+        query_text(&q, ":what", what);
+        query_text(&q, ":detail", detail);
+        return query_run(&q, e);
+}
+
+int alias_move(struct db *db, model_id m, const char *alias, version_id v, uint64_t epoch, struct err *e)
+{
+        _query_ struct query q = query_open(db,
+            "INSERT INTO alias (model, name, version, epoch, updated_ms) VALUES (:model, :name, :version, :epoch, "
+            ":now) "
+            "ON CONFLICT (model, name) DO UPDATE SET version = excluded.version, epoch = excluded.epoch, "
+            "updated_ms = excluded.updated_ms");
+
+        query_seq(&q, ":model", m);
+        query_text(&q, ":name", alias);
+        query_seq(&q, ":version", v);
+        query_seq(&q, ":epoch", epoch);
+        query_int(&q, ":now", db_now(db));
+        return query_run(&q, e);
+}
+
+#define ALIAS_SQL                                                                                                    \
+        "SELECT a.name AS name, a.version AS version, v.number AS number, a.epoch AS epoch, "                        \
+        "a.updated_ms AS updated_ms FROM alias a JOIN version v ON v.id = a.version WHERE a.model = :model "
+
+static int alias_fill(struct query *q, struct alias *ret, struct err *e)
+{
+        struct alias a = {.version = query_get_u64(q, "version"),
+            .number = query_get_u64(q, "number"),
+            .epoch = query_get_u64(q, "epoch"),
+            .updated_ms = query_get_int(q, "updated_ms")};
+
+        query_get_name(q, "name", a.name, sizeof(a.name));
+        if (q->rc != 0)
+                return query_step(q, e);
+        *ret = a;
+        return 0;
+}
+
+static int get(struct db *db, model_id m, const char *alias, struct alias *ret, struct err *e)
+{
+        _query_ struct query q = query_open(db, ALIAS_SQL "AND a.name = :name");
+
+        query_seq(&q, ":model", m);
+        query_text(&q, ":name", alias);
+        int r = query_one(&q, STORE_NOT_FOUND, e, "no alias %.64s", alias);
+        return r == QUERY_ROW ? alias_fill(&q, ret, e) : r;
+}
+
+int sqlite_alias_get(struct store *s, model_id m, const char *alias, struct alias *ret, struct err *e)
+{
+        return get(db_of(s), m, alias, ret, e);
+}
+
+int sqlite_alias_list(struct store *s, model_id m, store_alias_fn each, void *arg, struct err *e)
+{
+        struct alias a;
+        int r;
+        _query_ struct query q = query_open(db_of(s), ALIAS_SQL "ORDER BY a.name");
+
+        query_seq(&q, ":model", m);
+        while ((r = query_step(&q, e)) == QUERY_ROW)
+                if ((r = alias_fill(&q, &a, e)) != 0 || (r = each(arg, &a)) != 0)
+                        break;
+        return r;
+}
+
+static int version_id_of(struct db *db, model_id m, uint64_t number, version_id *ret, struct err *e)
+{
+        _query_ struct query q = query_open(db, "SELECT id FROM version WHERE model = :model AND number = :number");
+
+        query_seq(&q, ":model", m);
+        query_seq(&q, ":number", number);
+        int r = query_one(&q, STORE_NOT_FOUND, e, "no version %" PRIu64, number);
+        if (r != QUERY_ROW)
+                return r;
+        *ret = query_get_u64(&q, "id");
+        return 0;
+}
+
+struct request {
+        const char *alias, *who, *reason;
+        uint64_t number, epoch;
+};
+
+static int set(struct db *db, model_id m, const struct request *w, struct alias *ret, struct err *e)
+{
+        struct alias old = {0};
+        version_id v = 0;
+        int r = get(db, m, w->alias, &old, e);
+
+        if (r != 0 && r != STORE_NOT_FOUND)
+                return r;
+        if (old.epoch != w->epoch)
+                return err_set(e, STORE_CONFLICT, "%s has moved: it is at version %" PRIu64 ", epoch %" PRIu64,
+                    w->alias, old.number, old.epoch);
+        if ((r = version_id_of(db, m, w->number, &v, e)) != 0 ||
+            (r = alias_move(db, m, w->alias, v, old.epoch + 1, e)) != 0 ||
+            (r = audit_add(db, m, w->who, "alias.set",
+                 words_alias(w->alias, w->number, old.number, old.epoch + 1, w->reason).text, e)) != 0)
+                return r;
+        return get(db, m, w->alias, ret, e);
+}
+
+int sqlite_alias_set(struct store *s, model_id m, const char *alias, uint64_t version_number, uint64_t epoch,
+    const char *who, const char *reason, struct alias *ret, struct err *e)
+{
+        const struct request w = {alias, who, reason, version_number, epoch};
+        struct alias done;
+        int r = tx_enter(db_of(s), e);
+
+        if (r == 0)
+                r = tx_leave(db_of(s), set(db_of(s), m, &w, &done, e), e);
+        if (r == 0 && ret)
+                *ret = done;
+        return r;
+}
+
+int sqlite_audit_list(struct store *s, model_id m, store_audit_fn each, void *arg, struct err *e)
+{
+        int r;
+        _query_ struct query q =
+            query_open(db_of(s), "SELECT seq, at_ms, model, who, what, detail FROM audit WHERE :model IS NULL OR "
+                                 "model = :model ORDER BY seq");
+
+        query_id(&q, ":model", m);
+        while ((r = query_step(&q, e)) == QUERY_ROW) {
+                const struct audit a = {query_get_u64(&q, "seq"), query_get_int(&q, "at_ms"),
+                    query_get_u64(&q, "model"), query_get_text(&q, "who"), query_get_text(&q, "what"),
+                    query_get_text(&q, "detail")};
+                if ((r = each(arg, &a)) != 0)
+                        break;
+        }
+        return r;
+}

@@ -1,0 +1,25 @@
+/* frozen.h: enums whose numbers are on disk. Each row fails to compile when a constant changes its number; a number
+ * read back that has no row means a damaged file. */
+#pragma once
+#include "store/sqlite/db.h"
+
+#define FROZEN_SCENARIO(X) X(SCENARIO_TASK, 1) X(SCENARIO_DOMAIN, 2) X(SCENARIO_CLASS, 3)
+#define FROZEN_TASK_STATE(X) X(TASK_OPEN, 1) X(TASK_CLOSED, 2)
+#define FROZEN_JOB_KIND(X) X(JOB_CONSOLIDATE, 1) X(JOB_ROLLOVER, 2)
+#define FROZEN_JOB_STATE(X)                                                                                          \
+        X(JOB_QUEUED, 1)                                                                                             \
+        X(JOB_EXPORTING, 2)                                                                                          \
+        X(JOB_RUNNING, 3)                                                                                            \
+        X(JOB_JUDGING, 4) X(JOB_PROMOTED, 10) X(JOB_REJECTED, 11) X(JOB_CANCELLED, 12) X(JOB_FAILED, 13)
+#define FROZEN_VERSION_STATE(X) X(VERSION_INITIAL, 1) X(VERSION_PROMOTED, 2) X(VERSION_REJECTED, 3)
+#define FROZEN_TRIGGER(X) X(TRIGGER_MANUAL, 1) X(TRIGGER_MIN_FEEDBACK, 2) X(TRIGGER_INTERVAL, 3)
+#define FROZEN_FISHER(X)                                                                                             \
+        X(EWC_FISHER_EXACT, 1) X(EWC_FISHER_EMPIRICAL, 2) X(EWC_FISHER_SAMPLE, 3) X(EWC_FISHER_BATCHED, 4)
+
+enum scenario scenario_in_db(struct query *q, const char *column);
+enum task_state task_state_in_db(struct query *q, const char *column);
+enum job_kind job_kind_in_db(struct query *q, const char *column);
+enum job_state job_state_in_db(struct query *q, const char *column);
+enum version_state version_state_in_db(struct query *q, const char *column);
+enum trigger_kind trigger_in_db(struct query *q, const char *column);
+enum ewc_fisher fisher_in_db(struct query *q, const char *column); /* 0 and NULL are "none" */

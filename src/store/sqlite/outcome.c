@@ -1,0 +1,328 @@
+/* outcome.c: how jobs end with a version. Each commit is one transaction: what is asked first stands in look(),
+ * then everything is written, or nothing of it.
+ *
+ * Consolidation: version, outputs, evaluations, used range, verdict, job state, alias if promoted, audit. A
+ * promoted rollover also closes the task with its record, extends the model's classes (scenario class), opens the
+ * next task and hands it the rows above the claimed range that name no task. */
+#include "base/err.h"
+#include "base/mem.h"
+#include "store/sqlite/db.h"
+#include "store/sqlite/frozen.h"
+#include "store/sqlite/verbs.h"
+#include "store/words.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+struct subject { /* the job as it was claimed, and where its model stands now */
+        job_id job;
+        model_id model;
+        enum job_kind kind;
+        enum scenario scenario;
+        version_id parent, champion;
+        uint64_t champion_epoch, seed, next_number;
+        task_id task;
+        struct seq_range range;
+        bool next_given;
+        char who[KEY_SIZE], next_task[NAME_SIZE], task_name[NAME_SIZE];
+};
+
+static const char subject_sql[] =
+    "SELECT j.model AS model, j.kind AS kind, j.state AS state, m.scenario AS scenario, j.parent AS parent, "
+    "a.version AS champion, a.epoch AS epoch, j.seed AS seed, j.task AS task, j.range_first AS range_first, "
+    "j.range_last AS range_last, j.next_classes_given AS next_given, j.who AS who, j.next_task AS next_task, "
+    "t.name AS task_name, t.state AS task_state, "
+    "(SELECT coalesce(max(number), 0) + 1 FROM version v WHERE v.model = j.model) AS next_number "
+    "FROM job j JOIN model m ON m.id = j.model JOIN alias a ON a.model = j.model AND a.name = 'champion' "
+    "LEFT JOIN task t ON t.id = j.task WHERE j.id = :job";
+
+static int look(struct db *db, job_id j, enum job_kind kind, struct subject *s, struct err *e)
+{
+        _query_ struct query q = query_open(db, subject_sql);
+
+        query_seq(&q, ":job", j);
+        int r = query_one(&q, STORE_NOT_FOUND, e, "no job %" PRIu64, j);
+        if (r != QUERY_ROW)
+                return r;
+        enum job_state state = job_state_in_db(&q, "state");
+        *s = (struct subject){
+            .job = j,
+            .model = query_get_u64(&q, "model"),
+            .kind = job_kind_in_db(&q, "kind"),
+            .scenario = scenario_in_db(&q, "scenario"),
+            .parent = query_get_u64(&q, "parent"),
+            .champion = query_get_u64(&q, "champion"),
+            .champion_epoch = query_get_u64(&q, "epoch"),
+            .seed = query_get_u64(&q, "seed"),
+            .next_number = query_get_u64(&q, "next_number"),
+            .task = query_get_u64(&q, "task"),
+            .range = {query_get_u64(&q, "range_first"), query_get_u64(&q, "range_last")},
+            .next_given = query_get_int(&q, "next_given") != 0,
+        };
+        query_get_name(&q, "who", s->who, sizeof(s->who));
+        query_get_name(&q, "next_task", s->next_task, sizeof(s->next_task));
+        query_get_name(&q, "task_name", s->task_name, sizeof(s->task_name));
+        if (q.rc != 0)
+                return query_step(&q, e);
+        if (state != JOB_JUDGING)
+                return err_set(e, STORE_CONFLICT, "job %" PRIu64 " is %s, not judging", j, job_state_name(state));
+        return s->kind == kind ? 0 : err_set(e, -EINVAL, "store: job %" PRIu64 " is of the other kind", j);
+}
+
+/* --- the version --- */
+
+static int require_blobs(struct db *db, const struct outcome *o, struct err *e)
+{
+        static const struct digest none = {{0}};
+        size_t size = o->n_params * sizeof(float);
+        int r = blob_require(db, &o->theta, size, e);
+
+        if (r != 0 || digest_eq(&o->fisher, &none))
+                return r;
+        return (r = blob_require(db, &o->fisher, size, e)) != 0 ? r : blob_require(db, &o->anchor, size, e);
+}
+
+static int version_row(
+    struct db *db, const struct subject *s, const struct outcome *o, version_id *ret, struct err *e)
+{
+        _query_ struct query q = query_open(db,
+            "INSERT INTO version (model, number, state, parent, job, task, n_params, theta, fisher, theta_old, "
+            "fisher_scale, fisher_kind, fisher_samples, lambda, seed, range_first, range_last, program, reason, "
+            "created_ms) VALUES (:model, :number, :state, :parent, :job, :task, :n_params, :theta, :fisher, "
+            ":theta_old, "
+            ":scale, :kind, :samples, :lambda, :seed, :first, :last, :program, :reason, :now)");
+
+        query_seq(&q, ":model", s->model);
+        query_seq(&q, ":number", s->next_number);
+        query_int(&q, ":state", o->promote ? VERSION_PROMOTED : VERSION_REJECTED);
+        query_seq(&q, ":parent", s->parent);
+        query_seq(&q, ":job", s->job);
+        query_seq(&q, ":task", s->task);
+        query_seq(&q, ":n_params", o->n_params);
+        query_digest(&q, ":theta", &o->theta);
+        query_digest(&q, ":fisher", &o->fisher);
+        query_digest(&q, ":theta_old", &o->anchor);
+        query_real(&q, ":scale", o->fisher_scale);
+        query_int(&q, ":kind", o->fisher_kind);
+        query_seq(&q, ":samples", o->fisher_samples);
+        query_real(&q, ":lambda", o->lambda);
+        query_u64(&q, ":seed", s->seed);
+        query_seq(&q, ":first", s->range.first);
+        query_seq(&q, ":last", s->range.last);
+        query_text(&q, ":program", o->program);
+        query_text(&q, ":reason", o->reason);
+        query_int(&q, ":now", db_now(db));
+        int r = query_run(&q, e);
+        *ret = (version_id)sqlite3_last_insert_rowid(db->h);
+        return r;
+}
+
+static int evaluation_row(struct db *db, version_id v, size_t i, const struct evaluation *before,
+    const struct evaluation *after, struct err *e)
+{
+        _query_ struct query q = query_open(db,
+            "INSERT INTO evaluation (version, task, ordinal, n, accuracy, loss, parent_n, parent_accuracy, "
+            "parent_loss) "
+            "VALUES (:version, :task, :ordinal, :n, :accuracy, :loss, :parent_n, :parent_accuracy, :parent_loss)");
+
+        query_seq(&q, ":version", v);
+        query_seq(&q, ":task", after->task);
+        query_seq(&q, ":ordinal", i);
+        query_seq(&q, ":n", after->n);
+        query_real(&q, ":accuracy", after->accuracy);
+        query_real(&q, ":loss", after->loss);
+        query_seq(&q, ":parent_n", before->n);
+        query_real(&q, ":parent_accuracy", before->accuracy);
+        query_real(&q, ":parent_loss", before->loss);
+        return query_run(&q, e);
+}
+
+static int job_end(struct db *db, const struct subject *s, const struct outcome *o, version_id v, struct err *e)
+{
+        _query_ struct query q =
+            query_open(db, "UPDATE job SET state = :state, version = :version, reason = :reason, ended_ms = :now "
+                           "WHERE id = :job");
+
+        query_int(&q, ":state", o->promote ? JOB_PROMOTED : JOB_REJECTED);
+        query_seq(&q, ":version", v);
+        query_text(&q, ":reason", o->reason);
+        query_int(&q, ":now", db_now(db));
+        query_seq(&q, ":job", s->job);
+        return query_run(&q, e);
+}
+
+static int range_used(struct db *db, const struct subject *s, struct err *e)
+{
+        _query_ struct query q = query_open(db, "UPDATE model SET used_seq = max(used_seq, :last) WHERE id = :model");
+
+        query_seq(&q, ":last", s->range.last);
+        query_seq(&q, ":model", s->model);
+        return query_run(&q, e);
+}
+
+static int settle(struct db *db, const struct subject *s, const struct outcome *o, version_id *ret, struct err *e)
+{
+        int r;
+
+        if (o->promote && s->champion != s->parent)
+                return err_set(e, STORE_CONFLICT, "parent replaced: another version became champion meanwhile");
+        if ((r = require_blobs(db, o, e)) != 0 || (r = version_row(db, s, o, ret, e)) != 0 ||
+            (r = output_add(db, *ret, o->n_outputs, o->outputs, e)) != 0)
+                return r;
+        for (size_t i = 0; i < o->n_evaluations; i++)
+                if ((r = evaluation_row(db, *ret, i, &o->before[i], &o->after[i], e)) != 0)
+                        return r;
+        if ((r = job_end(db, s, o, *ret, e)) != 0 || (r = range_used(db, s, e)) != 0)
+                return r;
+        return o->promote ? alias_move(db, s->model, "champion", *ret, s->champion_epoch + 1, e) : 0;
+}
+
+static int consolidate(struct db *db, const struct outcome *o, version_id *ret, struct err *e)
+{
+        struct subject s;
+        int r;
+
+        if ((r = look(db, o->job, JOB_CONSOLIDATE, &s, e)) != 0 || (r = settle(db, &s, o, ret, e)) != 0)
+                return r;
+        return audit_add(db, s.model, s.who, o->promote ? "version.promote" : "version.reject",
+            words_outcome(s.job, s.next_number, o->promote, o->reason).text, e);
+}
+
+int sqlite_consolidation_commit(struct store *s, const struct outcome *o, version_id *ret, struct err *e)
+{
+        version_id v = 0;
+        int r = tx_enter(db_of(s), e);
+
+        if (r == 0)
+                r = tx_leave(db_of(s), consolidate(db_of(s), o, &v, e), e);
+        if (r == 0)
+                *ret = v;
+        return r;
+}
+
+/* --- rollover --- */
+
+/* A statement about one thing (:from), perhaps towards another (to, or 0), perhaps above a sequence number (or
+ * NULL). */
+static int run_for(struct db *db, const char *sql, uint64_t from, uint64_t to, const uint64_t *last, struct err *e)
+{
+        _query_ struct query q = query_open(db, sql);
+
+        query_seq(&q, ":from", from);
+        if (to != 0)
+                query_seq(&q, ":to", to);
+        if (last)
+                query_seq(&q, ":last", *last);
+        return query_run(&q, e);
+}
+
+/* Rows above the range that name no task, and their counts, from one task to the other. */
+static int hand_over(struct db *db, task_id from, task_id to, uint64_t last, struct err *e)
+{
+        static const char add[] =
+            "INSERT INTO task_count (task, holdout, class, n) SELECT :to, holdout, class, count(*) "
+            "FROM feedback WHERE task = :from AND seq > :last AND task_named = 0 GROUP BY holdout, class";
+        static const char take[] =
+            "UPDATE task_count SET n = n - coalesce((SELECT k.n FROM task_count k WHERE k.task = :to "
+            "AND k.holdout = task_count.holdout AND k.class = task_count.class), 0) WHERE task = :from";
+        static const char rows[] =
+            "UPDATE feedback SET task = :to WHERE task = :from AND seq > :last AND task_named = 0";
+        int r;
+
+        if ((r = run_for(db, add, from, to, &last, e)) != 0 || (r = run_for(db, take, from, to, NULL, e)) != 0)
+                return r;
+        return run_for(db, rows, from, to, &last, e);
+}
+
+/* A closed task keeps the classes its feedback had. */
+static int keep_classes(struct db *db, task_id t, struct err *e)
+{
+        static const char seen[] =
+            "INSERT OR IGNORE INTO task_class (task, class) SELECT t.id, k.class FROM task t JOIN task_count k "
+            "ON k.task = t.id AND k.class >= 0 AND k.n > 0 WHERE t.id = :from AND t.classes_fixed = 0 UNION "
+            "SELECT t.id, c.ordinal FROM task t JOIN class c ON c.model = t.model WHERE t.id = :from AND "
+            "t.classes_fixed = 0 AND EXISTS (SELECT 1 FROM task_count k WHERE k.task = t.id AND k.class = -1 AND k.n "
+            "> 0)";
+        return run_for(db, seen, t, 0, NULL, e);
+}
+
+static int close_task(struct db *db, const struct subject *s, const struct outcome *o, const struct task_close *c,
+    version_id v, struct err *e)
+{
+        size_t size = o->n_params * sizeof(float);
+        int r;
+
+        if ((r = blob_require(db, &c->fisher, size, e)) != 0 || (r = blob_require(db, &c->anchor, size, e)) != 0)
+                return r;
+        _query_ struct query q = query_open(db,
+            "UPDATE task SET state = :state, alpha = :alpha, closed_ms = :now, closed_by = :version, fisher = "
+            ":fisher, "
+            "theta_old = :theta_old, n_outputs = :n_outputs, n_params = :n_params, fisher_kind = :kind, "
+            "fisher_samples = :samples, fisher_protected = :protected, fisher_factor = :factor, fisher_trace = "
+            ":trace "
+            "WHERE id = :task");
+        query_int(&q, ":state", TASK_CLOSED);
+        query_real(&q, ":alpha", c->alpha);
+        query_int(&q, ":now", db_now(db));
+        query_seq(&q, ":version", v);
+        query_digest(&q, ":fisher", &c->fisher);
+        query_digest(&q, ":theta_old", &c->anchor);
+        query_seq(&q, ":n_outputs", c->n_outputs);
+        query_seq(&q, ":n_params", o->n_params);
+        query_int(&q, ":kind", c->info.kind);
+        query_seq(&q, ":samples", c->info.n_samples);
+        query_seq(&q, ":protected", c->info.n_protected);
+        query_real(&q, ":factor", c->info.factor);
+        query_real(&q, ":trace", c->info.trace);
+        query_seq(&q, ":task", s->task);
+        return query_run(&q, e);
+}
+
+/* Classes of the next task; names the model lacks are appended to it (only scenario class gets here with such). */
+static int next_classes(struct db *db, const struct subject *s, task_id next, struct err *e)
+{
+        static const char extend[] =
+            "INSERT INTO class (model, ordinal, name) SELECT j.model, (SELECT count(*) FROM class k WHERE k.model = "
+            "j.model) + row_number() OVER (ORDER BY n.ordinal) - 1, n.name FROM job j JOIN job_class n ON n.job = "
+            "j.id "
+            "WHERE j.id = :from AND NOT EXISTS (SELECT 1 FROM class k WHERE k.model = j.model AND k.name = n.name)";
+        static const char fix[] = "INSERT OR IGNORE INTO task_class (task, class) SELECT :to, c.ordinal FROM job j "
+                                  "JOIN job_class n ON n.job "
+                                  "= j.id JOIN class c ON c.model = j.model AND c.name = n.name WHERE j.id = :from";
+        int r = s->scenario == SCENARIO_CLASS ? run_for(db, extend, s->job, 0, NULL, e) : 0;
+
+        return r != 0 || !s->next_given ? r : run_for(db, fix, s->job, next, NULL, e);
+}
+
+static int roll(struct db *db, const struct outcome *o, const struct task_close *c, version_id *ret, struct err *e)
+{
+        struct subject s;
+        task_id next = 0;
+        int r;
+
+        if ((r = look(db, o->job, JOB_ROLLOVER, &s, e)) != 0 || (r = settle(db, &s, o, ret, e)) != 0)
+                return r;
+        if (!c)
+                return audit_add(db, s.model, s.who, "version.reject",
+                    words_outcome(s.job, s.next_number, false, o->reason).text, e);
+        if ((r = close_task(db, &s, o, c, *ret, e)) != 0 ||
+            (r = task_open_next(db, s.model, s.next_task, s.next_given, &next, e)) != 0 ||
+            (r = hand_over(db, s.task, next, s.range.last, e)) != 0 || (r = keep_classes(db, s.task, e)) != 0 ||
+            (r = next_classes(db, &s, next, e)) != 0)
+                return r;
+        return audit_add(db, s.model, s.who, "task.rollover",
+            words_rollover(s.job, s.next_number, s.task_name, s.next_task, o->reason).text, e);
+}
+
+int sqlite_rollover_commit(
+    struct store *s, const struct outcome *o, const struct task_close *close, version_id *ret, struct err *e)
+{
+        version_id v = 0;
+        int r = tx_enter(db_of(s), e);
+
+        if (r == 0)
+                r = tx_leave(db_of(s), roll(db_of(s), o, close, &v, e), e);
+        if (r == 0)
+                *ret = v;
+        return r;
+}
