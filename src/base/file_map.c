@@ -18,7 +18,7 @@ int file_map(const char *path, size_t max, struct file_map *ret, struct err *e)
         struct stat st;
         if (fault_tick())
                 return err_errno(e, EIO, "open %s", path);
-        _close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        _close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK); /* a pipe is not waited for */
         if (fd < 0)
                 return err_errno(e, errno, "open %s", path);
         if (fstat(fd, &st) < 0)

@@ -1,7 +1,7 @@
 /* gate.c: the verdict on a candidate, and the sentence that explains it.
  *
  * Every task becomes one number, its loss: for classifiers the accuracy given up, for squared loss the relative
- * increase of the mean loss. A closed task's loss is held against the budget, the open task's gain (minus its loss)
+ * increase of the mean loss; against the champion, or since the task's close where that is more. A closed task's loss is held against the budget, the open task's gain (minus its loss)
  * against min_gain, both with a tolerance of 1e-9. A number that is not finite never passes. The deciding task is the
  * one that blocks by the greatest excess; when nothing blocks, the closed task nearest to its budget, or the open one
  * when no closed task could be judged. */
@@ -16,6 +16,7 @@
 struct scale {         /* how numbers are shown */
         double factor; /* share -> points or per cent */
         bool loss;
+        bool since; /* the deciding closed task's loss counts from its close */
 };
 
 struct scan {         /* what the walk over the tasks found; SIZE_MAX: none */
@@ -30,12 +31,23 @@ static bool judged(const struct gate_task *t)
         return t->before.n > 0 && t->after.n > 0;
 }
 
-static double loss_of(const struct gate_task *t, enum ewc_loss loss)
+static double loss_from(const struct evaluation *base, const struct evaluation *after, enum ewc_loss loss)
 {
         if (loss != EWC_LOSS_SQUARED)
-                return t->before.accuracy - t->after.accuracy;
-        double base = t->before.loss > 1e-12 ? t->before.loss : 1e-12;
-        return (t->after.loss - t->before.loss) / base;
+                return base->accuracy - after->accuracy;
+        return (after->loss - base->loss) / (base->loss > 1e-12 ? base->loss : 1e-12);
+}
+
+/* Whether a task's loss counts from its close: it got worse now, and it was better then. */
+static bool since_close(const struct gate_task *t, enum ewc_loss loss)
+{
+        double now = loss_from(&t->before, &t->after, loss);
+        return !t->open && t->at_close.n > 0 && now > TOLERANCE && loss_from(&t->at_close, &t->after, loss) > now;
+}
+
+static double loss_of(const struct gate_task *t, enum ewc_loss loss)
+{
+        return loss_from(since_close(t, loss) ? &t->at_close : &t->before, &t->after, loss);
 }
 
 /* A task that cannot be compared is worse than any that can. */
@@ -110,7 +122,8 @@ static void say_closed(
 {
         int digits = decimals(s->worst_loss * sc->factor, budget * sc->factor);
         say_change(t, tasks[s->worst].name, s->worst_loss, sc, digits);
-        say(t, " (budget %.*f%s)", digits, budget * sc->factor, sc->loss ? " %" : "");
+        say(t, "%s (budget %.*f%s)", sc->since ? " since its close" : "", digits, budget * sc->factor,
+            sc->loss ? " %" : "");
         if (s->n_closed > 1)
                 say(t, ", the most of %zu closed tasks", s->n_closed);
 }
@@ -150,7 +163,8 @@ struct verdict gate_judge(const struct gate_task *tasks, size_t n, const struct 
         v.value = by_open ? (open_seen ? -s.open_loss : NAN) : s.worst_loss;
         v.limit = by_open ? conf->min_gain : conf->max_forgetting;
 
-        const struct scale sc = {100, loss == EWC_LOSS_SQUARED};
+        const struct scale sc = {
+            100, loss == EWC_LOSS_SQUARED, s.worst != SIZE_MAX && since_close(&tasks[s.worst], loss)};
         struct text t = {v.reason, sizeof(v.reason)};
         say(&t, "%s:", v.promote ? "promoted" : "rejected");
         if (s.worst != SIZE_MAX) {

@@ -1,7 +1,9 @@
 /* gate.h: whether a trained candidate may serve. Pure.
  *
  * Promote only if no closed task lost more than max_forgetting and the open task gained at least min_gain. Both sides
- * were measured in the same run on the same rows. Comparisons allow 1e-9. */
+ * were measured in the same run on the same rows. What a closed task lost counts from its close, so that many small
+ * losses cannot add up to more than the budget; a task the candidate does not make worse than the champion never
+ * blocks, so that a champion chosen by hand can be learned on. Comparisons allow 1e-9. */
 #pragma once
 #include "domain/types.h"
 
@@ -9,6 +11,7 @@ struct gate_task {
         const char *name;
         bool open;
         struct evaluation before, after;
+        struct evaluation at_close; /* closed tasks, the same rows under the version that closed it; n 0: not known */
 };
 
 struct gate_conf {
@@ -18,8 +21,8 @@ struct gate_conf {
 
 struct verdict {
         bool promote;
-        size_t deciding;   /* index of the task that decided */
-        double value, limit; /* both operands of the deciding comparison */
+        size_t deciding;          /* index of the task that decided */
+        double value, limit;      /* both operands of the deciding comparison */
         char reason[REASON_SIZE]; /* "promoted: task low lost 0.3 pt (budget 2.0), task high gained 4.1 pt" */
 };
 

@@ -1,8 +1,8 @@
 /* head.c: which outputs belong to which task, and how a net grows.
  *
- * Rows are only ever appended: an output keeps its index and its meaning for the life of a model, which is what lets old
- * parameters, Fishers and anchors be padded rather than moved. In scenario task a row with task 0 was made before the
- * first task had an id, and is the first task's. */
+ * Rows are only ever appended: an output keeps its index and its meaning for the life of a model, which is what
+ * lets old parameters, Fishers and anchors be padded rather than moved. In scenario task a row with task 0 was made
+ * before the first task had an id, and is the first task's. */
 #include "domain/head.h"
 #include "base/arena.h"
 #include <errno.h>

@@ -1,15 +1,15 @@
 /* head.h: which outputs of a net belong to which task, and how a net grows. Pure.
  *
- * Scenario domain: output i is class i, all active for every task. Scenario class: output i is class i; active are the
- * classes of all tasks so far. Scenario task: every task has rows of its own, one per class it uses; rows with task 0
- * there belong to the first task, whose id was not known when they were made. */
+ * Scenario domain: output i is class i, all active for every task. Scenario class: output i is class i; active are
+ * the classes of all tasks so far. Scenario task: every task has rows of its own, one per class it uses; rows with
+ * task 0 there belong to the first task, whose id was not known when they were made. */
 #pragma once
 #include "domain/types.h"
 
 struct arena;
 
-/* Outputs of the first version: scenario task with classes given for the first task, one each; otherwise one per class of
- * the model. first_task may be 0. -ENOMEM. */
+/* Outputs of the first version: scenario task with classes given for the first task, one each; otherwise one per class
+ * of the model. first_task may be 0. -ENOMEM. */
 int head_initial(enum scenario s, size_t n_classes, task_id first_task, size_t n_task_classes,
     const uint32_t *task_classes, struct arena *a, struct output_row **ret, size_t *ret_n);
 

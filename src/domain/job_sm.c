@@ -1,7 +1,7 @@
 /* job_sm.c: the life of a job, as the table drawn in job_sm.h.
  *
- * The table is the program: names in SQL, JSON and logs, the moves allowed, and what a restart does with a job found in
- * each state all come from its rows. */
+ * The table is the program: names in SQL, JSON and logs, the moves allowed, and what a restart does with a job
+ * found in each state all come from its rows. */
 #include "domain/job_sm.h"
 #include "base/mem.h"
 #include <stdint.h>

@@ -3,8 +3,8 @@
  *   QUEUED ──► EXPORTING ──► RUNNING ──► JUDGING ──► PROMOTED | REJECTED
  *      ▲__________│ (requeue)            any of the first four ──► CANCELLED | FAILED
  *
- * A durable state exists only where recovery after a restart differs; training, Fisher and evaluation are phases inside
- * RUNNING, seen in progress lines. */
+ * A durable state exists only where recovery after a restart differs; training, Fisher and evaluation are phases
+ * inside RUNNING, seen in progress lines. */
 #pragma once
 #include <stdbool.h>
 

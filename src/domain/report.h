@@ -35,6 +35,7 @@ struct job {
 
 struct job_live { /* what the learner said last; from memory */
         job_id id;
+        bool switching;  /* its outcome is being committed, or committed and not yet served by every loop */
         double progress; /* 0..1 */
         char phase[16];
         uint32_t epoch, epochs, try;

@@ -1,7 +1,7 @@
 /* types.c: names of the stored enums, one table each.
  *
- * The names appear in JSON, SQL views, logs and on the command line, so a table here is the only place they are spelt.
- * Index 0 of every table is empty: the numbers start at 1 and are frozen in types.h. */
+ * The names appear in JSON, SQL views, logs and on the command line, so a table here is the only place they are
+ * spelt. Index 0 of every table is empty: the numbers start at 1 and are frozen in types.h. */
 #include "domain/types.h"
 #include "base/mem.h"
 #include <string.h>

@@ -99,6 +99,7 @@ struct task {
         bool has_fisher;
         struct ewc_fisher_info fisher;     /* closed tasks */
         double accuracy_at_close;          /* holdout accuracy of the closing version; NaN if n is 0 */
+        double loss_at_close;              /* its mean loss there */
         uint64_t n_at_close;
 };
 

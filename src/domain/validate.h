@@ -5,6 +5,11 @@
 
 struct err;
 
-int validate_name(const char *what, const char *name, struct err *e);   /* -EINVAL: not [A-Za-z0-9][A-Za-z0-9._-]{0,62} */
-int validate_row(const struct model_spec *s, size_t n, const float *x, struct err *e); /* -ERANGE: count; -EDOM: not finite, names the index */
-int validate_key(const char *what, const char *key, struct err *e);     /* -EINVAL: not 1..128 bytes of UTF-8, no control bytes */
+/* -EINVAL: not [A-Za-z0-9][A-Za-z0-9._-]{0,62}. */
+int validate_name(const char *what, const char *name, struct err *e);
+
+/* -ERANGE: another count than the model's inputs; -EDOM: not finite, names the index. */
+int validate_row(const struct model_spec *s, size_t n, const float *x, struct err *e);
+
+/* -EINVAL: not 1..128 bytes of UTF-8 without control bytes. */
+int validate_key(const char *what, const char *key, struct err *e);

@@ -71,11 +71,12 @@ static int task_copy(struct mem *m, const struct mem_task *from, struct arena *a
                 t.n_holdout += r->f.holdout;
                 t.last_seq = r->f.seq;
         }
-        t.accuracy_at_close = (double)NAN;
+        t.accuracy_at_close = t.loss_at_close = (double)NAN;
         for (size_t i = 0; v && i < v->v.n_evaluations; i++) {
                 if (v->v.evaluations[i].task != t.id)
                         continue;
                 t.accuracy_at_close = v->v.evaluations[i].accuracy;
+                t.loss_at_close = v->v.evaluations[i].loss;
                 t.n_at_close = v->v.evaluations[i].n;
         }
         *ret = t;

@@ -44,7 +44,7 @@ int task_class_add(struct db *db, task_id t, uint32_t class, struct err *e)
         "(SELECT coalesce(sum(n), 0) FROM task_count c WHERE c.task = t.id AND c.holdout = 0) AS n_train, "          \
         "(SELECT coalesce(sum(n), 0) FROM task_count c WHERE c.task = t.id AND c.holdout = 1) AS n_holdout, "        \
         "(SELECT coalesce(max(seq), 0) FROM feedback f WHERE f.task = t.id) AS last_seq, "                           \
-        "v.accuracy AS accuracy, v.n AS evaluated FROM task t "                                                      \
+        "v.accuracy AS accuracy, v.loss AS loss, v.n AS evaluated FROM task t "                                      \
         "LEFT JOIN evaluation v ON v.version = t.closed_by AND v.task = t.id "
 
 static const char given_sql[] = "SELECT class FROM task_class WHERE task = :task ORDER BY class";
@@ -98,6 +98,7 @@ static int task_fill(struct query *q, struct arena *a, struct task *ret, struct 
             .closed_by = query_get_u64(q, "closed_by"),
             .has_fisher = !query_null(q, "fisher"),
             .accuracy_at_close = query_get_real(q, "accuracy"),
+            .loss_at_close = query_get_real(q, "loss"),
             .n_at_close = query_get_u64(q, "evaluated"),
         };
 

@@ -13,7 +13,7 @@ static const struct gate_conf conf = {.max_forgetting = 0.02, .min_gain = 0};
 static struct gate_task task(const char *name, bool open, uint64_t n, double before, double after)
 {
         return (struct gate_task){
-            name, open, {.n = n, .accuracy = before, .loss = before}, {.n = n, .accuracy = after, .loss = after}};
+            name, open, {.n = n, .accuracy = before, .loss = before}, {.n = n, .accuracy = after, .loss = after}, {0}};
 }
 
 static void test_words(void **state)
@@ -77,6 +77,32 @@ static void test_boundaries(void **state)
                 assert_int_equal(gate_judge(t, 2, &c, EWC_LOSS_SOFTMAX).promote, rows[i].promote);
                 assert_int_equal(gate_judge(t, 2, &c, EWC_LOSS_SIGMOID).promote, rows[i].promote);
         }
+}
+
+static void test_losses_add_up_since_the_close(void **state)
+{
+        (void)state;
+        struct gate_task t[] = {task("low", false, 600, 0.965, 0.955), task("high", true, 90, 0.8, 0.9)};
+        assert_true(gate_judge(t, 2, &conf, EWC_LOSS_SOFTMAX).promote);
+        t[0].at_close = (struct evaluation){.n = 600, .accuracy = 0.980, .loss = 0.980};
+        struct verdict v = gate_judge(t, 2, &conf, EWC_LOSS_SOFTMAX);
+        assert_false(v.promote);
+        assert_true(fabs(v.value - 0.025) < 1e-12);
+        assert_string_equal(
+            v.reason, "rejected: task low lost 2.5 pt since its close (budget 2.0), task high gained 10.0 pt");
+        t[0].after.accuracy = 0.965; /* no worse than the champion, whatever was lost before */
+        assert_true(gate_judge(t, 2, &conf, EWC_LOSS_SOFTMAX).promote);
+        t[0].after.accuracy = 0.955;
+        t[0].at_close.accuracy = 0.960; /* learned since then: the champion is the better base */
+        v = gate_judge(t, 2, &conf, EWC_LOSS_SOFTMAX);
+        assert_true(v.promote && fabs(v.value - 0.010) < 1e-12);
+        t[0].at_close.n = 0;
+        assert_true(gate_judge(t, 2, &conf, EWC_LOSS_SOFTMAX).promote);
+
+        struct gate_task u[] = {task("a", false, 9, 0.51, 0.515), task("b", true, 9, 0.4, 0.3)};
+        assert_true(gate_judge(u, 2, &conf, EWC_LOSS_SQUARED).promote);
+        u[0].at_close = (struct evaluation){.n = 9, .loss = 0.50};
+        assert_false(gate_judge(u, 2, &conf, EWC_LOSS_SQUARED).promote);
 }
 
 static void test_without_rows(void **state)
@@ -155,6 +181,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {cmocka_unit_test(test_words),
             cmocka_unit_test(test_close_call_shows_the_difference), cmocka_unit_test(test_boundaries),
+            cmocka_unit_test(test_losses_add_up_since_the_close),
             cmocka_unit_test(test_without_rows), cmocka_unit_test(test_not_finite_blocks),
             cmocka_unit_test(test_squared), cmocka_unit_test(test_worst_of_many)};
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,216 @@
+/* store_rollovers.c: a task closed, the next one opened, rows handed over, classes growing. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "contract/store_suite.h"
+#include "lib/store_kit.h"
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+static void closes_opens_and_hands_over(void **state)
+{
+        struct kit *k = *state;
+        model_id m = kit_model(k, "m", SCENARIO_DOMAIN);
+        struct feedback named = kit_row("named", 1, false);
+        struct kit_outcome w;
+        struct counters c;
+        struct feedback_fate f;
+        version_id v = 0;
+
+        kit_fill(k, m, 0, 4); /* 3 train, 1 held out */
+        task_id one = kit_task(k, m, NULL).id;
+        job_id j = kit_job(k, m, "two", false, 0, NULL);
+        kit_to_judging(k, j);
+        kit_fill(k, m, 4, 8); /* while it runs: e4 e5 e6 train, e7 held out, naming no task */
+        named.task = one;
+        named.task_named = true;
+        kit_add(k, m, named);
+        kit_outcome(k, &w, m, j, true, 1, true);
+        fake_clock_advance_ms(&k->clock, 9);
+        assert_int_equal(store_rollover_commit(k->s, &w.o, &w.close, &v, &k->e), 0);
+        kit_reopen(k);
+
+        struct task closed = kit_task(k, m, "one"), open = kit_task(k, m, NULL);
+        assert_int_equal(closed.state, TASK_CLOSED);
+        assert_int_equal(closed.closed_by, v);
+        assert_int_equal(closed.closed_ms, 1700000000009);
+        assert_true(closed.alpha == 0.75);
+        assert_true(closed.has_fisher && closed.fisher.trace == 1.5 && closed.fisher.factor == 0.125);
+        assert_int_equal(closed.fisher.n_protected, KIT_P);
+        assert_true(closed.accuracy_at_close == 0.875 && closed.loss_at_close == w.after[0].loss);
+        assert_int_equal(closed.n_at_close, 10);
+        assert_int_equal(closed.n_train, 4); /* its three and the one that named it */
+        assert_int_equal(closed.n_holdout, 1);
+        assert_int_equal(closed.n_classes, 3); /* those its feedback used, kept */
+        assert_string_equal(open.name, "two");
+        assert_int_equal(open.ordinal, 1);
+        assert_int_equal(open.n_train, 3);
+        assert_int_equal(open.n_holdout, 1);
+        assert_int_equal(store_feedback_count(k->s, m, &c, &k->e), 0);
+        assert_int_equal(c.n_new, 3);
+        assert_int_equal(c.n_open_train, 3);
+        assert_int_equal(store_feedback_get(k->s, m, "e5", &k->a, &f, &k->e), 0);
+        assert_string_equal(f.task_name, "two");
+        assert_int_equal(f.state, FEEDBACK_QUEUED);
+        assert_int_equal(store_feedback_get(k->s, m, "named", &k->a, &f, &k->e), 0);
+        assert_string_equal(f.task_name, "one");
+        assert_int_equal(store_feedback_get(k->s, m, "e0", &k->a, &f, &k->e), 0);
+        assert_int_equal(f.state, FEEDBACK_USED);
+}
+
+static void the_record_comes_back_bit_for_bit(void **state)
+{
+        struct kit *k = *state;
+        model_id m = kit_model(k, "m", SCENARIO_DOMAIN);
+        struct ewc_fisher_info info;
+        size_t n_outputs, n_params;
+        struct kit_outcome w;
+        float back[KIT_P];
+        version_id v = 0;
+
+        job_id j = kit_job(k, m, "two", false, 0, NULL);
+        kit_to_judging(k, j);
+        kit_outcome(k, &w, m, j, true, 1, true);
+        w.close.anchor = w.o.theta; /* the anchor of the task is the theta of its close */
+        assert_int_equal(store_rollover_commit(k->s, &w.o, &w.close, &v, &k->e), 0);
+        kit_reopen(k);
+        task_id one = kit_task(k, m, "one").id, two = kit_task(k, m, "two").id;
+        assert_int_equal(store_task_record(k->s, one, &k->a, &info, &n_outputs, &n_params, &k->e), 0);
+        assert_int_equal(info.kind, EWC_FISHER_EXACT);
+        assert_int_equal(info.n_samples, 40);
+        assert_int_equal(n_outputs, 3);
+        assert_int_equal(n_params, KIT_P);
+        assert_int_equal(store_task_tensor(k->s, one, TENSOR_FISHER, back, KIT_P, &k->e), 0);
+        assert_memory_equal(back, w.fisher, sizeof(back));
+        assert_int_equal(store_task_tensor(k->s, one, TENSOR_ANCHOR, back, KIT_P, &k->e), 0);
+        assert_memory_equal(back, w.theta, sizeof(back));
+        assert_int_equal(store_task_tensor(k->s, one, TENSOR_THETA, back, KIT_P, &k->e), -EINVAL);
+        assert_int_equal(store_task_record(k->s, two, &k->a, &info, &n_outputs, &n_params, &k->e), STORE_NOT_FOUND);
+        assert_int_equal(store_task_tensor(k->s, two, TENSOR_FISHER, back, KIT_P, &k->e), STORE_NOT_FOUND);
+}
+
+static void rejected_leaves_the_task_open(void **state)
+{
+        struct kit *k = *state;
+        model_id m = kit_model(k, "m", SCENARIO_DOMAIN);
+        struct kit_outcome w;
+        version_id v = 0;
+        struct task t;
+        struct job job;
+
+        kit_fill(k, m, 0, 4);
+        job_id j = kit_job(k, m, "two", false, 0, NULL);
+        kit_to_judging(k, j);
+        kit_fill(k, m, 4, 6);
+        kit_outcome(k, &w, m, j, false, 1, true);
+        assert_int_equal(store_rollover_commit(k->s, &w.o, &w.close, &v, &k->e), -EINVAL);
+        assert_int_equal(store_rollover_commit(k->s, &w.o, NULL, &v, &k->e), 0);
+        assert_int_equal(store_job_get(k->s, j, &k->a, &job, &k->e), 0);
+        assert_int_equal(job.state, JOB_REJECTED);
+        t = kit_task(k, m, NULL);
+        assert_string_equal(t.name, "one");
+        assert_int_equal(t.n_train, 5); /* the waiting rows stay with it */
+        assert_int_equal(store_task_get(k->s, m, "two", &k->a, &t, &k->e), STORE_NOT_FOUND);
+        kit_roll(k, m, "two", 2); /* the name is still free */
+}
+
+static void a_missing_record_undoes_all(void **state)
+{
+        struct kit *k = *state;
+        model_id m = kit_model(k, "m", SCENARIO_DOMAIN);
+        struct kit_outcome w;
+        struct version got;
+        struct alias a;
+        version_id v = 0;
+
+        job_id j = kit_job(k, m, "two", false, 0, NULL);
+        kit_to_judging(k, j);
+        kit_outcome(k, &w, m, j, true, 1, true);
+        w.close.fisher.b[3] ^= 1;
+        assert_int_equal(store_rollover_commit(k->s, &w.o, &w.close, &v, &k->e), STORE_NOT_FOUND);
+        assert_int_equal(store_version_by_number(k->s, m, 2, &k->a, &got, &k->e), STORE_NOT_FOUND);
+        assert_int_equal(store_alias_get(k->s, m, "champion", &a, &k->e), 0);
+        assert_int_equal(a.number, 1);
+        assert_string_equal(kit_task(k, m, NULL).name, "one");
+        assert_int_equal(store_begin(k->s, &k->e), 0); /* in a group too, and its neighbours stay */
+        kit_fill(k, m, 0, 2);
+        assert_int_equal(store_rollover_commit(k->s, &w.o, &w.close, &v, &k->e), STORE_NOT_FOUND);
+        kit_fill(k, m, 2, 3);
+        assert_int_equal(store_commit(k->s, &k->e), 0);
+        assert_int_equal(store_version_by_number(k->s, m, 2, &k->a, &got, &k->e), STORE_NOT_FOUND);
+        assert_int_equal(kit_task(k, m, NULL).n_train, 3);
+        w.close.fisher = w.o.fisher;
+        assert_int_equal(store_rollover_commit(k->s, &w.o, &w.close, &v, &k->e), 0);
+}
+
+static void classes_grow_in_scenario_class(void **state)
+{
+        struct kit *k = *state;
+        model_id m = kit_model(k, "m", SCENARIO_CLASS);
+        const char *next[] = {"d", "b", "e"};
+        struct kit_outcome w;
+        struct model model;
+        version_id v = 0;
+
+        job_id j = kit_job(k, m, "two", true, 3, next);
+        kit_to_judging(k, j);
+        kit_outcome(k, &w, m, j, true, 1, true);
+        assert_int_equal(store_model_by_id(k->s, m, &k->a, &model, &k->e), 0);
+        assert_int_equal(model.n_classes, 3); /* not before the commit */
+        assert_int_equal(store_rollover_commit(k->s, &w.o, &w.close, &v, &k->e), 0);
+        kit_reopen(k);
+        assert_int_equal(store_model_by_id(k->s, m, &k->a, &model, &k->e), 0);
+        assert_int_equal(model.n_classes, 5);
+        assert_string_equal(model.classes[0], "a");
+        assert_string_equal(model.classes[3], "d");
+        assert_string_equal(model.classes[4], "e");
+        struct task t = kit_task(k, m, "two");
+        assert_true(t.classes_fixed);
+        assert_int_equal(t.n_classes, 3);
+        assert_int_equal(t.classes[0], 1);
+        assert_int_equal(t.classes[1], 3);
+        assert_int_equal(t.classes[2], 4);
+}
+
+static void tasks_in_order_with_their_own_classes(void **state)
+{
+        struct kit *k = *state;
+        model_id m = kit_model(k, "m", SCENARIO_TASK), other = kit_model(k, "other", SCENARIO_TASK);
+        struct task *t;
+        size_t n;
+
+        kit_add(k, m, kit_row("x", 2, false));
+        kit_add(k, m, kit_row("y", 0, true));
+        kit_roll(k, m, "two", 1);
+        kit_roll(k, m, "three", 2);
+        kit_add(k, m, kit_row("z", 1, false));
+        assert_int_equal(store_task_list(k->s, m, &k->a, &t, &n, &k->e), 0);
+        assert_int_equal(n, 3);
+        assert_string_equal(t[0].name, "one");
+        assert_string_equal(t[2].name, "three");
+        assert_int_equal(t[2].ordinal, 2);
+        assert_int_equal(t[0].n_classes, 2);
+        assert_int_equal(t[0].classes[0], 0);
+        assert_int_equal(t[0].classes[1], 2);
+        assert_int_equal(t[1].n_classes, 0);
+        assert_int_equal(t[1].last_seq, 0);
+        assert_int_equal(t[2].n_classes, 1);
+        assert_int_equal(t[2].classes[0], 1);
+        assert_true(isnan(t[2].accuracy_at_close));
+        assert_int_equal(store_task_list(k->s, other, &k->a, &t, &n, &k->e), 0);
+        assert_int_equal(n, 1);
+        struct job_new again = {
+            .model = m, .kind = JOB_ROLLOVER, .trigger = TRIGGER_MANUAL, .next_task = "two", .who = "x"};
+        job_id j;
+        assert_int_equal(store_job_create(k->s, &again, &j, &k->e), STORE_EXISTS);
+}
+
+STORE_TESTS(store_rollover_tests, STORE_TEST(closes_opens_and_hands_over),
+    STORE_TEST(the_record_comes_back_bit_for_bit), STORE_TEST(rejected_leaves_the_task_open),
+    STORE_TEST(a_missing_record_undoes_all), STORE_TEST(classes_grow_in_scenario_class),
+    STORE_TEST(tasks_in_order_with_their_own_classes));

@@ -1,0 +1,22 @@
+/* store_suite.h: the contract of the store as tests, by subject. Each test gets a fresh kit in *state; test_store.c
+ * runs all of them on every engine. */
+#pragma once
+#include <stddef.h>
+
+struct store_test {
+        const char *name;
+        void (*run)(void **state);
+};
+
+extern const struct store_test store_model_tests[], store_feedback_tests[], store_job_tests[], store_blob_tests[],
+    store_outcome_tests[], store_rollover_tests[];
+extern const size_t n_store_model_tests, n_store_feedback_tests, n_store_job_tests, n_store_blob_tests,
+    n_store_outcome_tests, n_store_rollover_tests;
+
+#define STORE_TESTS(array, ...)                                                                                      \
+        const struct store_test array[] = {__VA_ARGS__};                                                             \
+        const size_t n_##array = sizeof(array) / sizeof(array[0])
+#define STORE_TEST(fn)                                                                                               \
+        {                                                                                                            \
+#fn, fn                                                                                              \
+        }
