@@ -1,0 +1,289 @@
+/* export.c: a claimed job becomes a bundle.
+ *
+ * The champion is grown to the outputs the open task needs: old parameters keep every bit, new output rows start as
+ * in a fresh net drawn from the job's seed. The Fisher and the anchor of every closed task are padded with zeros: a
+ * new row is protected by nothing. Holdouts of all tasks go along, the open task's last, so that the learner
+ * measures before and after in one run. Everything held in memory is charged to one budget and released at the end. */
+#include "super/export.h"
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "domain/head.h"
+#include "proto/bundle.h"
+#include "store/store.h"
+#include "super/export_rows.h"
+#include "super/layout.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ARENA_MAX ((size_t)256 << 20)
+#define GROW_STREAM ((uint64_t)1 << 40) /* of the seed; epochs use the small numbers */
+
+struct export
+{
+        struct arena arena; /* small things and lists */
+        struct budget budget;
+        struct layout l;
+        size_t P;
+        float *theta;
+        struct learn_past *past;
+        size_t n_past;
+        struct ewc_head *heads; /* (n_tasks) */
+        struct row_set *sets;   /* train, then replay, then holdouts */
+        size_t n_sets;
+        struct learn_rows train, *replay, *holdout;
+        size_t n_replay, n_holdout;
+        uint64_t n_unusable;
+};
+
+static void export_deinit(struct export *x)
+{
+        for (size_t i = 0; i < x->n_sets; i++)
+                row_set_free(&x->sets[i]);
+        for (size_t i = 0; i < x->n_past; i++) {
+                free((float *)x->past[i].fisher);
+                free((float *)x->past[i].anchor);
+        }
+        free(x->theta);
+        arena_deinit(&x->arena);
+}
+
+/* --- parameters --- */
+
+static int fresh_theta(const struct ewc_spec *net, uint64_t seed, float *ret, struct err *e)
+{
+        struct ewc_net *fresh;
+        int r = ewc_net_new(&fresh, net, NULL);
+        if (r < 0)
+                return r == EWC_E_NOMEM ? err_oom(e) : err_set(e, -EBADMSG, "fresh net: %s", ewc_strerror(r));
+        struct ewc_rng rng;
+        ewc_rng_seed(&rng, seed, GROW_STREAM);
+        ewc_net_init(fresh, &rng);
+        memcpy(ret, ewc_net_theta_const(fresh), ewc_net_params(fresh) * sizeof(float));
+        ewc_net_free(fresh);
+        return 0;
+}
+
+static int load_theta(struct store *s, const struct job *job, struct export *x, struct err *e)
+{
+        size_t n_old = x->l.parent.n_params;
+        float *old = budget_take(&x->budget, n_old, sizeof(float), "parameters", e);
+        if (!old)
+                return e->code;
+        int r = store_version_tensor(s, job->parent, TENSOR_THETA, old, n_old, e);
+        if (r != 0)
+                r = err_wrap(e, r, "theta of version %" PRIu64, x->l.parent.number);
+        if (r == 0 && x->P == n_old) {
+                x->theta = old;
+                return 0;
+        }
+        float *fresh = r == 0 ? budget_take(&x->budget, x->P, sizeof(float), "parameters", e) : NULL;
+        x->theta = fresh ? budget_take(&x->budget, x->P, sizeof(float), "parameters", e) : NULL;
+        if (r == 0 && !x->theta)
+                r = e->code;
+        if (r == 0)
+                r = fresh_theta(&x->l.spec.net, job->seed, fresh, e);
+        if (r == 0 && (r = ewc_spec_grow(&x->l.parent_net, &x->l.spec.net, old, fresh, x->theta)) < 0)
+                r = err_set(e, -EBADMSG, "grow the net: %s", ewc_strerror(r));
+        free(fresh);
+        free(old);
+        return r;
+}
+
+/* One vector of a closed task's record, padded to the job's outputs. */
+static int load_record(struct store *s, const struct task *t, enum tensor_role role, const struct ewc_spec *then,
+    struct export *x, const float **ret, struct err *e)
+{
+        size_t n_old = ewc_spec_params(then);
+        float *old = budget_take(&x->budget, n_old, sizeof(float), "records of closed tasks", e);
+        if (!old)
+                return e->code;
+        int r = store_task_tensor(s, t->id, role, old, n_old, e);
+        if (r != 0) {
+                free(old);
+                return err_wrap(e, r, "%s of task %s", tensor_role_name(role), t->name);
+        }
+        if (n_old == x->P) {
+                *ret = old;
+                return 0;
+        }
+        float *padded = budget_take(&x->budget, x->P, sizeof(float), "records of closed tasks", e);
+        r = padded ? 0 : e->code;
+        if (r == 0 && (r = ewc_spec_grow(then, &x->l.spec.net, old, NULL, padded)) < 0)
+                r = err_set(e, -EBADMSG, "%s of task %s does not fit the net: %s", tensor_role_name(role), t->name,
+                    ewc_strerror(r));
+        free(old);
+        x->budget.left += n_old * sizeof(float);
+        if (r < 0) {
+                free(padded);
+                return r;
+        }
+        *ret = padded;
+        return 0;
+}
+
+static int load_past_one(struct store *s, const struct task *t, struct export *x, struct err *e)
+{
+        struct ewc_fisher_info info;
+        size_t n_outputs, n_params;
+        int r = store_task_record(s, t->id, &x->arena, &info, &n_outputs, &n_params, e);
+        if (r != 0)
+                return err_wrap(e, r, "record of task %s", t->name);
+        struct ewc_spec then = x->l.spec.net;
+        then.n_outputs = n_outputs <= then.n_outputs ? (uint32_t)n_outputs : 0;
+        if (ewc_spec_check(&then, NULL, 0) < 0 || ewc_spec_params(&then) != n_params)
+                return err_set(e, -EBADMSG, "record of task %s: %zu outputs and %zu parameters do not fit the net",
+                    t->name, n_outputs, n_params);
+        struct learn_past *p = &x->past[x->n_past];
+        *p = (struct learn_past){.task = t->id, .alpha = t->alpha};
+        x->n_past++; /* from here on export_deinit has its vectors */
+        r = load_record(s, t, TENSOR_FISHER, &then, x, &p->fisher, e);
+        return r == 0 ? load_record(s, t, TENSOR_ANCHOR, &then, x, &p->anchor, e) : r;
+}
+
+static int load_past(struct store *s, struct export *x, struct err *e)
+{
+        x->past = arena_new_array(&x->arena, struct learn_past, x->l.n_tasks);
+        if (!x->past)
+                return err_oom(e);
+        for (size_t i = 0; i < x->l.n_tasks; i++) {
+                const struct task *t = &x->l.tasks[i];
+                if (t->state != TASK_CLOSED || !t->has_fisher)
+                        continue;
+                int r = load_past_one(s, t, x, e);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* --- rows --- */
+
+static int gather(
+    struct store *s, struct export *x, const struct row_choice *c, struct learn_rows *ret, struct err *e)
+{
+        struct row_set *set = &x->sets[x->n_sets];
+        int r = rows_gather(s, &x->l, c, &x->budget, set, e);
+        if (r < 0)
+                return r;
+        x->n_sets++;
+        x->n_unusable += set->n_unusable;
+        *ret = rows_view(set, c);
+        return 0;
+}
+
+static struct row_choice choice(const struct export *x, const struct job *job, size_t task, int split)
+{
+        const struct task *t = &x->l.tasks[task];
+        return (struct row_choice){
+            .task = t,
+            .head = &x->heads[task],
+            .range = t == x->l.open ? job->range : (struct seq_range){0, UINT64_MAX},
+            .split = split,
+        };
+}
+
+static int load_heads(struct export *x, struct err *e)
+{
+        const struct layout *l = &x->l;
+        size_t n = l->n_tasks;
+        x->heads = arena_new_array(&x->arena, struct ewc_head, n);
+        x->sets = arena_new_array(&x->arena, struct row_set, 1 + 2 * n);
+        x->replay = arena_new_array(&x->arena, struct learn_rows, n);
+        x->holdout = arena_new_array(&x->arena, struct learn_rows, n);
+        if (!x->heads || !x->sets || !x->replay || !x->holdout)
+                return err_oom(e);
+        for (size_t i = 0; i < n; i++)
+                if (head_of_task(l->spec.scenario, l->outputs, l->n_outputs, &l->tasks[i], l->tasks, n, &x->arena,
+                        &x->heads[i]) < 0)
+                        return err_oom(e);
+        return 0;
+}
+
+static int load_train(struct store *s, const struct job *job, struct export *x, struct err *e)
+{
+        struct row_choice c = choice(x, job, (size_t)(x->l.open - x->l.tasks), SPLIT_TRAIN);
+        int r = gather(s, x, &c, &x->train, e);
+        if (r == 0 && x->train.n == 0)
+                return err_set(e, EXPORT_EMPTY, "task %s has no feedback to train on", x->l.open->name);
+        return r;
+}
+
+static int load_replay(struct store *s, const struct job *job, struct export *x, struct err *e)
+{
+        bool joint = x->l.learning.method == LEARN_JOINT;
+        uint32_t per_class = joint ? 0 : x->l.learning.replay_per_class;
+        if (!joint && per_class == 0)
+                return 0;
+        for (size_t i = 0; i < x->l.n_tasks; i++) {
+                if (&x->l.tasks[i] == x->l.open)
+                        continue;
+                struct row_choice c = choice(x, job, i, SPLIT_TRAIN);
+                c.per_class = per_class;
+                int r = gather(s, x, &c, &x->replay[x->n_replay], e);
+                if (r < 0)
+                        return r;
+                x->n_replay += x->replay[x->n_replay].n > 0;
+        }
+        return 0;
+}
+
+/* Tasks in order of opening, so the open one comes last. */
+static int load_holdouts(struct store *s, const struct job *job, struct export *x, struct err *e)
+{
+        for (size_t i = 0; i < x->l.n_tasks; i++) {
+                struct row_choice c = choice(x, job, i, SPLIT_HOLDOUT);
+                int r = gather(s, x, &c, &x->holdout[x->n_holdout], e);
+                if (r < 0)
+                        return r;
+                x->n_holdout++;
+        }
+        return 0;
+}
+
+static int fill(struct store *s, const struct job *job, struct export *x, struct err *e)
+{
+        int r = layout_load(s, job, &x->arena, &x->l, e);
+        if (r < 0)
+                return r;
+        x->P = ewc_spec_params(&x->l.spec.net);
+        if ((r = load_heads(x, e)) == 0 && (r = load_train(s, job, x, e)) == 0 &&
+            (r = load_theta(s, job, x, e)) == 0 && (r = load_past(s, x, e)) == 0 &&
+            (r = load_replay(s, job, x, e)) == 0)
+                r = load_holdouts(s, job, x, e);
+        return r;
+}
+
+int export_job(
+    struct store *s, const struct job *job, const struct export_conf *c, uint64_t *ret_unusable, struct err *e)
+{
+        struct err local = ERR_NULL;
+        struct export x = {.budget = {c->max_bytes ? c->max_bytes : EXPORT_MAX_BYTES}};
+        if (!e)
+                e = &local;
+        arena_init(&x.arena, ARENA_MAX);
+        int r = fill(s, job, &x, e);
+        if (r == 0) {
+                struct learn_job out = {
+                    .kind = job->kind,
+                    .id = job->id,
+                    .net = x.l.spec.net,
+                    .theta = x.theta,
+                    .n_past = x.n_past,
+                    .past = x.past,
+                    .train = x.train,
+                    .n_replay = x.n_replay,
+                    .replay = x.replay,
+                    .n_holdout = x.n_holdout,
+                    .holdout = x.holdout,
+                };
+                learning_plan(&x.l.learning, job->seed, c->threads, &out.plan);
+                r = bundle_write_job(c->path, &out, e);
+        }
+        if (r == 0 && ret_unusable)
+                *ret_unusable = x.n_unusable;
+        export_deinit(&x);
+        return r == EXPORT_EMPTY || r == 0 ? r : err_wrap(e, r, "export");
+}

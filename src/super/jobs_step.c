@@ -1,0 +1,351 @@
+/* jobs_step.c: what each step of a run does on a store's thread, and where its outcome leads on the control thread.
+ *
+ * work() has the run to itself while it is with a queue. A step may be done twice, when a group's commit failed or
+ * the daemon died in between, and must stand that: exports replace, chunks are idempotent, moves say CONFLICT. */
+#include "base/err.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "proto/json_model.h"
+#include "store/store.h"
+#include "super/export.h"
+#include "super/jobs_in.h"
+#include <errno.h>
+#include <ewc/rng.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* A job that is not where we left it will not come back; anything else may pass, and the job keeps its state. */
+static uint32_t tries_for(int code)
+{
+        return code == STORE_CONFLICT || code == STORE_NOT_FOUND ? 1 : 0;
+}
+
+/* --- claim, load --- */
+
+static int read_job(struct store *s, struct run *r, struct err *e)
+{
+        arena_reset(&r->arena);
+        int code = store_job_get(s, r->id, &r->arena, &r->job, e);
+        if (code != 0)
+                return code;
+        struct task open;
+        r->attempts = r->job.attempts;
+        if (store_task_get(s, r->job.model, NULL, &r->arena, &open, NULL) == 0)
+                snprintf(r->task, sizeof(r->task), "%s", open.name);
+        return 0;
+}
+
+/* Of the model's seed and the job's number, so that two jobs differ and a replay of the store does not; 53 bits,
+ * which every reader of JSON can hold. */
+static int seed_of(struct store *s, struct run *r, uint64_t *ret, struct err *e)
+{
+        struct model m;
+        struct learning l;
+        int code = store_model_by_id(s, r->job.model, &r->arena, &m, e);
+        if (code == 0)
+                code = json_learning_read(m.learning_json, &l, e);
+        if (code != 0)
+                return err_wrap(e, code, "model of job %" PRIu64, r->id);
+        struct ewc_rng rng;
+        ewc_rng_seed(&rng, l.seed, r->id);
+        *ret = ewc_rng_u64(&rng) >> 11;
+        return 0;
+}
+
+static int claim_work(struct store *s, struct run *r, struct err *e)
+{
+        uint64_t seed = 0;
+        int code = read_job(s, r, e);
+        if (code == 0)
+                code = seed_of(s, r, &seed, e);
+        if (code == 0)
+                code = store_job_claim(s, r->id, seed, e);
+        return code == 0 ? read_job(s, r, e) : code;
+}
+
+static void claim_done(struct run *r, int code, const struct err *e)
+{
+        if (code == STORE_NOT_FOUND || code == STORE_CONFLICT) { /* ended, or taken, since it was listed */
+                struct jobs *j = r->jobs;
+                run_drop(r);
+                jobs_pump(j);
+                return;
+        }
+        if (code != 0) {
+                r->job.state = JOB_QUEUED; /* what the group did was undone */
+                run_again(r, e, code < 0 ? STORE_TRIES : 0);
+                return;
+        }
+        board_names(&r->jobs->board, &r->live, r->job.model_name, r->task);
+        run_go(r, STEP_EXPORT);
+}
+
+static int load_work(struct store *s, struct run *r, struct err *e)
+{
+        r->has_job_file = file_exists(r->job_path);
+        r->has_result_file = file_exists(r->result_path);
+        return read_job(s, r, e);
+}
+
+/* The restart rule: domain/job_sm.h says which, here is how. */
+static void resume(struct run *r)
+{
+        switch (job_restart_rule(r->job.state)) {
+        case RESTART_KEEP:
+                run_drop(r); /* queued: the pump finds it */
+                return;
+        case RESTART_REQUEUE:
+                run_go(r, STEP_REQUEUE);
+                return;
+        case RESTART_REJUDGE:
+                if (r->has_result_file && r->has_job_file) {
+                        run_go(r, STEP_SETTLE);
+                        return;
+                }
+                break;
+        case RESTART_RESUME:
+                break;
+        }
+        if (!r->has_job_file)
+                run_fail(r, "its job file was gone after a restart");
+        else if (r->attempts >= r->jobs->conf.max_attempts)
+                run_fail(r, "the learner was started as often as allowed before a restart");
+        else
+                run_go(r, STEP_ATTEMPT);
+}
+
+static void load_done(struct run *r, int code, const struct err *e)
+{
+        if (code == STORE_NOT_FOUND || (code == 0 && job_has_ended(r->job.state))) {
+                run_drop(r);
+                return;
+        }
+        if (code != 0) {
+                if (r->cancelled && !r->restarted) { /* nothing known of the job: a cancel may be sent again */
+                        log_error("job %" PRIu64 ": cancel: %s", r->id, e->msg);
+                        run_drop(r);
+                        return;
+                }
+                run_again(r, e, 0);
+                return;
+        }
+        board_names(&r->jobs->board, &r->live, r->job.model_name, r->task);
+        if (r->cancelled)
+                run_end(r, JOB_CANCELLED, "cancelled on request");
+        else
+                resume(r);
+}
+
+static int requeue_work(struct store *s, struct run *r, struct err *e)
+{
+        return store_job_move(s, r->id, JOB_EXPORTING, JOB_QUEUED, "the daemon restarted during the export", e);
+}
+
+static void requeue_done(struct run *r, int code, const struct err *e)
+{
+        struct jobs *j = r->jobs;
+        if (code != 0 && code != STORE_CONFLICT) {
+                run_again(r, e, 0);
+                return;
+        }
+        run_drop(r);
+        jobs_pump(j);
+}
+
+/* --- export, learner --- */
+
+static int export_work(struct store *s, struct run *r, struct err *e)
+{
+        const struct export_conf c = {.path = r->job_path, .threads = r->jobs->conf.learner_threads};
+        int code = file_remove_tree(r->dir, e);
+        if (code == 0)
+                code = file_mkdir(r->dir, 0700, e);
+        return code == 0 ? export_job(s, &r->job, &c, &r->n_unusable, e) : code;
+}
+
+static void export_done(struct run *r, int code, const struct err *e)
+{
+        if (code == EXPORT_EMPTY || code == -E2BIG) {
+                run_fail(r, e->msg);
+                return;
+        }
+        if (code != 0) {
+                run_again(r, e, STORE_TRIES);
+                return;
+        }
+        if (r->n_unusable > 0)
+                log_warning(
+                    "job %" PRIu64 ": %" PRIu64 " rows cannot be used and were left out", r->id, r->n_unusable);
+        run_go(r, STEP_ATTEMPT);
+}
+
+static int attempt_work(struct store *s, struct run *r, struct err *e)
+{
+        if (r->job.state == JOB_EXPORTING) {
+                int code = store_job_move(s, r->id, JOB_EXPORTING, JOB_RUNNING, NULL, e);
+                if (code != 0)
+                        return code;
+        }
+        return store_job_attempt(s, r->id, &r->attempts, e);
+}
+
+static void attempt_done(struct run *r, int code, const struct err *e)
+{
+        if (code != 0) {
+                run_again(r, e, tries_for(code));
+                return;
+        }
+        if (r->job.state == JOB_EXPORTING)
+                r->job.state = JOB_RUNNING;
+        run_go(r, STEP_LEARN);
+}
+
+/* --- judge, settle, stage, commit --- */
+
+static int judge_work(struct store *s, struct run *r, struct err *e)
+{
+        return store_job_move(s, r->id, JOB_RUNNING, JOB_JUDGING, NULL, e);
+}
+
+static void judge_done(struct run *r, int code, const struct err *e)
+{
+        if (code != 0) {
+                run_again(r, e, tries_for(code));
+                return;
+        }
+        r->job.state = JOB_JUDGING;
+        run_go(r, STEP_SETTLE);
+}
+
+static int settle_work(struct store *s, struct run *r, struct err *e)
+{
+        const struct settle_conf c = {
+            .job_path = r->job_path,
+            .result_path = r->result_path,
+            .program = r->jobs->conf.program,
+            .refusal = r->refusal[0] ? r->refusal : NULL,
+        };
+        settlement_free(r->settlement);
+        r->settlement = NULL;
+        return settle_prepare(s, &r->job, &c, &r->settlement, e);
+}
+
+static void settle_done(struct run *r, int code, const struct err *e)
+{
+        if (code == SETTLE_FAILED) {
+                run_fail(r, e->msg);
+                return;
+        }
+        if (code != 0) {
+                run_again(r, e, STORE_TRIES);
+                return;
+        }
+        r->blob = 0;
+        r->chunk = 0;
+        run_go(r, STEP_STAGE);
+}
+
+static int stage_work(struct store *s, struct run *r, struct err *e)
+{
+        const struct settle_blob *b = &r->settlement->blobs[r->blob];
+        size_t at = (size_t)r->chunk * BLOB_CHUNK, left = b->size - at;
+        bool complete;
+        return store_blob_chunk(s, &b->digest, b->size, r->chunk, (const char *)b->data + at,
+            left < BLOB_CHUNK ? left : BLOB_CHUNK, &complete, e);
+}
+
+static void stage_done(struct run *r, int code, const struct err *e)
+{
+        const struct settlement *s = r->settlement;
+        if (code != 0) { /* full, read-only: the result waits on disk for better days */
+                run_again(r, e, code == STORE_CONFLICT ? STORE_TRIES : 0);
+                return;
+        }
+        r->tries = 0;
+        if ((size_t)++r->chunk * BLOB_CHUNK >= s->blobs[r->blob].size) {
+                r->chunk = 0;
+                r->blob++;
+        }
+        run_go(r, r->blob < s->n_blobs ? STEP_STAGE : STEP_COMMIT);
+}
+
+static int commit_work(struct store *s, struct run *r, struct err *e)
+{
+        const struct settlement *t = r->settlement;
+        if (r->job.kind == JOB_ROLLOVER)
+                return store_rollover_commit(s, &t->outcome, t->has_close ? &t->close : NULL, &r->version, e);
+        return store_consolidation_commit(s, &t->outcome, &r->version, e);
+}
+
+static void commit_done(struct run *r, int code, const struct err *e)
+{
+        bool promote = r->settlement->outcome.promote;
+        if (code == 0) {
+                snprintf(r->reason, sizeof(r->reason), "%s", r->settlement->outcome.reason);
+                run_finished(r, promote ? JOB_PROMOTED : JOB_REJECTED);
+        } else if (code == STORE_CONFLICT && promote && !r->refusal[0]) {
+                snprintf(r->refusal, sizeof(r->refusal),
+                    "parent replaced: version %" PRIu64 ", which it was trained from, is not the champion any more",
+                    r->job.parent_number);
+                run_go(r, STEP_SETTLE);
+        } else if (code == STORE_NOT_FOUND &&
+                   r->restaged++ < STORE_TRIES) { /* a chunk was swept up before its commit */
+                r->blob = 0;
+                r->chunk = 0;
+                run_go(r, STEP_STAGE);
+        } else if (code == STORE_FULL || code == STORE_READONLY) {
+                run_again(r, e, 0);
+        } else {
+                run_again(r, e, STORE_TRIES);
+        }
+}
+
+/* --- end, clean --- */
+
+static int end_work(struct store *s, struct run *r, struct err *e)
+{
+        return store_job_move(s, r->id, r->job.state, r->end, r->reason, e);
+}
+
+static void end_done(struct run *r, int code, const struct err *e)
+{
+        if (code == STORE_CONFLICT || code == STORE_NOT_FOUND) {
+                log_error("job %" PRIu64 ": %s", r->id, e->msg);
+                run_go(r, STEP_CLEAN);
+        } else if (code != 0) {
+                run_again(r, e, 0);
+        } else {
+                run_finished(r, r->end);
+        }
+}
+
+static int clean_work(struct store *s, struct run *r, struct err *e)
+{
+        (void)s;
+        return r->jobs->conf.keep_files ? 0 : file_remove_tree(r->dir, e);
+}
+
+static void clean_done(struct run *r, int code, const struct err *e)
+{
+        struct jobs *j = r->jobs;
+        if (code != 0)
+                log_warning("job %" PRIu64 ": %s", r->id, e->msg);
+        run_drop(r);
+        jobs_pump(j);
+}
+
+const struct step_row step_rows[STEP_COUNT] = {
+    [STEP_CLAIM] = {"claim", false, claim_work, claim_done},
+    [STEP_LOAD] = {"load", true, load_work, load_done},
+    [STEP_REQUEUE] = {"requeue", false, requeue_work, requeue_done},
+    [STEP_EXPORT] = {"export", true, export_work, export_done},
+    [STEP_ATTEMPT] = {"start", false, attempt_work, attempt_done},
+    [STEP_LEARN] = {"learn", false, NULL, NULL},
+    [STEP_JUDGE] = {"judge", false, judge_work, judge_done},
+    [STEP_SETTLE] = {"settle", true, settle_work, settle_done},
+    [STEP_STAGE] = {"stage", false, stage_work, stage_done},
+    [STEP_COMMIT] = {"commit", false, commit_work, commit_done},
+    [STEP_END] = {"end", false, end_work, end_done},
+    [STEP_CLEAN] = {"clean", true, clean_work, clean_done},
+};

@@ -1,0 +1,241 @@
+/* settle.c: from the result file to what is committed.
+ *
+ * The job file and the result file are read again from disk, so a settlement after a restart is the same as one
+ * without. The result must answer exactly that job file (its digest), and the job file must be this job's. Then the
+ * gate judges all tasks at once, and the version's protection is put together: that of the closed tasks, plus that
+ * of the task a promoted rollover closes, whose anchor is the new theta. Vectors become blobs, each staged once
+ * even when two of them are the same bytes. Nothing here writes to the store. */
+#include "super/settle.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "proto/bundle.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#define ARENA_MAX ((size_t)256 << 20)
+
+void settlement_free(struct settlement *s)
+{
+        if (!s)
+                return;
+        learn_result_free(&s->result);
+        free(s->fisher);
+        free(s->anchor);
+        arena_deinit(&s->arena);
+        free(s);
+}
+
+static int failed(struct err *e, int code, const char *what)
+{
+        if (code == -ENOMEM)
+                return code;
+        err_wrap(e, code < 0 ? code : -EBADMSG, "%s", what);
+        return SETTLE_FAILED;
+}
+
+/* --- the files --- */
+
+static int check_own(const struct job *job, const struct layout *l, const struct learn_job *file, struct err *e)
+{
+        const struct ewc_spec *a = &file->net, *b = &l->spec.net;
+        bool same = a->n_inputs == b->n_inputs && a->n_outputs == b->n_outputs && a->loss == b->loss &&
+                    a->n_layers == b->n_layers;
+        for (uint32_t i = 0; same && i < a->n_layers; i++)
+                same = a->layers[i].type == b->layers[i].type && a->layers[i].units == b->layers[i].units &&
+                       a->layers[i].activation == b->layers[i].activation;
+        if (file->id != job->id || file->kind != job->kind || file->train.task != job->task || !same)
+                return err_set(e, -EBADMSG, "the job file is of another job");
+        return 0;
+}
+
+static int read_result(
+    const char *path, const struct digest *d, const struct learn_job *job, struct settlement *s, struct err *e)
+{
+        int r = bundle_read_result(path, d, &job->net, &s->result, e);
+        if (r == BUNDLE_OTHER_JOB)
+                return err_set(e, -EBADMSG, "result refused: it answers another job file");
+        return r < 0 ? r : settle_check(job, &s->result, e);
+}
+
+/* --- the verdict --- */
+
+static const struct evaluation *find(const struct evaluation *v, size_t n, task_id t)
+{
+        for (size_t i = 0; i < n; i++)
+                if (v[i].task == t)
+                        return &v[i];
+        return NULL;
+}
+
+/* One pair per task of the model, whether or not the learner had rows of it. */
+static int list_evaluations(struct settlement *s, struct err *e)
+{
+        size_t n = s->layout.n_tasks;
+        struct evaluation *before = arena_new_array(&s->arena, struct evaluation, n);
+        struct evaluation *after = arena_new_array(&s->arena, struct evaluation, n);
+        if (!before || !after)
+                return err_oom(e);
+        for (size_t i = 0; i < n; i++) {
+                task_id t = s->layout.tasks[i].id;
+                const struct evaluation *b = find(s->result.before, s->result.n_evaluations, t);
+                const struct evaluation *a = find(s->result.after, s->result.n_evaluations, t);
+                const struct evaluation none = {.task = t, .accuracy = NAN, .loss = NAN};
+                before[i] = b && b->n > 0 ? *b : none;
+                after[i] = a && a->n > 0 ? *a : none;
+        }
+        s->outcome.n_evaluations = n;
+        s->outcome.before = before;
+        s->outcome.after = after;
+        return 0;
+}
+
+static int judge(struct settlement *s, const char *refusal, struct err *e)
+{
+        const struct layout *l = &s->layout;
+        struct gate_task *tasks = arena_new_array(&s->arena, struct gate_task, l->n_tasks);
+        if (!tasks)
+                return err_oom(e);
+        for (size_t i = 0; i < l->n_tasks; i++)
+                tasks[i] = (struct gate_task){.name = l->tasks[i].name,
+                    .open = &l->tasks[i] == l->open,
+                    .before = s->outcome.before[i],
+                    .after = s->outcome.after[i],
+                    .at_close = {l->tasks[i].id, l->tasks[i].n_at_close, l->tasks[i].accuracy_at_close,
+                        l->tasks[i].loss_at_close}};
+        const struct gate_conf conf = {l->learning.gate_max_forgetting, l->learning.gate_min_gain};
+        s->verdict = gate_judge(tasks, l->n_tasks, &conf, l->spec.net.loss);
+        if (refusal) {
+                s->verdict.promote = false;
+                str_copy_n(s->verdict.reason, sizeof(s->verdict.reason), refusal, strnlen(refusal, REASON_SIZE - 1));
+        }
+        return 0;
+}
+
+/* --- the protection --- */
+
+static double alpha_of(const struct task *t)
+{
+        return t->alpha > 0 && isfinite(t->alpha) ? t->alpha : 1.0;
+}
+
+static int merge(struct settlement *s, const struct learn_job *job, bool close, struct err *e)
+{
+        size_t P = s->result.n_params;
+        if (job->n_past == 0 && !close)
+                return 0;
+        s->fisher = new_array(float, P);
+        s->anchor = new_array(float, P);
+        if (!s->fisher || !s->anchor)
+                return err_oom(e);
+        double scale = 0;
+        for (size_t i = 0; i < job->n_past; i++) {
+                const struct learn_past *p = &job->past[i];
+                ewc_penalty_merge(P, s->fisher, s->anchor, p->alpha, p->fisher, p->anchor);
+                scale += p->alpha;
+        }
+        if (close) {
+                double alpha = alpha_of(s->layout.open);
+                ewc_penalty_merge(P, s->fisher, s->anchor, alpha, s->result.fisher, s->result.theta);
+                scale += alpha;
+        }
+        for (size_t i = 0; i < P; i++)
+                if (!isfinite(s->fisher[i]) || !isfinite(s->anchor[i]))
+                        return err_set(e, -EBADMSG, "the merged protection is not finite");
+        s->outcome.fisher_scale = scale;
+        return 0;
+}
+
+static uint64_t samples_of(const struct settlement *s)
+{
+        uint64_t n = s->has_close ? s->result.fisher_info.n_samples : 0;
+        for (size_t i = 0; i < s->layout.n_tasks; i++)
+                if (s->layout.tasks[i].state == TASK_CLOSED && s->layout.tasks[i].has_fisher)
+                        n += s->layout.tasks[i].fisher.n_samples;
+        return n;
+}
+
+static struct digest add_blob(struct settlement *s, const float *v)
+{
+        struct settle_blob b = {.data = v, .size = s->result.n_params * sizeof(float)};
+        digest_of(b.data, b.size, &b.digest);
+        for (size_t i = 0; i < s->n_blobs; i++)
+                if (digest_eq(&s->blobs[i].digest, &b.digest))
+                        return b.digest;
+        s->blobs[s->n_blobs++] = b;
+        return b.digest;
+}
+
+static void fill_outcome(
+    struct settlement *s, const struct job *job, const struct learn_job *file, const struct settle_conf *c)
+{
+        struct outcome *o = &s->outcome;
+        o->job = job->id;
+        o->promote = s->verdict.promote;
+        o->reason = s->verdict.reason;
+        o->n_outputs = s->layout.n_outputs;
+        o->outputs = s->layout.outputs;
+        o->n_params = s->result.n_params;
+        o->theta = add_blob(s, s->result.theta);
+        if (s->fisher) {
+                o->fisher = add_blob(s, s->fisher);
+                o->anchor = add_blob(s, s->anchor);
+        }
+        o->fisher_kind = file->plan.fisher;
+        o->fisher_samples = samples_of(s);
+        o->lambda = s->result.lambda;
+        o->program = c->program;
+        if (!s->has_close)
+                return;
+        s->close = (struct task_close){
+            .fisher = add_blob(s, s->result.fisher),
+            .anchor = o->theta,
+            .info = s->result.fisher_info,
+            .alpha = alpha_of(s->layout.open),
+            .n_outputs = o->n_outputs,
+        };
+}
+
+static int settle(struct store *st, const struct job *job, const struct settle_conf *c, const struct learn_job *file,
+    const struct digest *d, struct settlement *s, struct err *e)
+{
+        int r = layout_load(st, job, &s->arena, &s->layout, e);
+        if (r < 0)
+                return r == -ESTALE || r == -EBADMSG ? failed(e, r, "settle") : r;
+        if ((r = check_own(job, &s->layout, file, e)) < 0 || (r = read_result(c->result_path, d, file, s, e)) < 0)
+                return failed(e, r, "settle");
+        if ((r = list_evaluations(s, e)) < 0 || (r = judge(s, c->refusal, e)) < 0)
+                return r;
+        s->has_close = job->kind == JOB_ROLLOVER && s->verdict.promote;
+        if ((r = merge(s, file, s->has_close, e)) < 0)
+                return failed(e, r, "settle");
+        fill_outcome(s, job, file, c);
+        return 0;
+}
+
+int settle_prepare(
+    struct store *st, const struct job *job, const struct settle_conf *c, struct settlement **ret, struct err *e)
+{
+        struct settlement *s = new_zero(struct settlement);
+        if (!s)
+                return err_oom(e);
+        struct arena files;
+        struct file_map map = {0};
+        struct learn_job file;
+        struct digest d;
+        arena_init(&files, ARENA_MAX);
+        arena_init(&s->arena, ARENA_MAX);
+        int r = bundle_read_job(c->job_path, &files, &map, &file, &d, e);
+        r = r < 0 ? failed(e, r, "settle") : settle(st, job, c, &file, &d, s, e);
+        file_unmap(&map);
+        arena_deinit(&files);
+        if (r != 0) {
+                settlement_free(s);
+                return r;
+        }
+        *ret = s;
+        return 0;
+}
