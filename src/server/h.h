@@ -1,0 +1,76 @@
+/* h.h: what the handlers of the API share: work on the store's threads, and the choice of model, version and task.
+ *
+ * A handler that needs the store takes an h_work, which owns everything the work reads and yields (never the
+ * request's arena: the request may be gone), and submits it. run() writes the answer's JSON into body, or refuses;
+ * back on the loop, the answer goes out if the client is still there. */
+#pragma once
+#include "base/arena.h"
+#include "base/buf.h"
+#include "domain/types.h"
+#include "server/request.h"
+#include "server/server.h"
+#include "store/queue.h"
+
+struct msg;
+struct served;
+struct served_task;
+
+struct h_work {
+        struct store_work work;
+        struct server *server;
+        struct req_ref ref;
+        struct arena arena;
+        struct buf body;                             /* the answer, written by run */
+        int status;                                  /* of a good answer; 200 */
+        char model[NAME_SIZE];                       /* {m} of the path; "" when it is no name */
+        char location[2 * NAME_SIZE + 64], etag[32]; /* headers of a good answer; "" leaves them out */
+        /* On the queue's thread: 0, H_REFUSED (by h_refuse), a store outcome nobody handled, or negative. */
+        int (*run)(struct h_work *w, struct store *s, struct err *e);
+        /* On the loop; r is NULL when the client has gone. Must hand w on, or end with h_finish or h_work_free.
+         * NULL: h_finish. */
+        void (*done)(struct h_work *w, struct request *r);
+        void *arg;                      /* the handler's own, in the arena */
+        void (*drop)(struct h_work *w); /* what arg owns outside the arena; NULL: nothing */
+        enum problem problem;           /* of a refusal; its text is in work.err */
+        /* publishing */
+        model_id publish_model;
+        uint64_t publish_id;
+        struct loop_source *retry;
+        struct h_work *next;
+};
+
+enum { H_REFUSED = 1000, H_LIST_DEFAULT = 100, H_LIST_MAX = 1000 };
+
+/* A work item for r, or NULL after having replied. */
+struct h_work *h_work_new(struct request *r, int (*run)(struct h_work *, struct store *, struct err *),
+    void (*done)(struct h_work *, struct request *));
+void h_work_free(struct h_work *w);          /* accepts NULL */
+void h_read(struct h_work *w);               /* to the reader; replies when the queue is full */
+void h_write(struct h_work *w, size_t cost); /* to the store thread; cost: bytes it writes */
+int h_refuse(struct h_work *w, struct err *e, enum problem p, const char *field, const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));          /* H_REFUSED */
+void h_finish(struct h_work *w, struct request *r); /* replies as the result says, frees w */
+/* Has every loop serve w->publish_model's champion, then h_finish. */
+void h_publish(struct h_work *w);
+void h_work_published(struct server *s, const struct msg *m);
+void h_work_drop_publishing(struct server *s);
+
+/* --- on the queue's thread --- */
+int h_find_model(struct h_work *w, struct store *s, struct model *ret,
+    struct err *e); /* H_REFUSED: unknown, with the known names */
+/* {v} of the path: a number, or @alias. H_REFUSED: unknown. */
+int h_find_version(
+    struct h_work *w, struct store *s, const struct model *m, const char *text, struct version *ret, struct err *e);
+
+/* --- on the loop --- */
+const char *h_arg(struct request *r, size_t i); /* NUL-terminated copy, or NULL after having replied */
+/* The served version the path names, or NULL when an answer is on its way. */
+struct served *h_served(struct request *r);
+/* The head that task (NULL: not given) chooses; field is where the request says it. NULL after having replied. */
+const struct served_task *h_head(struct request *r, const struct served *s, const char *task, const char *field);
+/* probs (rows, head.n) in the request's arena, metrics counted; NULL after having replied. */
+float *h_probs(struct request *r, const struct served *s, const struct served_task *t, size_t rows, const float *raw);
+/* ?limit= and ?cursor= (0: from the newest). */
+bool h_paging(struct request *r, size_t *ret_limit, uint64_t *ret_cursor); /* false: refused, r has been answered */
+/* "a, b, c" in the arena; "" when memory is short. */
+const char *h_join(struct arena *a, size_t n, const char *const *names);

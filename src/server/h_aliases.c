@@ -1,0 +1,225 @@
+/* h_aliases.c: aliases, and moving one: rollback is the champion pointed at an older version.
+ *
+ * A move is three errands: the reader loads the version's tensor, so that an alias never points at what cannot be
+ * served; the store thread compares and sets; for the champion every loop switches. Only then the answer goes out:
+ * whoever reads it meets the old version nowhere. */
+#include "base/err.h"
+#include "base/mem.h"
+#include "domain/validate.h"
+#include "proto/json_admin.h"
+#include "server/h.h"
+#include "server/handlers.h"
+#include "store/store.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static void set_etag(struct h_work *w, const struct alias *a)
+{
+        snprintf(w->etag, sizeof(w->etag), "\"%" PRIu64 "\"", a->epoch);
+}
+
+/* --- GET --- */
+
+struct listing {
+        struct buf *body;
+        size_t n;
+};
+
+static int list_row(void *arg, const struct alias *a)
+{
+        struct listing *l = arg;
+        buf_puts(l->body, l->n++ > 0 ? "," : "");
+        json_alias_write(l->body, a);
+        return 0;
+}
+
+static int run_list(struct h_work *w, struct store *s, struct err *e)
+{
+        struct model m;
+        int r = h_find_model(w, s, &m, e);
+        if (r != 0)
+                return r;
+        struct listing l = {&w->body, 0};
+        buf_puts(&w->body, "{\"aliases\":[");
+        r = store_alias_list(s, m.id, list_row, &l, e);
+        buf_puts(&w->body, "]}");
+        return r;
+}
+
+void h_aliases_list(struct request *r)
+{
+        struct h_work *w = h_work_new(r, run_list, NULL);
+        if (w)
+                h_read(w);
+}
+
+static int run_get(struct h_work *w, struct store *s, struct err *e)
+{
+        const char *name = w->arg;
+        struct model m;
+        struct alias a;
+        int r = h_find_model(w, s, &m, e);
+        if (r != 0)
+                return r;
+        r = store_alias_get(s, m.id, name, &a, e);
+        if (r == STORE_NOT_FOUND)
+                return h_refuse(w, e, PROBLEM_UNKNOWN_ALIAS, "", "model %s has no alias %s", m.name, name);
+        if (r != 0)
+                return r;
+        set_etag(w, &a);
+        json_alias_write(&w->body, &a);
+        return 0;
+}
+
+/* The alias's name in the request's arena; NULL after having replied. */
+static const char *alias_arg(struct request *r)
+{
+        const char *name = h_arg(r, 1);
+        struct err e = ERR_NULL;
+        if (name && validate_name("alias", name, &e) < 0) {
+                reply_problem(r, PROBLEM_BAD_NAME, "", "%s", e.msg);
+                return NULL;
+        }
+        return name;
+}
+
+void h_alias_get(struct request *r)
+{
+        const char *name = alias_arg(r);
+        struct h_work *w = name ? h_work_new(r, run_get, NULL) : NULL;
+        if (!w)
+                return;
+        w->arg = arena_strdup(&w->arena, name);
+        if (!w->arg) {
+                h_work_free(w);
+                reply_error(r, -ENOMEM, NULL);
+                return;
+        }
+        h_read(w);
+}
+
+/* --- PUT --- */
+
+struct move {
+        const char *alias;
+        struct alias_request to;
+        uint64_t epoch;
+        bool any_epoch; /* If-Match: * */
+        model_id model;
+};
+
+static int run_check(struct h_work *w, struct store *s, struct err *e)
+{
+        struct move *mv = w->arg;
+        struct model m;
+        struct version v;
+        int r = h_find_model(w, s, &m, e);
+        if (r != 0)
+                return r;
+        mv->model = w->publish_model = m.id;
+        r = store_version_by_number(s, m.id, mv->to.version, &w->arena, &v, e);
+        if (r == STORE_NOT_FOUND)
+                return h_refuse(w, e, PROBLEM_UNKNOWN_VERSION, "/version", "model %s has no version %" PRIu64, m.name,
+                    mv->to.version);
+        if (r != 0)
+                return r;
+        _free_ float *theta = new_array(float, v.n_params);
+        if (!theta)
+                return err_oom(e);
+        struct err why = ERR_NULL;
+        r = store_version_tensor(s, v.id, TENSOR_THETA, theta, v.n_params, &why);
+        if (r != 0)
+                return h_refuse(
+                    w, e, PROBLEM_CONFLICT, "/version", "version %" PRIu64 " does not load: %s", v.number, why.msg);
+        return 0;
+}
+
+static int run_move(struct h_work *w, struct store *s, struct err *e)
+{
+        struct move *mv = w->arg;
+        struct alias a;
+        int r;
+        if (mv->any_epoch) {
+                r = store_alias_get(s, mv->model, mv->alias, &a, e);
+                if (r == STORE_NOT_FOUND)
+                        return h_refuse(w, e, PROBLEM_PRECONDITION, "", "there is no alias %s", mv->alias);
+                if (r != 0)
+                        return r;
+                mv->epoch = a.epoch;
+        }
+        r = store_alias_set(s, mv->model, mv->alias, mv->to.version, mv->epoch, "http", mv->to.reason, &a, e);
+        if (r == STORE_CONFLICT)
+                return h_refuse(w, e, PROBLEM_PRECONDITION, "",
+                    "alias %s has moved; read it again and send its new ETag", mv->alias);
+        if (r == STORE_NOT_FOUND)
+                return h_refuse(
+                    w, e, PROBLEM_UNKNOWN_VERSION, "/version", "there is no version %" PRIu64, mv->to.version);
+        if (r != 0)
+                return r;
+        set_etag(w, &a);
+        json_alias_write(&w->body, &a);
+        return 0;
+}
+
+static void moved(struct h_work *w, struct request *r)
+{
+        const struct move *mv = w->arg;
+        if (w->work.result == 0 && strcmp(mv->alias, "champion") == 0)
+                h_publish(w);
+        else
+                h_finish(w, r);
+}
+
+static void checked(struct h_work *w, struct request *r)
+{
+        if (w->work.result != 0 || !r) { /* nothing has happened yet: a client that has left wants nothing */
+                h_finish(w, r);
+                return;
+        }
+        w->run = run_move;
+        w->done = moved;
+        h_write(w, sizeof(struct move));
+}
+
+/* "41" as a strong entity tag, or *. */
+static bool parse_if_match(struct slice text, struct move *ret)
+{
+        ret->any_epoch = slice_eq(text, "*");
+        if (ret->any_epoch)
+                return true;
+        if (text.n < 3 || text.p[0] != '"' || text.p[text.n - 1] != '"')
+                return false;
+        return slice_u64((struct slice){text.p + 1, text.n - 2}, &ret->epoch);
+}
+
+void h_alias_put(struct request *r)
+{
+        const char *name = alias_arg(r);
+        if (!name)
+                return;
+        struct slice match = request_header(r, "If-Match");
+        if (match.n == 0) {
+                reply_problem(
+                    r, PROBLEM_NEED_PRECONDITION, "", "send If-Match with the alias's ETag (\"0\" to create it)");
+                return;
+        }
+        struct h_work *w = h_work_new(r, run_check, checked);
+        if (!w)
+                return;
+        struct err e = ERR_NULL;
+        struct move *mv = arena_new(&w->arena, struct move);
+        int p = mv ? json_alias_request_read(r->body, &w->arena, &mv->to, &e) : err_oom(&e);
+        if (p == 0 && !(mv->alias = arena_strdup(&w->arena, name)))
+                p = err_oom(&e);
+        if (p == 0 && !parse_if_match(match, mv))
+                p = err_set(&e, PROBLEM_PRECONDITION, "If-Match does not hold an ETag of this alias");
+        if (p != 0) {
+                h_work_free(w);
+                reply_error(r, p, &e);
+                return;
+        }
+        w->arg = mv;
+        h_read(w);
+}

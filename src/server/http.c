@@ -1,0 +1,185 @@
+/* http.c: the front end of one loop: its listeners, its table of connections, the sweep of deadlines.
+ *
+ * A connection lives in a slot; a request's id is a counter with the slot in its low bits, so finding a request
+ * again is one look and an id that has been answered never comes back. When every slot is taken a new connection
+ * gets a short 503 and is closed. When descriptors run out the listeners rest until the next sweep instead of
+ * spinning. */
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "loop/loop.h"
+#include "proto/json_admin.h"
+#include "server/http_internal.h"
+#include "server/metrics.h"
+#include "server/server.h"
+#include <errno.h>
+#include <event2/listener.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { SCRATCH_MAX = 16384 };
+
+uint64_t http_now(const struct http *h)
+{
+        return clock_mono_ns(h->clock);
+}
+
+/* IMF-fixdate, RFC 9110 5.6.7; without strftime, whose names follow the locale. */
+static void set_date(struct http *h)
+{
+        static const char days[] = "SunMonTueWedThuFriSat", months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+        time_t s = (time_t)(clock_wall_ms(h->clock) / 1000);
+        struct tm t;
+        if (!gmtime_r(&s, &t))
+                return;
+        unsigned day = (unsigned)t.tm_mday % 100, year = (unsigned)(t.tm_year + 1900) % 10000;
+        snprintf(h->date, sizeof(h->date), "%.3s, %02u %.3s %04u %02u:%02u:%02u GMT", days + 3 * t.tm_wday, day,
+            months + 3 * t.tm_mon, year, (unsigned)t.tm_hour % 100, (unsigned)t.tm_min % 100,
+            (unsigned)t.tm_sec % 100);
+}
+
+void http_sweep(struct http *h)
+{
+        uint64_t now = http_now(h);
+        set_date(h);
+        for (size_t i = 0; i < h->n_max; i++) {
+                if (h->conns[i])
+                        conn_sweep(h->conns[i], now);
+        }
+        for (size_t i = 0; h->paused && i < h->n_listeners; i++)
+                evconnlistener_enable(h->listeners[i]);
+        h->paused = false;
+}
+
+static void on_sweep(void *arg)
+{
+        http_sweep(arg);
+}
+
+int http_new(struct http **ret, struct server *s, struct err *e)
+{
+        size_t n = s->conf->max_connections;
+        if (n == 0 || n > (size_t)1 << HTTP_SLOT_BITS)
+                return err_set(e, -EINVAL, "%zu connections; a loop takes 1 to %u", n, 1u << HTTP_SLOT_BITS);
+        struct http *h = new_zero(struct http);
+        if (!h)
+                return err_oom(e);
+        h->server = s;
+        h->base = loop_base(s->loop);
+        h->clock = loop_clock(s->loop);
+        buf_init(&h->scratch, SCRATCH_MAX);
+        h->conns = new_array(struct conn *, n);
+        h->free_slots = new_array(uint32_t, n);
+        h->sweep = loop_timer(s->loop, HTTP_SWEEP_MS, true, on_sweep, h);
+        if (!h->conns || !h->free_slots || !h->sweep) {
+                http_free(h);
+                return err_oom(e);
+        }
+        h->n_max = h->n_free = n;
+        for (size_t i = 0; i < n; i++)
+                h->free_slots[i] = (uint32_t)(n - 1 - i); /* low slots first */
+        set_date(h);
+        *ret = h;
+        return 0;
+}
+
+static void free_listeners(struct http *h)
+{
+        while (h->n_listeners > 0)
+                evconnlistener_free(h->listeners[--h->n_listeners]);
+}
+
+void http_free(struct http *h)
+{
+        if (!h)
+                return;
+        free_listeners(h);
+        for (size_t i = 0; i < h->n_max; i++) {
+                if (h->conns[i])
+                        conn_close(h->conns[i]);
+        }
+        loop_source_free(h->sweep);
+        buf_deinit(&h->scratch);
+        free(h->conns);
+        free(h->free_slots);
+        free(h);
+}
+
+void http_drain(struct http *h)
+{
+        free_listeners(h);
+        h->draining = true; /* the next sweep closes what is idle */
+}
+
+size_t http_connections(const struct http *h)
+{
+        return h->n_max - h->n_free;
+}
+
+/* What is not read yet would turn the close into a reset; the answer is a courtesy then. */
+static void turn_away(struct http *h, int fd)
+{
+        char head[256];
+        struct buf *body = &h->scratch;
+        atomic_fetch_add_explicit(&h->server->metrics->rejected, 1, memory_order_relaxed);
+        buf_reset(body);
+        json_error_write(body, PROBLEM_OVERLOADED, 503, "all connections are in use; try again soon", "", NULL);
+        int n = snprintf(head, sizeof(head),
+            "HTTP/1.1 503 %s\r\nDate: %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n"
+            "Retry-After: 1\r\nConnection: close\r\n\r\n",
+            http_reason(503), h->date, buf_ok(body) ? body->len : 0);
+        struct iovec parts[2] = {{head, (size_t)n}, {body->data, buf_ok(body) ? body->len : 0}};
+        struct msghdr m = {.msg_iov = parts, .msg_iovlen = 2};
+        ssize_t sent = sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+        (void)sent;
+        shutdown(fd, SHUT_WR);
+        close(fd);
+}
+
+static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *sa, int len, void *arg)
+{
+        (void)l, (void)len;
+        struct http *h = arg;
+        int on = 1;
+        if (h->n_free == 0) {
+                turn_away(h, fd);
+                return;
+        }
+        if (sa->sa_family != AF_UNIX)
+                setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+        if (!conn_open(h, fd))
+                close(fd);
+}
+
+static void on_accept_error(struct evconnlistener *l, void *arg)
+{
+        struct http *h = arg;
+        if (!h->paused)
+                log_warning("no connection can be accepted: %s", strerror(errno));
+        evconnlistener_disable(l);
+        h->paused = true;
+}
+
+int http_accept_from(struct http *h, int fd, struct err *e)
+{
+        if (h->n_listeners == HTTP_MAX_LISTENERS)
+                return err_set(e, -ENOSPC, "more than %d listening sockets", HTTP_MAX_LISTENERS);
+        _close_ int own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        if (own < 0)
+                return err_errno(e, errno, "duplicate a listening socket");
+        /* Backlog 0: it listens already. */
+        struct evconnlistener *l =
+            evconnlistener_new(h->base, on_accept, h, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, own);
+        if (!l)
+                return err_set(e, -ENOMEM, "libevent gives no listener");
+        own = -1;
+        evconnlistener_set_error_cb(l, on_accept_error);
+        h->listeners[h->n_listeners++] = l;
+        return 0;
+}

@@ -1,0 +1,127 @@
+/* http_reply.c: an answer on its way to the socket: status line, fields and body in one write.
+ *
+ * The head is put together on the stack and appended to the connection's output together with the body; the Date
+ * is the one http.c renews four times a second. Every answer passes http_reply, so this is where requests are
+ * counted. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "server/http_internal.h"
+#include "server/metrics.h"
+#include "server/route.h"
+#include "server/server.h"
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+static const struct {
+        int status;
+        const char *reason;
+} reasons[] = {
+    {200, "OK"},
+    {201, "Created"},
+    {202, "Accepted"},
+    {204, "No Content"},
+    {207, "Multi-Status"},
+    {304, "Not Modified"},
+    {400, "Bad Request"},
+    {401, "Unauthorized"},
+    {403, "Forbidden"},
+    {404, "Not Found"},
+    {405, "Method Not Allowed"},
+    {408, "Request Timeout"},
+    {409, "Conflict"},
+    {412, "Precondition Failed"},
+    {413, "Content Too Large"},
+    {414, "URI Too Long"},
+    {415, "Unsupported Media Type"},
+    {422, "Unprocessable Content"},
+    {428, "Precondition Required"},
+    {429, "Too Many Requests"},
+    {431, "Request Header Fields Too Large"},
+    {500, "Internal Server Error"},
+    {501, "Not Implemented"},
+    {503, "Service Unavailable"},
+    {505, "HTTP Version Not Supported"},
+    {507, "Insufficient Storage"},
+};
+
+const char *http_reason(int status)
+{
+        for (size_t i = 0; i < ARRAY_LEN(reasons); i++) {
+                if (reasons[i].status == status)
+                        return reasons[i].reason;
+        }
+        return "Unknown";
+}
+
+/* A field that does not fit is left out whole: its line would otherwise end in the middle of another. */
+void reply_header(struct request *r, const char *name, const char *fmt, ...)
+{
+        struct conn *c = conn_of(r);
+        size_t room = sizeof(c->extra) - c->n_extra;
+        char *at = c->extra + c->n_extra;
+        int head = snprintf(at, room, "%s: ", name);
+        if (head < 0 || (size_t)head >= room)
+                return;
+        va_list ap;
+        va_start(ap, fmt);
+        int n = vsnprintf(at + head, room - (size_t)head, fmt, ap);
+        va_end(ap);
+        if (n < 0 || (size_t)head + (size_t)n + 2 >= room)
+                return;
+        size_t len = (size_t)head + (size_t)n;
+        for (size_t i = 0; i < len; i++) {
+                if ((unsigned char)at[i] < 0x20 || at[i] == 0x7f)
+                        at[i] = ' '; /* nothing from outside may end the line */
+        }
+        memcpy(at + len, "\r\n", 2);
+        c->n_extra += len + 2;
+}
+
+/* RFC 9562 version 8: milliseconds since the epoch and the request's number, which no two requests share. */
+void http_instance(const struct request *r, char ret[HTTP_UUID])
+{
+        const struct http *h = r->server->http;
+        uint64_t ms = (uint64_t)clock_wall_ms(h->clock), id = r->ref.id;
+        snprintf(ret, HTTP_UUID, "urn:uuid:%08" PRIx64 "-%04" PRIx64 "-8%03" PRIx64 "-%04" PRIx64 "-%012" PRIx64,
+            ms >> 16 & 0xffffffff, ms & 0xffff, id >> 60, (id >> 48 & 0xfff) | 0x8000, id & 0xffffffffffff);
+}
+
+static void count(const struct request *r, int status, size_t n, uint64_t ns)
+{
+        struct metrics *m = r->server->metrics;
+        if (conn_of((struct request *)(uintptr_t)r)->state == CONN_BUSY)
+                atomic_fetch_sub_explicit(&m->in_flight, 1, memory_order_relaxed);
+        if (status == 503)
+                atomic_fetch_add_explicit(&m->rejected, 1, memory_order_relaxed);
+        metrics_request(m, r->route ? (size_t)(r->route - routes) : METRICS_ROUTES - 1, status, ns);
+        log_debug("request %" PRIx64 ": %s: %d, %zu bytes, %" PRIu64 " us", r->ref.id,
+            r->route ? r->route->pattern : "no route", status, n, ns / 1000);
+}
+
+void http_reply(struct request *r, int status, const char *type, const void *data, size_t n)
+{
+        enum { HEAD_MAX = 512 };
+        struct conn *c = conn_of(r);
+        struct http *h = c->http;
+        struct evbuffer *out = bufferevent_get_output(c->bev);
+        char head[HEAD_MAX];
+        uint64_t now = http_now(h);
+        c->keep = c->keep && !h->draining;
+        count(r, status, n, now - r->start_ns);
+        int len =
+            snprintf(head, sizeof(head), "HTTP/1.1 %d %s\r\nDate: %s\r\n%s%.100s%sContent-Length: %zu\r\n%s", status,
+                http_reason(status), h->date, type ? "Content-Type: " : "", type ? type : "", type ? "\r\n" : "", n,
+                !c->keep    ? "Connection: close\r\n"
+                : c->http10 ? "Connection: keep-alive\r\n"
+                            : "");
+        bool whole = len > 0 && (size_t)len < sizeof(head) - 2 && evbuffer_add(out, head, (size_t)len) == 0 &&
+                     evbuffer_add(out, c->extra, c->n_extra) == 0 && evbuffer_add(out, "\r\n", 2) == 0 &&
+                     (r->method == METHOD_HEAD || n == 0 || evbuffer_add(out, data, n) == 0);
+        if (!whole)
+                c->state = CONN_DEAD;
+        conn_replied(c, now);
+}

@@ -1,0 +1,57 @@
+/* server.h: one serving thread's world, shared by its handlers: loop, table of served versions, the queues, memory.
+ *
+ * One struct server per serving loop; nothing in it is shared between threads but the things behind pointers that say
+ * so in their own headers. */
+#pragma once
+#include "base/buf.h"
+#include "server/request.h"
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct clock;
+struct err;
+struct h_work;
+struct http;
+struct jobs;
+struct loop;
+struct metrics;
+struct msg;
+struct publish;
+struct store_queue;
+struct vtable;
+
+struct server_conf {
+        size_t max_body_infer, max_body_feedback, max_body_admin; /* bytes per route class */
+        size_t max_connections;                                   /* per loop */
+        size_t max_request_memory;                                /* arena limit of one request */
+        uint32_t header_ms, idle_ms, write_ms;                    /* absolute deadlines */
+        uint32_t body_rate;                                       /* bytes/s a body must keep, measured from 5 s on */
+        const char *program;                                      /* "ewcd 0.1.0" */
+        uint64_t start_ns;                                        /* monotonic, when the program started */
+        const char *engine;                                       /* of the store, "sqlite 3.40.1" */
+        int schema;                                               /* of the database file */
+};
+
+struct server {
+        const struct server_conf *conf;
+        struct loop *loop;
+        struct http *http;
+        struct vtable *versions;
+        struct store_queue *writer, *reader; /* shared, thread-safe */
+        struct publish *publish;             /* shared, thread-safe posts */
+        struct jobs *jobs;                   /* shared, thread-safe posts */
+        struct metrics *metrics;             /* shared atomics */
+        atomic_bool *ready;                  /* shared: READY has been said and nothing is stopping */
+        void *workspace;                     /* 64-aligned, grows to the largest request */
+        size_t workspace_bytes;
+        struct buf body;           /* answers that are written on the loop itself; server_body */
+        bool stopped;              /* its loop has ended for good: what comes back from the store is dropped */
+        struct h_work *publishing; /* answers that wait for every loop to have switched */
+        uint64_t n_publishing;     /* ids given to them so far */
+};
+
+void *server_workspace(struct server *s, size_t bytes);      /* NULL when memory is short */
+struct buf *server_body(struct server *s);                   /* emptied; good until the next call */
+void server_dispatch(struct server *s, const struct msg *m); /* the loop's message handler: answers, new versions */
+void server_deinit(struct server *s); /* what the fields above hold; after its loop has stopped */

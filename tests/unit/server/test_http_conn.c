@@ -1,0 +1,409 @@
+/* Live connections: deadlines, clients that leave, answers that do not fit, too many clients, too little of
+ * everything. */
+#include "base/err.h"
+#include "base/fault.h"
+#include "http_cases.h"
+#include "http_live.h"
+#include "server/http_internal.h"
+#include "server/metrics.h"
+#include "server/server.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#define OK "HTTP/1.1 200 OK\r\n"
+#define GET_OK "GET /ok HTTP/1.1\r\nHost: a\r\n\r\n"
+#define GET_LATER "GET /later HTTP/1.1\r\nHost: a\r\n\r\n"
+
+static void test_header_deadline_is_absolute(void **state)
+{
+        (void)state;
+        static const char text[] = GET_OK;
+        int fd = live_connect();
+        live_pass(60000); /* idle: nothing has begun */
+        for (size_t i = 0; i < 10; i++) {
+                live_send(fd, text + i, 1);
+                live_pass(499);
+        }
+        live_expect_silence(fd);
+        live_pass(20);
+        live_expect(fd, "HTTP/1.1 408 ");
+        live_expect_closed(fd);
+}
+
+static void test_body_rate(void **state)
+{
+        (void)state;
+        char some[1000];
+        memset(some, 'x', sizeof(some));
+        int drip = live_connect(), steady = live_connect(), chunks = live_connect();
+        live_say(drip, "PUT /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 40000\r\n\r\n");
+        live_say(steady, "PUT /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 40000\r\n\r\n");
+        live_say(chunks, "PUT /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+        for (int i = 0; i < 39; i++) {
+                live_send(steady, some, sizeof(some));
+                if (i < 5) {
+                        live_send(drip, some, 1);
+                        live_say(chunks, "1\r\nx\r\n");
+                }
+                live_pass(i == 4 ? 990 : 1000);
+        }
+        live_expect(drip, "HTTP/1.1 408 ");
+        live_expect_closed(drip);
+        live_expect(chunks, "HTTP/1.1 408 ");
+        live_expect_closed(chunks);
+        live_expect_silence(steady);
+        live_send(steady, some, sizeof(some));
+        live_expect(steady, OK);
+        close(steady);
+}
+
+static void test_idle(void **state)
+{
+        (void)state;
+        int fresh = live_connect(), used = live_connect();
+        live_pass(74000);
+        live_say(used, GET_OK);
+        live_expect(used, OK);
+        live_pass(1001);
+        live_expect_closed(fresh);
+        live_pass(73000);
+        live_expect_silence(used);
+        live_pass(1001);
+        live_expect_closed(used);
+}
+
+static void test_write_stall(void **state)
+{
+        (void)state;
+        static char text[300001];
+        int closed, fd = live_connect();
+        live_say(fd, "GET /big HTTP/1.1\r\nHost: a\r\n\r\n" GET_OK);
+        assert_int_equal(live_calls, 1); /* the second is not looked at while the first has not left */
+        for (int i = 0; i < 10; i++) {
+                live_pass(9000);
+                assert_int_equal(live_read(fd, text, sizeof(text), &closed), sizeof(text) - 1);
+                live_pass(1);
+        }
+        live_pass(10000);
+        assert_int_equal(http_connections(live.http), 0);
+        assert_int_equal(live_calls, 1);
+        close(fd);
+}
+
+/* Some progress all the time is not enough: on average a reader must keep the rate that a writer must. */
+static void test_slow_reader(void **state)
+{
+        (void)state;
+        static char text[300001];
+        int closed, fd = live_connect();
+        live.conf->body_rate = 50000;
+        live_say(fd, "GET /big HTTP/1.1\r\nHost: a\r\n\r\n");
+        uint64_t s = 0;
+        for (; s < 200 && http_connections(live.http) > 0; s += 9) {
+                live_pass(9000);
+                assert_true(live_read(fd, text, sizeof(text), &closed) > 0);
+                live_pass(1);
+        }
+        assert_in_range(s, 18, 60);
+        close(fd);
+}
+
+static void test_big_answer(void **state)
+{
+        (void)state;
+        static char text[65536];
+        size_t total = 0, n;
+        int closed, fd = live_connect();
+        live_say(fd, "GET /big HTTP/1.1\r\nHost: a\r\n\r\n" GET_OK);
+        do {
+                n = live_read(fd, text, sizeof(text), &closed);
+                total += n;
+                live_pass(100);
+        } while (n > 0);
+        assert_false(closed);
+        assert_true(total > LIVE_BIG);
+        assert_int_equal(live_calls, 2);
+        live_say(fd, GET_OK);
+        live_expect(fd, OK);
+        close(fd);
+}
+
+static void test_client_leaves_before_the_reply(void **state)
+{
+        (void)state;
+        for (int pipelined = 0; pipelined < 2; pipelined++) {
+                int fd = live_connect();
+                live_say(fd, pipelined ? GET_LATER GET_OK : GET_LATER);
+                assert_non_null(request_find(live.server, live_last));
+                assert_int_equal(atomic_load(&live.metrics->in_flight), 1);
+                close(fd);
+                live_turn();
+                assert_null(request_find(live.server, live_last));
+                assert_int_equal(http_connections(live.http), 0);
+                assert_int_equal(atomic_load(&live.metrics->in_flight), 0);
+                int next = live_connect(); /* takes the same slot: the late answer is not its own */
+                live_say(next, GET_LATER);
+                struct req_ref now = live_last;
+                live_last.id -= 1 << HTTP_SLOT_BITS;
+                live_later(200);
+                live_expect_silence(next);
+                live_last = now;
+                live_later(200);
+                live_expect(next, OK);
+                live_last = now;
+                assert_null(request_find(live.server, live_last)); /* answered */
+                close(next);
+                live_turn();
+        }
+        assert_int_equal(atomic_load(&live.metrics->route[3].by_class[0]), 2);
+}
+
+static void test_client_sends_on_and_leaves(void **state)
+{
+        (void)state;
+        int fd = live_connect();
+        live_say(fd, GET_LATER);
+        live_say(fd, GET_OK);
+        assert_non_null(request_find(live.server, live_last));
+        close(fd);
+        live_turn();
+        assert_null(request_find(live.server, live_last));
+}
+
+/* A reset shows as an error, not as an end: the watch must see it, and not spin on it. */
+static void test_reset_over_tcp(void **state)
+{
+        (void)state;
+        struct err e;
+        int listening;
+        uint16_t port;
+        assert_int_equal(http_listen_tcp("127.0.0.1", 0, &listening, &port, &e), 0);
+        assert_int_equal(http_accept_from(live.http, listening, &e), 0);
+        close(listening);
+        struct sockaddr_in a = {
+            .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        for (int pipelined = 0; pipelined < 2; pipelined++) {
+                int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+                assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+                live_say(fd, pipelined ? GET_LATER GET_OK : GET_LATER);
+                for (int i = 0; i < 100000 && !request_find(live.server, live_last); i++)
+                        live_turn(); /* TCP may take a moment even here */
+                assert_non_null(request_find(live.server, live_last));
+                struct linger now = {.l_onoff = 1};
+                setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+                close(fd);
+                for (int i = 0; i < 100000 && request_find(live.server, live_last); i++)
+                        live_turn();
+                assert_null(request_find(live.server, live_last));
+        }
+        assert_int_equal(http_connections(live.http), 0);
+}
+
+static void test_client_leaves_during_the_reply(void **state)
+{
+        (void)state;
+        char text[1000];
+        int closed, fd = live_connect();
+        live_say(fd, "GET /big HTTP/1.1\r\nHost: a\r\n\r\n");
+        live_read(fd, text, sizeof(text), &closed);
+        close(fd);
+        live_turn();
+        assert_int_equal(http_connections(live.http), 0);
+        fd = live_connect(); /* gone between the loop's last look and the reply */
+        live_say(fd, GET_LATER);
+        close(fd);
+        live_later(200);
+        assert_int_equal(http_connections(live.http), 0);
+}
+
+static void test_client_leaves_after_the_reply(void **state)
+{
+        (void)state;
+        char text[300];
+        int fd = live_connect();
+        live_say(fd, GET_LATER);
+        reply_bytes(request_find(live.server, live_last), 200, "text/plain", "late\n", 5);
+        assert_true(recv(fd, text, sizeof(text), 0) > 100); /* written at once, not in the loop's next turn */
+        close(fd);
+        live_turn();
+        assert_int_equal(http_connections(live.http), 0);
+        fd = live_connect();
+        live_say(fd, "GET /ok HTTP/1.1\r\nHo");
+        close(fd);
+        live_turn();
+        fd = live_connect();
+        live_say(fd, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na");
+        close(fd);
+        live_turn();
+        assert_int_equal(http_connections(live.http), 0);
+}
+
+static void test_half_closed_client_gets_a_quick_answer(void **state)
+{
+        (void)state;
+        int fd = live_connect();
+        assert_int_equal(send(fd, GET_OK, sizeof(GET_OK) - 1, 0), sizeof(GET_OK) - 1);
+        shutdown(fd, SHUT_WR);
+        live_turn();
+        live_expect(fd, OK);
+        live_expect_closed(fd);
+}
+
+static void test_linger(void **state)
+{
+        (void)state;
+        int fd = live_connect();
+        live_say(fd, "BAD\r\n\r\n");
+        live_say(fd, "more that nobody reads");
+        live_expect(fd, "HTTP/1.1 400 ");
+        assert_int_equal(http_connections(live.http), 1);
+        live_pass(2001);
+        assert_int_equal(http_connections(live.http), 0);
+        close(fd);
+}
+
+static void test_max_connections(void **state)
+{
+        (void)state;
+        int a = live_connect(), b = live_connect(), c = live_connect();
+        live_expect(c, "HTTP/1.1 503 Service Unavailable\r\n");
+        live_expect_closed(c);
+        assert_int_equal(atomic_load(&live.metrics->rejected), 1);
+        close(a);
+        live_turn();
+        c = live_connect();
+        live_say(c, GET_OK);
+        live_expect(c, OK);
+        live_say(b, GET_OK);
+        live_expect(b, OK);
+        close(b), close(c);
+}
+
+static void test_no_descriptors_left(void **state)
+{
+        (void)state;
+        struct rlimit old, low;
+        int saved = dup(2), null = open("/dev/null", O_WRONLY | O_CLOEXEC), fd = live_socket();
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+        low = old;
+        low.rlim_cur = (rlim_t)fd + 1;
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+        dup2(null, 2); /* the warning this is meant to make */
+        live_connect_with(fd);
+        dup2(saved, 2);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+        assert_true(live.http->paused);
+        live_say(fd, GET_OK);
+        live_expect_silence(fd);
+        live_pass(250);
+        live_expect(fd, OK);
+        close(fd), close(saved), close(null);
+}
+
+/* Every allocation of a connection's life fails once: it ends in an answer or a close, never in between. */
+static void test_memory_fails_anywhere(void **state)
+{
+        (void)state;
+        char text[2000];
+        int closed;
+        bool fired = true;
+        for (int n = 0; fired; n++) {
+                assert_true(n < 100);
+                fault_arm(n, 1);
+                int fd = live_connect();
+                live_say(fd, "POST /echo HTTP/1.1\r\nHost: a\r\n" TE "\r\n3\r\nabc\r\n0\r\n\r\n");
+                fired = fault_fired();
+                fault_disarm();
+                size_t got = live_read(fd, text, sizeof(text), &closed);
+                assert_true(fired || strncmp(text, OK, sizeof(OK) - 1) == 0);
+                assert_true(closed || strncmp(text, OK, sizeof(OK) - 1) == 0);
+                assert_true(
+                    got == 0 || strncmp(text, OK, sizeof(OK) - 1) == 0 || strncmp(text, "HTTP/1.1 503 ", 13) == 0);
+                close(fd);
+                live_turn();
+                assert_int_equal(http_connections(live.http), 0);
+        }
+}
+
+static void test_max_requests(void **state)
+{
+        (void)state;
+        int fd = live_connect();
+        for (int i = 1; i < 10000; i++) {
+                assert_int_equal(send(fd, GET_OK, sizeof(GET_OK) - 1, 0), sizeof(GET_OK) - 1);
+                live_turn();
+                char text[300];
+                ssize_t n = recv(fd, text, sizeof(text), 0);
+                assert_true(n > 100);
+        }
+        live_say(fd, GET_OK);
+        live_expect(fd, OK);
+        live_expect_closed(fd);
+        assert_int_equal(atomic_load(&live.metrics->route[0].by_class[2]), 10000);
+}
+
+static void test_drain(void **state)
+{
+        (void)state;
+        int idle = live_connect(), busy = live_connect(), reading = live_connect();
+        live_say(busy, GET_LATER);
+        live_say(reading, "GET /ok HTTP/1.1\r\n");
+        http_drain(live.http);
+        live_pass(250);
+        live_expect_closed(idle);
+        live_later(200);
+        live_expect(busy, OK);
+        live_expect_closed(busy);
+        live_say(reading, "Host: a\r\n\r\n");
+        live_expect(reading, OK);
+        live_expect_closed(reading);
+        assert_int_equal(http_connections(live.http), 0);
+}
+
+static void test_free_with_all_kinds_open(void **state)
+{
+        (void)state;
+        int fds[4] = {live_connect(), live_connect(), live_connect(), live_connect()};
+        live_say(fds[0], GET_LATER);
+        live_say(fds[1], "GET /big HTTP/1.1\r\nHost: a\r\n\r\n");
+        live_say(fds[2], "PUT /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 40000\r\n\r\nabc");
+        live_say(fds[3], "BAD\r\n\r\n");
+        for (int i = 0; i < 4; i++)
+                close(fds[i]); /* the loop does not turn any more: teardown finds them open */
+}
+
+#define LIVE(test) cmocka_unit_test_setup_teardown(test, live_setup, live_teardown)
+
+int main(void)
+{
+        static const struct CMUnitTest tests[] = {
+            LIVE(test_header_deadline_is_absolute),
+            LIVE(test_body_rate),
+            LIVE(test_idle),
+            LIVE(test_write_stall),
+            LIVE(test_slow_reader),
+            LIVE(test_big_answer),
+            LIVE(test_client_leaves_before_the_reply),
+            LIVE(test_client_sends_on_and_leaves),
+            LIVE(test_reset_over_tcp),
+            LIVE(test_client_leaves_during_the_reply),
+            LIVE(test_client_leaves_after_the_reply),
+            LIVE(test_half_closed_client_gets_a_quick_answer),
+            LIVE(test_linger),
+            cmocka_unit_test_setup_teardown(test_max_connections, live_setup_small, live_teardown),
+            LIVE(test_no_descriptors_left),
+            LIVE(test_memory_fails_anywhere),
+            LIVE(test_max_requests),
+            LIVE(test_drain),
+            LIVE(test_free_with_all_kinds_open),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
