@@ -1,0 +1,259 @@
+/* test_api.c: the whole API as a table of requests and answers, in order, against one daemon in this process.
+ *
+ * A row names the method, the path, the body, the status, and a piece of the answer. Later rows build on earlier
+ * ones: the table reads as a session. Jobs can be made but not run (the learner is /bin/false). */
+#include "base/mem.h"
+#include "house.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+struct row {
+        const char *method, *path, *headers, *body;
+        int status;
+        const char *says; /* in the body, or in the header named by where */
+        enum { BODY, ETAG, LOCATION, TYPE } where;
+};
+
+#define GET(path, status, says)                                                                                      \
+        {                                                                                                            \
+                "GET", path, "", NULL, status, says, BODY                                                            \
+        }
+#define POST(path, body, status, says)                                                                               \
+        {                                                                                                            \
+                "POST", path, "", body, status, says, BODY                                                           \
+        }
+#define M                                                                                                            \
+        "{\"name\":\"m\",\"input\":{\"name\":\"x\",\"shape\":[2]},\"classes\":[\"a\",\"b\",\"c\",\"d\"],"            \
+        "\"scenario\":\"task\",\"layers\":[],"                                                                       \
+        "\"task\":\"one\",\"task_classes\":[\"a\",\"b\"],\"learning\":{\"trigger\":{\"min_feedback\":0},"            \
+        "\"holdout\":0}}"
+#define INFER(name, shape, data)                                                                                     \
+        "{\"id\":\"7\",\"inputs\":[{\"name\":\"" name "\",\"shape\":" shape ",\"datatype\":\"FP32\",\"data\":" data  \
+        "}]}"
+#define EV(rest) "{\"events\":[{\"inputs\":[1,2]," rest "}]}"
+
+static const struct row session[] = {
+    GET("/v2", 200, "\"name\":\"ewcd\",\"version\":\""),
+    GET("/v2/", 200, "\"ewcd_tasks\""),
+    GET("/v2/health/live", 200, "{\"live\":true}"),
+    GET("/v2/health/ready", 200, "{\"live\":true,\"ready\":true}"),
+    GET("/healthz", 200, "live"),
+    GET("/readyz", 200, "ready"),
+    GET("/v2/models", 200, "{\"models\":[]}"),
+    GET("/v2/models/m", 404, "there is none yet"),
+    POST("/v2/models", "{", 400, "malformed"),
+    POST("/v2/models", "{\"name\":\"../etc\"}", 400, "problem:"),
+    POST("/v2/models", "{\"nmae\":\"m\"}", 400, "nmae"),
+    {"POST", "/v2/models", "", M, 201, "/v2/models/m", LOCATION},
+    POST("/v2/models", M, 409, "in-use"),
+    GET("/v2/models", 200, "{\"models\":[\"m\"]}"),
+    GET("/v2/models/m", 200, "\"ewcd_champion\":\"1\""),
+    GET("/v2/models/mm", 404, "known: m"),
+    GET("/v2/models/m/ready", 200, "{\"name\":\"m\",\"ready\":true}"),
+    GET("/v2/models/mm/ready", 404, "unknown-model"),
+    GET("/v2/models/m/versions/1/ready", 200, "ready"),
+    GET("/v2/models/m/versions/2/ready", 404, "unknown-version"),
+
+    POST("/v2/models/m/predict", "{\"inputs\":[[1,2],[3,4]]}", 200, "\"task\":\"one\",\"predictions\":[{\"label\":"),
+    POST("/v2/models/m/predict", "{\"inputs\":[1,2],\"task\":\"one\",\"top_k\":1}", 200, "\"probability\":"),
+    POST("/v2/models/m/versions/%40champion/predict", "{\"inputs\":[1,2]}", 200, "\"model_version\":\"1\""),
+    POST("/v2/models/m/versions/@champion/predict", "{\"inputs\":[1,2]}", 200, "\"model_version\":\"1\""),
+    POST("/v2/models/m/versions/9/predict", "{\"inputs\":[1,2]}", 404, "no version 9"),
+    POST("/v2/models/m/versions/@nobody/predict", "{\"inputs\":[1,2]}", 404, "@nobody"),
+    POST("/v2/models/m/versions/x/predict", "{\"inputs\":[1,2]}", 404, "neither a version number"),
+    POST("/v2/models/m/predict", "{\"inputs\":[1,2,3]}", 400, "takes rows of 2"),
+    POST("/v2/models/m/predict", "{\"inputs\":[]}", 400, "\"pointer\":\"/inputs\""),
+    POST("/v2/models/m/predict", "{\"inputs\":[1,1e39]}", 400, "/inputs"),
+    POST("/v2/models/m/predict", "{\"inputs\":[1,2],\"task\":\"two\"}", 422, "known: one"),
+    POST("/v2/models/m/predict", "{\"inputs\":[1,2],\"tsak\":\"one\"}", 400, "tsak"),
+
+    POST("/v2/models/m/infer", INFER("x", "[1,2]", "[1,2]"), 200,
+        "\"name\":\"probabilities\",\"datatype\":\"FP32\",\"shape\":[1,2]"),
+    POST("/v2/models/m/infer", INFER("x", "[2,2]", "[[1,2],[3,4]]"), 200, "\"id\":\"7\""),
+    POST("/v2/models/m/infer", INFER("y", "[1,2]", "[1,2]"), 400, "takes x"),
+    POST("/v2/models/m/infer", INFER("x", "[1,3]", "[1,2,3]"), 400,
+        "tensor x has shape [1,3]; model m takes [rows,2]"),
+    POST("/v2/models/m/infer", INFER("x", "[2]", "[1,2]"), 400, "bad-shape"),
+    POST("/v2/models/m/infer", INFER("x", "[0,2]", "[]"), 400, "bad-shape"),
+    POST("/v2/models/m/infer",
+        "{\"parameters\":{\"ewcd_task\":\"two\"},\"inputs\":[{\"name\":\"x\",\"shape\":[1,2],\"datatype\":\"FP32\","
+        "\"data\":[1,2]}]}",
+        422, "ewcd_task"),
+    POST("/v2/models/m/infer",
+        "{\"outputs\":[{\"name\":\"logits\"}],\"inputs\":[{\"name\":\"x\",\"shape\":[1,2],\"datatype\":\"FP32\","
+        "\"data\":[1,2]}]}",
+        400, "gives probabilities"),
+
+    POST("/v2/models/m/jobs", "{\"kind\":\"consolidate\"}", 409, "0 rows to train on"),
+    POST("/v2/models/m/feedback", "{\"events\":[]}", 400, "no events"),
+    POST("/v2/models/m/feedback", EV("\"label\":\"a\",\"event_id\":\"e1\""), 200, "\"accepted\":1,\"duplicate\":0"),
+    POST("/v2/models/m/feedback", EV("\"label\":\"a\",\"event_id\":\"e1\""), 200, "\"accepted\":0,\"duplicate\":1"),
+    POST("/v2/models/m/feedback", EV("\"label\":\"b\",\"event_id\":\"e1\""), 422, "duplicate-key"),
+    POST("/v2/models/m/feedback", EV("\"label\":\"b\",\"event_id\":\"e1\",\"source\":\"s\""), 200, "\"accepted\":1"),
+    POST("/v2/models/m/feedback", EV("\"label\":\"zebra\""), 422, "known: a, b, c, d"),
+    POST("/v2/models/m/feedback", EV("\"label\":\"c\""), 422, "not one of task one"),
+    POST("/v2/models/m/feedback", EV("\"labels\":[\"a\"]"), 422, "learns from"),
+    POST("/v2/models/m/feedback", EV("\"label\":\"a\",\"task\":\"two\""), 422, "unknown-task"),
+    POST("/v2/models/m/feedback", EV("\"label\":\"a\",\"weight\":-1"), 422, "weight"),
+    POST("/v2/models/m/feedback",
+        "{\"events\":[{\"inputs\":[1],\"label\":\"a\"},{\"inputs\":[1,2],\"label\":\"a\"}]}", 200,
+        "\"accepted\":1,\"duplicate\":0,\"quarantined\":0,\"rejected\":[{\"index\":0,\"pointer\":\"/events/0/"
+        "inputs\""),
+    {"POST", "/v2/models/m/feedback", "Content-Type: application/x-ndjson\r\n",
+        "{\"inputs\":[1,2],\"label\":\"b\"}\n{\"inputs\":[1,2],\"label\":\"zebra\"}\n", 200, "\"line\":2", BODY},
+    POST("/v2/models/mm/feedback", EV("\"label\":\"a\""), 404, "unknown-model"),
+    GET("/v2/models/m/feedback/e1", 200, "\"state\":\"queued\""),
+    GET("/v2/models/m/feedback/e2", 404, "no event 'e2'"),
+
+    GET("/v2/models/m/tasks", 200, "\"task\":\"one\",\"state\":\"open\",\"classes\":[\"a\",\"b\"]"),
+    POST("/v2/models/m/tasks", "{\"task\":\"a/b\"}", 400, "bad-name"),
+    POST("/v2/models/m/tasks", "{\"task\":\"two\",\"classes\":[\"c\",\"x\"]}", 422, "/classes/1"),
+    POST("/v2/models/m/tasks", "{\"task\":\"one\",\"classes\":[\"c\"]}", 409, "in-use"),
+    GET("/v2/models/mm/tasks", 404, "known: m"),
+
+    GET("/v2/models/m/versions", 200, "\"next_cursor\":null"),
+    GET("/v2/models/m/versions/1", 200, "\"state\":\"initial\",\"aliases\":[\"champion\"]"),
+    GET("/v2/models/m/versions/@champion", 200, "\"version\":\"1\""),
+    GET("/v2/models/m/versions/5", 404, "unknown-version"),
+
+    GET("/v2/models/m/aliases", 200, "{\"aliases\":[{\"alias\":\"champion\""),
+    {"GET", "/v2/models/m/aliases/champion", "", NULL, 200, "\"1\"", ETAG},
+    GET("/v2/models/m/aliases/nobody", 404, "unknown-alias"),
+    {"PUT", "/v2/models/m/aliases/champion", "", "{\"version\":\"1\"}", 428, "If-Match", BODY},
+    {"PUT", "/v2/models/m/aliases/champion", "If-Match: \"7\"\r\n", "{\"version\":\"1\"}", 412, "has moved", BODY},
+    {"PUT", "/v2/models/m/aliases/champion", "If-Match: W/\"1\"\r\n", "{\"version\":\"1\"}", 412, "ETag", BODY},
+    {"PUT", "/v2/models/m/aliases/champion", "If-Match: \"1\"\r\n", "{\"version\":\"4\"}", 404, "no version 4", BODY},
+    {"PUT", "/v2/models/m/aliases/champion", "If-Match: \"1\"\r\n", "{\"version\":\"1\",\"reason\":\"again\"}", 200,
+        "\"2\"", ETAG},
+    {"PUT", "/v2/models/m/aliases/champion", "If-Match: *\r\n", "{\"version\":\"1\"}", 200, "\"3\"", ETAG},
+    {"PUT", "/v2/models/m/aliases/shadow", "If-Match: \"0\"\r\n", "{\"version\":\"1\"}", 200, "\"alias\":\"shadow\"",
+        BODY},
+    {"PUT", "/v2/models/m/aliases/a%2fb", "If-Match: \"0\"\r\n", "{\"version\":\"1\"}", 400, "bad-name", BODY},
+
+    GET("/v2/models/m/jobs", 200, "{\"jobs\":[],\"next_cursor\":null}"),
+    POST("/v2/models/m/jobs", "{\"kind\":\"rollover\"}", 400, "kind"),
+    GET("/v2/models/m/jobs/1", 404, "unknown-job"),
+    GET("/v2/models/m/jobs/x", 404, "number"),
+    {"DELETE", "/v2/models/m/jobs/1", "", NULL, 404, "unknown-job", BODY},
+    {"POST", "/v2/models/m/jobs", "", "{\"kind\":\"consolidate\"}", 202, "/v2/models/m/jobs/1", LOCATION},
+    GET("/v2/models/m/jobs/1", 200, "\"kind\":\"consolidate\""),
+
+    GET("/v2/status", 200,
+        "\"models\":[{\"model\":\"m\",\"scenario\":\"task\",\"champion\":\"1\",\"open_task\":\"one\""),
+    {"GET", "/metrics", "", NULL, 200, "text/plain; version=0.0.4; charset=utf-8", TYPE},
+    GET("/metrics", 200, "ewcd_champion_version{model=\"m\"} 1"),
+    GET("/metrics", 200, "ewcd_feedback_events_total{result=\"duplicate\"} 1"),
+    GET("/v2/nothing", 404, "not-found"),
+    {"DELETE", "/v2/models/m/predict", "", NULL, 405, "method", BODY},
+};
+
+static void play(struct house *h, const struct row *rows, size_t n)
+{
+        for (size_t i = 0; i < n; i++) {
+                const struct row *r = &rows[i];
+                struct http_answer a = {0};
+                int rc = http_client_call(
+                    &h->http, r->method, r->path, r->headers, r->body, r->body ? strlen(r->body) : 0, &a);
+                if (rc < 0)
+                        fail_msg("%s %s: %s", r->method, r->path, strerror(-rc));
+                const char *in[] = {
+                    [BODY] = a.body.data, [ETAG] = a.etag, [LOCATION] = a.location, [TYPE] = a.content_type};
+                if (a.status != r->status || !in[r->where] || !strstr(in[r->where], r->says))
+                        fail_msg("%s %s %s\n%d, want %d with %s in: %s", r->method, r->path, r->body ? r->body : "",
+                            a.status, r->status, r->says, in[r->where] ? in[r->where] : "");
+                http_answer_deinit(&a);
+        }
+}
+
+static void a_session(void **state)
+{
+        (void)state;
+        struct house h;
+        house_make(&h);
+        house_start(&h);
+        play(&h, session, ARRAY_LEN(session));
+        house_remove(&h);
+}
+
+/* One head for all tasks: no task need be named. */
+static void shared_heads(void **state)
+{
+        (void)state;
+        static const struct row rows[] = {
+            POST("/v2/models",
+                "{\"name\":\"d\",\"input\":{\"name\":\"x\",\"shape\":[1]},\"classes\":[\"a\",\"b\"],\"scenario\":"
+                "\"domain\",\"layers\":[],\"task\":\"one\"}",
+                201, "domain"),
+            POST("/v2/models/d/predict", "{\"inputs\":[1]}", 200,
+                "{\"model_name\":\"d\",\"model_version\":\"1\",\"predictions\":"),
+            POST("/v2/models/d/predict", "{\"inputs\":[1],\"task\":\"one\"}", 200, "\"task\":\"one\""),
+            POST("/v2/models",
+                "{\"name\":\"s\",\"input\":{\"name\":\"x\",\"shape\":[1]},\"classes\":[\"a\",\"b\"],\"scenario\":"
+                "\"domain\",\"loss\":\"sigmoid\",\"layers\":[],\"task\":\"one\"}",
+                201, "sigmoid"),
+            POST("/v2/models/s/predict", "{\"inputs\":[1]}", 200, "\"probabilities\":{\"a\":"),
+            POST(
+                "/v2/models/s/feedback", "{\"events\":[{\"inputs\":[1],\"labels\":[\"b\"]}]}", 200, "\"accepted\":1"),
+            POST("/v2/models/s/feedback", "{\"events\":[{\"inputs\":[1],\"labels\":[]}]}", 200, "\"accepted\":1"),
+            POST("/v2/models/s/feedback", "{\"events\":[{\"inputs\":[1],\"labels\":[\"z\"]}]}", 422, "/labels/0"),
+            POST("/v2/models/s/feedback", "{\"events\":[{\"inputs\":[1],\"label\":\"b\"}]}", 422, "learns from"),
+            POST("/v2/models",
+                "{\"name\":\"q\",\"input\":{\"name\":\"x\",\"shape\":[1]},\"classes\":[\"a\",\"b\"],\"scenario\":"
+                "\"domain\",\"loss\":\"squared\",\"layers\":[],\"task\":\"one\"}",
+                201, "squared"),
+            POST("/v2/models/q/infer", INFER("x", "[1,1]", "[2]"), 200, "\"name\":\"values\""),
+            POST(
+                "/v2/models/q/feedback", "{\"events\":[{\"inputs\":[1],\"target\":[0.5,2]}]}", 200, "\"accepted\":1"),
+            POST("/v2/models/q/feedback", "{\"events\":[{\"inputs\":[1],\"target\":[0.5]}]}", 422, "2 numbers"),
+            POST("/v2/models",
+                "{\"name\":\"c\",\"input\":{\"name\":\"x\",\"shape\":[1]},\"classes\":[\"a\",\"b\"],\"scenario\":"
+                "\"class\",\"layers\":[],\"task\":\"one\"}",
+                201, "class"),
+            POST("/v2/models/c/feedback",
+                "{\"events\":[{\"inputs\":[1],\"label\":\"a\"},{\"inputs\":[2],\"label\":\"b\"},{\"inputs\":[3],"
+                "\"label\":\"b\"},{\"inputs\":[4],\"label\":\"a\"}]}",
+                200, "\"accepted\":4"),
+            POST("/v2/models/c/tasks", "{\"task\":\"two\",\"classes\":[\"c\",\"c\"]}", 400, "/classes/1"),
+            POST("/v2/models/c/tasks", "{\"task\":\"two\",\"classes\":[\"c\",\"d\"]}", 202, "\"kind\":\"rollover\""),
+        };
+        struct house h;
+        house_make(&h);
+        house_start(&h);
+        play(&h, rows, ARRAY_LEN(rows));
+        house_remove(&h);
+}
+
+/* A model is served again after a restart, and its feedback is still known. */
+static void survives_a_restart(void **state)
+{
+        (void)state;
+        static const struct row before[] = {
+            POST("/v2/models", M, 201, "\"name\":\"m\""),
+            POST("/v2/models/m/feedback", EV("\"label\":\"a\",\"event_id\":\"e1\""), 200, "\"accepted\":1"),
+        };
+        static const struct row after[] = {
+            POST("/v2/models/m/predict", "{\"inputs\":[1,2]}", 200, "label"),
+            POST("/v2/models/m/feedback", EV("\"label\":\"a\",\"event_id\":\"e1\""), 200, "\"duplicate\":1"),
+        };
+        struct house h;
+        house_make(&h);
+        house_start(&h);
+        play(&h, before, ARRAY_LEN(before));
+        house_stop(&h);
+        house_start(&h);
+        play(&h, after, ARRAY_LEN(after));
+        house_remove(&h);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+            cmocka_unit_test(a_session),
+            cmocka_unit_test(shared_heads),
+            cmocka_unit_test(survives_a_restart),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
