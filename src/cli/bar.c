@@ -1,0 +1,58 @@
+/* bar.c: progress on stderr; silent between two redraws that are too close. */
+#include "base/clock.h"
+#include "cli/cli.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+enum { BAR_WIDTH = 32 };
+#define REDRAW_TTY_NS 100000000ull
+#define REDRAW_LOG_NS 5000000000ull
+
+void bar_start(struct bar *b, const char *what)
+{
+        *b =
+            (struct bar){.what = what, .started_ns = clock_mono_ns(&clock_system), .tty = isatty(STDERR_FILENO) == 1};
+}
+
+static void draw(struct bar *b, uint64_t now, double fraction, const char *fmt, va_list ap)
+{
+        char drawn[BAR_WIDTH + 1];
+        double left;
+
+        b->shown_ns = now;
+        for (int i = 0; i < BAR_WIDTH; i++)
+                drawn[i] = i < (int)(fraction * BAR_WIDTH) ? '#' : '.';
+        drawn[BAR_WIDTH] = 0;
+        left = fraction > 0.01 ? (double)(now - b->started_ns) / 1e9 * (1 - fraction) / fraction : -1;
+        fprintf(stderr, "%s%s [%s] %3.0f %%  ", b->tty ? "\r\033[K" : "", b->what, drawn, 100 * fraction);
+        vfprintf(stderr, fmt, ap);
+        if (left >= 0.5)
+                fprintf(stderr, "  %.0f s left", left);
+        if (!b->tty)
+                fputc('\n', stderr);
+}
+
+void bar_show(struct bar *b, double fraction, const char *fmt, ...)
+{
+        uint64_t now = clock_mono_ns(&clock_system);
+        va_list ap;
+
+        if (b->shown_ns != 0 && now - b->shown_ns < (b->tty ? REDRAW_TTY_NS : REDRAW_LOG_NS))
+                return;
+        va_start(ap, fmt);
+        draw(b, now, fraction < 0 ? 0 : fraction > 1 ? 1 : fraction, fmt, ap);
+        va_end(ap);
+}
+
+void bar_end(struct bar *b, const char *fmt, ...)
+{
+        va_list ap;
+
+        va_start(ap, fmt);
+        draw(b, clock_mono_ns(&clock_system), 1, fmt, ap);
+        va_end(ap);
+        if (b->tty)
+                fputc('\n', stderr);
+}

@@ -1,0 +1,91 @@
+/* call.c: one call as every command makes it: connect on first use, print what went wrong, translate it to an exit code. */
+#include "base/str.h"
+#include "cli/client.h"
+#include "proto/json.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+static int exit_of_status(int status)
+{
+        switch (status) {
+        case 404:
+                return EXIT_NOT_FOUND;
+        case 409:
+        case 412:
+                return EXIT_CONFLICT;
+        case 503:
+                return EXIT_DEGRADED;
+        default:
+                return EXIT_FAILED;
+        }
+}
+
+int cli_fail(struct cli *c, const struct err *e)
+{
+        (void)c;
+        fprintf(stderr, "ewcctl: %s\n", e->msg);
+        return EXIT_FAILED;
+}
+
+static int refuse(struct cli *c, const struct answer *a)
+{
+        struct json_doc *doc = NULL;
+        struct err e = ERR_NULL;
+        const char *detail = NULL, *pointer = NULL;
+
+        if (json_parse((struct slice){a->body.data, a->body.len}, &doc, &e) == 0) {
+                detail = json_text(doc, "/detail");
+                pointer = json_text(doc, "/errors/0/pointer");
+        }
+        if (c->opt.json && detail)
+                out_json(&a->body);
+        fprintf(stderr, "ewcctl: %s%s%s%s\n", detail ? detail : "the daemon refused", pointer ? " (at " : "",
+            pointer ? pointer : "", pointer ? ")" : "");
+        json_free(doc);
+        return exit_of_status(a->status);
+}
+
+int cli_call(struct cli *c, const char *method, const char *path, const char *headers, const struct buf *body,
+    struct answer *ret, struct json_doc **ret_doc)
+{
+        struct err e = ERR_NULL;
+        int r;
+
+        if (!c->client && client_new(&c->client, &c->opt, &e) < 0) {
+                cli_fail(c, &e);
+                return e.code == -EINVAL ? EXIT_USAGE : EXIT_FAILED; /* -EINVAL: a bad --url or --socket */
+        }
+        if (client_call(c->client, method, path, headers, body ? body->data : NULL, body ? body->len : 0, ret, &e) <
+            0) {
+                cli_fail(c, &e);
+                return EXIT_UNREACHABLE;
+        }
+        if (ret->status / 100 != 2) {
+                r = refuse(c, ret);
+                answer_deinit(ret);
+                return r;
+        }
+        if (ret_doc && json_parse((struct slice){ret->body.data, ret->body.len}, ret_doc, &e) < 0) {
+                answer_deinit(ret);
+                return cli_fail(c, &e);
+        }
+        return EXIT_OK;
+}
+
+int cli_get(struct cli *c, struct answer *ret, struct json_doc **ret_doc, const char *fmt, ...)
+{
+        char path[512];
+        va_list ap;
+        int n;
+
+        va_start(ap, fmt);
+        n = vsnprintf(path, sizeof(path), fmt, ap);
+        va_end(ap);
+        if (n < 0 || (size_t)n >= sizeof(path)) {
+                fprintf(stderr, "ewcctl: name too long\n");
+                return EXIT_USAGE;
+        }
+        return cli_call(c, "GET", path, "", NULL, ret, ret_doc);
+}

@@ -1,0 +1,105 @@
+/* cli.h: what every command of ewcctl gets: options, positional arguments, a connection, and ways to print.
+ *
+ * Data goes to stdout, everything else to stderr. A command returns an exit code; nothing here calls exit. */
+#pragma once
+#include "base/buf.h"
+#include "base/err.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum exit_code { /* a stable contract */
+        EXIT_OK = 0,
+        EXIT_FAILED = 1,
+        EXIT_USAGE = 2,
+        EXIT_NOT_FOUND = 3,
+        EXIT_CONFLICT = 4,
+        EXIT_REJECTED = 5, /* the gate said no */
+        EXIT_UNREACHABLE = 6,
+        EXIT_DEGRADED = 7,
+};
+
+enum { CLI_MAX_POS = 4 };
+
+struct options {
+        const char *socket, *url; /* where the daemon is */
+        bool json, help, wait;
+        const char *task, *classes, *only, *source, *label_column, *labels_file, *reason;
+        bool labels;
+        uint64_t limit, skip, batch;
+        const char *pos[CLI_MAX_POS];
+        size_t n_pos;
+};
+
+struct client;
+
+struct cli {
+        struct options opt;
+        struct client *client; /* connected on first use */
+};
+
+struct command {
+        const char *name; /* "task rollover" */
+        int (*run)(struct cli *c);
+        const char *args; /* "MODEL TASK" */
+        size_t min_pos, max_pos;
+        uint32_t flags; /* FLAG_* it accepts besides the global ones */
+        const char *help;
+};
+
+extern const struct command commands[];
+extern const size_t n_commands;
+
+/* options.c: one table of flags for parsing, usage and the manual. */
+enum {
+        FLAG_WAIT = 1 << 0,
+        FLAG_TASK = 1 << 1,
+        FLAG_CLASSES = 1 << 2,
+        FLAG_ONLY = 1 << 3,
+        FLAG_SOURCE = 1 << 4,
+        FLAG_LABEL_COLUMN = 1 << 5,
+        FLAG_LABELS = 1 << 6,
+        FLAG_REASON = 1 << 7,
+        FLAG_LIMIT = 1 << 8,
+        FLAG_SKIP = 1 << 9,
+        FLAG_BATCH = 1 << 10,
+        FLAG_GLOBAL = 1 << 30,
+};
+int options_parse(int argc, char **argv, struct options *ret, const struct command **ret_command, struct err *e);
+void usage_print(const struct command *c); /* NULL: the whole program; to stdout */
+
+/* out.c */
+void out_json(const struct buf *body); /* as the daemon sent it, with a newline */
+struct out_table;
+struct out_table *out_table_new(size_t n_columns, const char *const *headings);
+void out_table_cell(struct out_table *t, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));              /* left to right, row by row */
+void out_table_print(struct out_table *t);              /* and frees it */
+bool out_list_has(const char *list, const char *item);  /* comma-separated; NULL list has everything */
+void out_percent(char *ret, size_t size, double share); /* "97.3 %", or "-" for NaN */
+
+/* bar.c: a progress bar on stderr when it is a terminal, else a line at most every few seconds. */
+struct bar {
+        const char *what;
+        uint64_t started_ns, shown_ns;
+        bool tty;
+};
+void bar_start(struct bar *b, const char *what);
+void bar_show(struct bar *b, double fraction, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void bar_end(struct bar *b, const char *fmt, ...) __attribute__((format(printf, 2, 3))); /* draws it full */
+
+int cmd_status(struct cli *c);
+int cmd_model_create(struct cli *c);
+int cmd_model_list(struct cli *c);
+int cmd_model_show(struct cli *c);
+int cmd_feedback_import(struct cli *c);
+int cmd_predict(struct cli *c);
+int cmd_consolidate(struct cli *c);
+int cmd_task_list(struct cli *c);
+int cmd_task_rollover(struct cli *c);
+int cmd_version_list(struct cli *c);
+int cmd_version_show(struct cli *c);
+int cmd_version_rollback(struct cli *c);
+int cmd_job_list(struct cli *c);
+int cmd_job_watch(struct cli *c);
+int cmd_job_cancel(struct cli *c);

@@ -1,0 +1,176 @@
+/* cmd_feedback.c: feedback import.
+ *
+ * Every row's event_id is made of the file's own digest and the row's place in it, so that an import that broke off can
+ * simply be run again: what arrived before counts as duplicate. ndjson lines go out as they stand. */
+#include "base/digest.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "cli/client.h"
+#include "cli/rows_body.h"
+#include "proto/json.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { BODY_MAX = 64 << 20, FILE_ID_SIZE = 17 };
+
+struct import {
+        struct cli *cli;
+        struct cli_rows rows;
+        struct buf body;
+        struct bar bar;
+        char file_id[FILE_ID_SIZE];
+        uint64_t in_body, sent, accepted, duplicate, rejected;
+        char first_reason[512];
+};
+
+static int file_id(const char *path, char ret[FILE_ID_SIZE], struct err *e)
+{
+        _close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+        struct digest_ctx *ctx = digest_new();
+        struct digest d;
+        char hex[DIGEST_HEX], chunk[65536];
+        ssize_t n;
+
+        if (fd < 0 || !ctx) {
+                int saved = fd < 0 ? errno : ENOMEM;
+
+                digest_free(ctx);
+                return err_errno(e, saved, "%s", path);
+        }
+        while ((n = read(fd, chunk, sizeof(chunk))) > 0)
+                digest_add(ctx, chunk, (size_t)n);
+        digest_finish(ctx, &d);
+        if (n < 0)
+                return err_errno(e, errno, "%s", path);
+        digest_hex(&d, hex);
+        memcpy(ret, hex, FILE_ID_SIZE - 1);
+        ret[FILE_ID_SIZE - 1] = 0;
+        return 0;
+}
+
+static void put_event(struct import *im, const struct row *row)
+{
+        const struct options *o = &im->cli->opt;
+        struct buf *b = &im->body;
+
+        if (row->line) { /* ndjson */
+                buf_put(b, row->line, row->line_len);
+                buf_putc(b, '\n');
+                return;
+        }
+        buf_printf(b, "%s{\"event_id\":\"import-%s-%llu\",\"label\":", im->in_body ? "," : "{\"events\":[",
+            im->file_id, (unsigned long long)row->index);
+        json_put_string(b, row->label);
+        if (o->task) {
+                buf_puts(b, ",\"task\":");
+                json_put_string(b, o->task);
+        }
+        if (o->source) {
+                buf_puts(b, ",\"source\":");
+                json_put_string(b, o->source);
+        }
+        buf_puts(b, ",\"inputs\":");
+        put_numbers(b, row->inputs, row->n);
+        buf_putc(b, '}');
+}
+
+static uint64_t number_at(const struct json_doc *doc, const char *pointer)
+{
+        double v = 0;
+
+        return json_number(doc, pointer, &v) == 0 && v > 0 ? (uint64_t)v : 0;
+}
+
+static int flush(struct import *im)
+{
+        bool ndjson = rows_format(im->rows.rows) == ROWS_NDJSON;
+        struct json_doc *doc = NULL;
+        struct answer a;
+        char path[160];
+        int r, rejected;
+
+        if (im->in_body == 0)
+                return EXIT_OK;
+        if (!ndjson)
+                buf_puts(&im->body, "]}");
+        snprintf(path, sizeof(path), "/v2/models/%.64s/feedback", im->cli->opt.pos[0]);
+        r = cli_call(im->cli, "POST", path,
+            ndjson ? "Content-Type: application/x-ndjson\r\n" : "Content-Type: application/json\r\n", &im->body, &a,
+            &doc);
+        if (r != EXIT_OK)
+                return r;
+        rejected = json_length(doc, "/rejected");
+        im->sent += im->in_body;
+        im->accepted += number_at(doc, "/accepted");
+        im->duplicate += number_at(doc, "/duplicate");
+        im->rejected += rejected > 0 ? (uint64_t)rejected : 0;
+        if (rejected > 0 && !im->first_reason[0])
+                snprintf(im->first_reason, sizeof(im->first_reason), "%s", json_text(doc, "/rejected/0/detail"));
+        json_free(doc);
+        answer_deinit(&a);
+        buf_reset(&im->body);
+        im->in_body = 0;
+        return EXIT_OK;
+}
+
+static int send_rows(struct import *im)
+{
+        struct err e = ERR_NULL;
+        struct row row;
+        int k, r = EXIT_OK;
+
+        while (r == EXIT_OK && (k = cli_rows_next(&im->rows, &row, &e)) > 0) {
+                if (!row.line && !row.label) {
+                        err_set(&e, -EINVAL, "%s has no labels: give the label file, or --label-column",
+                            im->cli->opt.pos[1]);
+                        return cli_fail(im->cli, &e);
+                }
+                put_event(im, &row);
+                if (!buf_ok(&im->body)) {
+                        err_set(&e, -EMSGSIZE, "a request grew over %d bytes: use a smaller --batch", BODY_MAX);
+                        return cli_fail(im->cli, &e);
+                }
+                if (++im->in_body == im->cli->opt.batch)
+                        r = flush(im);
+                bar_show(&im->bar, cli_rows_fraction(&im->rows), "%llu rows", (unsigned long long)im->sent);
+        }
+        if (r == EXIT_OK && k < 0)
+                return cli_fail(im->cli, &e);
+        return r == EXIT_OK ? flush(im) : r;
+}
+
+int cmd_feedback_import(struct cli *c)
+{
+        struct import im = {.cli = c};
+        struct err e = ERR_NULL;
+        int r;
+
+        if (c->opt.batch == 0 || c->opt.batch > 4096) {
+                fprintf(stderr, "ewcctl: --batch takes 1 to 4096\n");
+                return EXIT_USAGE;
+        }
+        if (file_id(c->opt.pos[1], im.file_id, &e) < 0 ||
+            cli_rows_open(&im.rows, &c->opt, c->opt.n_pos > 2 ? c->opt.pos[2] : NULL, &e) < 0)
+                return cli_fail(c, &e);
+        buf_init(&im.body, BODY_MAX);
+        bar_start(&im.bar, "feedback");
+        r = send_rows(&im);
+        bar_end(&im.bar, "%llu rows", (unsigned long long)im.sent);
+        if (c->opt.json)
+                printf("{\"sent\":%llu,\"accepted\":%llu,\"duplicate\":%llu,\"rejected\":%llu}\n",
+                    (unsigned long long)im.sent, (unsigned long long)im.accepted, (unsigned long long)im.duplicate,
+                    (unsigned long long)im.rejected);
+        else
+                printf("sent %llu, accepted %llu, duplicate %llu, rejected %llu\n", (unsigned long long)im.sent,
+                    (unsigned long long)im.accepted, (unsigned long long)im.duplicate,
+                    (unsigned long long)im.rejected);
+        if (im.rejected > 0)
+                fprintf(stderr, "ewcctl: first rejection: %s\n", im.first_reason);
+        buf_deinit(&im.body);
+        cli_rows_close(&im.rows);
+        return r == EXIT_OK && im.rejected > 0 ? EXIT_FAILED : r;
+}

@@ -1,0 +1,203 @@
+/* cmd_job.c: job list, watch, cancel; consolidate; and following a job to its end for everyone's --wait. */
+#include "base/str.h"
+#include "cli/client.h"
+#include "proto/json.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define POLL_NS 150000000l
+
+static double number_or(const struct json_doc *doc, const char *pointer, double fallback)
+{
+        double v;
+
+        return json_number(doc, pointer, &v) == 0 ? v : fallback;
+}
+
+static int exit_of_state(const char *state)
+{
+        static const struct {
+                const char *state;
+                int code;
+        } ends[] = {
+            {"promoted", EXIT_OK}, {"rejected", EXIT_REJECTED}, {"cancelled", EXIT_FAILED}, {"failed", EXIT_FAILED}};
+
+        for (size_t i = 0; state && i < sizeof(ends) / sizeof(ends[0]); i++)
+                if (strcmp(state, ends[i].state) == 0)
+                        return ends[i].code;
+        return -1; /* not ended */
+}
+
+static void print_end(const struct json_doc *doc)
+{
+        const char *heads[] = {"TASK", "ROWS", "BEFORE", "AFTER"}, *reason = json_text(doc, "/reason");
+        int n = json_length(doc, "/tasks");
+        struct out_table *t;
+
+        printf("job %.0f %s%s%s\n", number_or(doc, "/id", 0), json_text(doc, "/state"), reason ? ": " : "",
+            reason ? reason : "");
+        if (n <= 0 || !(t = out_table_new(4, heads)))
+                return;
+        for (int i = 0; i < n; i++) {
+                char at[64], before[16], after[16];
+
+                snprintf(at, sizeof(at), "/tasks/%d/task", i);
+                out_table_cell(t, "%s", json_text(doc, at));
+                snprintf(at, sizeof(at), "/tasks/%d/n", i);
+                out_table_cell(t, "%.0f", number_or(doc, at, 0));
+                snprintf(at, sizeof(at), "/tasks/%d/accuracy_before", i);
+                out_percent(before, sizeof(before), number_or(doc, at, (double)NAN));
+                snprintf(at, sizeof(at), "/tasks/%d/accuracy_after", i);
+                out_percent(after, sizeof(after), number_or(doc, at, (double)NAN));
+                out_table_cell(t, "%s", before);
+                out_table_cell(t, "%s", after);
+        }
+        out_table_print(t);
+}
+
+static void show_progress(struct bar *bar, const struct json_doc *doc)
+{
+        bar_show(bar, number_or(doc, "/progress", 0), "%s  epoch %.0f/%.0f  loss %.4f  penalty ratio %.3f",
+            json_text(doc, "/state"), number_or(doc, "/epoch", 0), number_or(doc, "/epochs", 0),
+            number_or(doc, "/loss", 0), number_or(doc, "/penalty_ratio", 0));
+}
+
+int job_follow(struct cli *c, const char *model, uint64_t job)
+{
+        struct bar bar;
+        char what[32];
+        int code = -1;
+
+        snprintf(what, sizeof(what), "job %" PRIu64, job);
+        bar_start(&bar, what);
+        while (code < 0) {
+                struct json_doc *doc = NULL;
+                struct answer a;
+                int r = cli_get(c, &a, &doc, "/v2/models/%s/jobs/%" PRIu64, model, job);
+
+                if (r != EXIT_OK)
+                        return r;
+                code = exit_of_state(json_text(doc, "/state"));
+                if (code < 0) {
+                        show_progress(&bar, doc);
+                } else {
+                        bar_end(&bar, "%s", json_text(doc, "/state"));
+                        if (c->opt.json)
+                                out_json(&a.body);
+                        else
+                                print_end(doc);
+                }
+                json_free(doc);
+                answer_deinit(&a);
+                if (code < 0)
+                        nanosleep(&(struct timespec){.tv_nsec = POLL_NS}, NULL);
+        }
+        return code;
+}
+
+int cmd_consolidate(struct cli *c)
+{
+        struct json_doc *doc = NULL;
+        struct answer a;
+        struct buf body;
+        char path[160];
+        uint64_t id;
+        int r;
+
+        buf_init(&body, 256);
+        buf_puts(&body, "{\"kind\":\"consolidate\"}");
+        snprintf(path, sizeof(path), "/v2/models/%.64s/jobs", c->opt.pos[0]);
+        r = cli_call(c, "POST", path, "Content-Type: application/json\r\n", &body, &a, &doc);
+        buf_deinit(&body);
+        if (r != EXIT_OK)
+                return r;
+        id = (uint64_t)number_or(doc, "/id", 0);
+        if (!c->opt.wait && c->opt.json)
+                out_json(&a.body);
+        else if (!c->opt.wait)
+                printf("job %" PRIu64 " queued; follow it with: ewcctl job watch %s %" PRIu64 "\n", id, c->opt.pos[0],
+                    id);
+        json_free(doc);
+        answer_deinit(&a);
+        return c->opt.wait ? job_follow(c, c->opt.pos[0], id) : EXIT_OK;
+}
+
+int cmd_job_list(struct cli *c)
+{
+        const char *heads[] = {"JOB", "KIND", "STATE", "VERSION", "PROGRESS", "REASON"};
+        struct json_doc *doc;
+        struct answer a;
+        struct out_table *t;
+        int r = cli_get(
+            c, &a, &doc, "/v2/models/%s/jobs?limit=%" PRIu64, c->opt.pos[0], c->opt.limit ? c->opt.limit : 100);
+
+        if (r != EXIT_OK)
+                return r;
+        if (c->opt.json)
+                out_json(&a.body);
+        t = c->opt.json ? NULL : out_table_new(6, heads);
+        for (int i = 0, n = json_length(doc, "/jobs"); t && i < n; i++) {
+                char at[64];
+                const char *v;
+
+                snprintf(at, sizeof(at), "/jobs/%d/id", i);
+                out_table_cell(t, "%.0f", number_or(doc, at, 0));
+                snprintf(at, sizeof(at), "/jobs/%d/kind", i);
+                out_table_cell(t, "%s", json_text(doc, at));
+                snprintf(at, sizeof(at), "/jobs/%d/state", i);
+                out_table_cell(t, "%s", json_text(doc, at));
+                snprintf(at, sizeof(at), "/jobs/%d/version", i);
+                v = json_text(doc, at);
+                out_table_cell(t, "%s", v ? v : "-");
+                snprintf(at, sizeof(at), "/jobs/%d/progress", i);
+                out_table_cell(t, "%.0f %%", 100 * number_or(doc, at, 0));
+                snprintf(at, sizeof(at), "/jobs/%d/reason", i);
+                v = json_text(doc, at);
+                out_table_cell(t, "%s", v ? v : "");
+        }
+        out_table_print(t);
+        json_free(doc);
+        answer_deinit(&a);
+        return EXIT_OK;
+}
+
+static int job_argument(struct cli *c, uint64_t *ret)
+{
+        if (slice_u64(slice_of(c->opt.pos[1]), ret))
+                return EXIT_OK;
+        fprintf(stderr, "ewcctl: a job is a number, not '%s'\n", c->opt.pos[1]);
+        return EXIT_USAGE;
+}
+
+int cmd_job_watch(struct cli *c)
+{
+        uint64_t id;
+        int r = job_argument(c, &id);
+
+        return r != EXIT_OK ? r : job_follow(c, c->opt.pos[0], id);
+}
+
+int cmd_job_cancel(struct cli *c)
+{
+        struct answer a;
+        char path[192];
+        uint64_t id;
+        int r = job_argument(c, &id);
+
+        if (r != EXIT_OK)
+                return r;
+        snprintf(path, sizeof(path), "/v2/models/%.64s/jobs/%" PRIu64, c->opt.pos[0], id);
+        r = cli_call(c, "DELETE", path, "", NULL, &a, NULL);
+        if (r != EXIT_OK)
+                return r;
+        if (c->opt.json)
+                out_json(&a.body);
+        else
+                printf("job %" PRIu64 " is being cancelled\n", id);
+        answer_deinit(&a);
+        return EXIT_OK;
+}

@@ -1,0 +1,57 @@
+/* main.c: ewcctl: the command table, and nothing else. It talks to the daemon only, by the same HTTP API as everybody. */
+#include "base/mem.h"
+#include "cli/cli.h"
+#include "cli/client.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+const struct command commands[] = {
+    {"status", cmd_status, "", 0, 0, 0, "what the daemon is doing, model by model"},
+    {"model create", cmd_model_create, "FILE|-", 1, 1, 0, "create a model from a JSON description"},
+    {"model list", cmd_model_list, "", 0, 0, 0, "names of all models"},
+    {"model show", cmd_model_show, "MODEL", 1, 1, 0, "description, champion, learning settings"},
+    {"feedback import", cmd_feedback_import, "MODEL FILE [LABELS]", 2, 3,
+        FLAG_TASK | FLAG_ONLY | FLAG_SOURCE | FLAG_LABEL_COLUMN | FLAG_LIMIT | FLAG_SKIP | FLAG_BATCH,
+        "send labelled rows: csv, ndjson, or idx images with an idx label file"},
+    {"predict", cmd_predict, "MODEL FILE [LABELS]", 2, 3,
+        FLAG_TASK | FLAG_ONLY | FLAG_LABELS | FLAG_LABEL_COLUMN | FLAG_LIMIT | FLAG_SKIP | FLAG_BATCH,
+        "print a label for every row; with --labels the accuracy"},
+    {"consolidate", cmd_consolidate, "MODEL", 1, 1, FLAG_WAIT, "learn from the open task's feedback now"},
+    {"task list", cmd_task_list, "MODEL", 1, 1, 0, "tasks with their feedback and accuracy"},
+    {"task rollover", cmd_task_rollover, "MODEL NEXT", 2, 2, FLAG_WAIT | FLAG_CLASSES,
+        "close the open task, protect it, open the next"},
+    {"version list", cmd_version_list, "MODEL", 1, 1, FLAG_LIMIT, "versions, newest first"},
+    {"version show", cmd_version_show, "MODEL VERSION", 2, 2, 0, "lineage, evaluations and the gate's verdict"},
+    {"version rollback", cmd_version_rollback, "MODEL VERSION", 2, 2, FLAG_REASON, "serve an older version again"},
+    {"job list", cmd_job_list, "MODEL", 1, 1, FLAG_LIMIT, "jobs, newest first"},
+    {"job watch", cmd_job_watch, "MODEL JOB", 2, 2, 0, "live epoch, loss and penalty ratio"},
+    {"job cancel", cmd_job_cancel, "MODEL JOB", 2, 2, 0, "stop a job; the champion keeps serving"},
+};
+const size_t n_commands = ARRAY_LEN(commands);
+
+int main(int argc, char **argv)
+{
+        struct cli cli = {0};
+        const struct command *command = NULL;
+        struct err e = ERR_NULL;
+        int r;
+
+        signal(SIGPIPE, SIG_IGN);
+        if (options_parse(argc, argv, &cli.opt, &command, &e) < 0) {
+                fprintf(stderr, "ewcctl: %s\n", e.msg);
+                return EXIT_USAGE;
+        }
+        if (cli.opt.help) {
+                usage_print(command);
+                return EXIT_OK;
+        }
+        r = command->run(&cli);
+        client_free(cli.client);
+        if (fflush(stdout) != 0 && r == EXIT_OK) {
+                fprintf(stderr, "ewcctl: could not write to standard output\n");
+                r = EXIT_FAILED;
+        }
+        return r;
+}
