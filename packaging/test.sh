@@ -1,0 +1,17 @@
+#!/bin/sh
+# Installs what the tests need, builds with warnings as errors, runs every test. Works from any directory.
+#   packaging/test.sh [BUILD_DIR]        default: build/test in the source tree
+set -eu
+root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
+build=${1:-$root/build/test}
+
+# shellcheck disable=SC2046
+sh "$root/packaging/packages.sh" $(cat "$root/packaging/build-depends") curl git sqlite3
+
+if [ -f "$build/build.ninja" ]; then
+        meson setup --reconfigure "$build" "$root" -Dwerror=true >/dev/null
+else
+        meson setup "$build" "$root" -Dwerror=true >/dev/null
+fi
+ninja -C "$build"
+meson test -C "$build" --print-errorlogs --num-processes "$(nproc)"
