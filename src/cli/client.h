@@ -30,5 +30,7 @@ int cli_fail(struct cli *c, const struct err *e); /* prints, returns EXIT_FAILED
 int cli_get(struct cli *c, struct answer *ret, struct json_doc **ret_doc, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* job.c's part that others share: follow a job to its end, with a bar; exit code by its outcome. */
+/* cmd_job.c's part that others share. job_post: POST to /v2/models/MODEL/<collection> what answers with a job; with
+ * --wait it is followed. job_follow: to its end, with a bar; exit code by its outcome. */
+int job_post(struct cli *c, const char *collection, const struct buf *body);
 int job_follow(struct cli *c, const char *model, uint64_t job);

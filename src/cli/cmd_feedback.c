@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "cli/client.h"
+#include "cli/doc.h"
 #include "cli/rows_body.h"
 #include "proto/json.h"
 
@@ -78,13 +79,6 @@ static void put_event(struct import *im, const struct row *row)
         buf_putc(b, '}');
 }
 
-static uint64_t number_at(const struct json_doc *doc, const char *pointer)
-{
-        double v = 0;
-
-        return json_number(doc, pointer, &v) == 0 && v > 0 ? (uint64_t)v : 0;
-}
-
 static int flush(struct import *im)
 {
         bool ndjson = rows_format(im->rows.rows) == ROWS_NDJSON;
@@ -105,8 +99,8 @@ static int flush(struct import *im)
                 return r;
         rejected = json_length(doc, "/rejected");
         im->sent += im->in_body;
-        im->accepted += number_at(doc, "/accepted");
-        im->duplicate += number_at(doc, "/duplicate");
+        im->accepted += (uint64_t)doc_number(doc, 0, "/accepted");
+        im->duplicate += (uint64_t)doc_number(doc, 0, "/duplicate");
         im->rejected += rejected > 0 ? (uint64_t)rejected : 0;
         if (rejected > 0 && !im->first_reason[0])
                 snprintf(im->first_reason, sizeof(im->first_reason), "%s", json_text(doc, "/rejected/0/detail"));

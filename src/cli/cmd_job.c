@@ -1,6 +1,7 @@
 /* cmd_job.c: job list, watch, cancel; consolidate; and following a job to its end for everyone's --wait. */
 #include "base/str.h"
 #include "cli/client.h"
+#include "cli/doc.h"
 #include "proto/json.h"
 
 #include <inttypes.h>
@@ -10,13 +11,6 @@
 #include <time.h>
 
 #define POLL_NS 150000000l
-
-static double number_or(const struct json_doc *doc, const char *pointer, double fallback)
-{
-        double v;
-
-        return json_number(doc, pointer, &v) == 0 ? v : fallback;
-}
 
 static int exit_of_state(const char *state)
 {
@@ -38,21 +32,17 @@ static void print_end(const struct json_doc *doc)
         int n = json_length(doc, "/tasks");
         struct out_table *t;
 
-        printf("job %.0f %s%s%s\n", number_or(doc, "/id", 0), json_text(doc, "/state"), reason ? ": " : "",
+        printf("job %.0f %s%s%s\n", doc_number(doc, 0, "/id"), json_text(doc, "/state"), reason ? ": " : "",
             reason ? reason : "");
         if (n <= 0 || !(t = out_table_new(4, heads)))
                 return;
         for (int i = 0; i < n; i++) {
-                char at[64], before[16], after[16];
+                char before[16], after[16];
 
-                snprintf(at, sizeof(at), "/tasks/%d/task", i);
-                out_table_cell(t, "%s", json_text(doc, at));
-                snprintf(at, sizeof(at), "/tasks/%d/n", i);
-                out_table_cell(t, "%.0f", number_or(doc, at, 0));
-                snprintf(at, sizeof(at), "/tasks/%d/accuracy_before", i);
-                out_percent(before, sizeof(before), number_or(doc, at, (double)NAN));
-                snprintf(at, sizeof(at), "/tasks/%d/accuracy_after", i);
-                out_percent(after, sizeof(after), number_or(doc, at, (double)NAN));
+                out_percent(before, sizeof(before), doc_number(doc, (double)NAN, "/tasks/%d/accuracy_before", i));
+                out_percent(after, sizeof(after), doc_number(doc, (double)NAN, "/tasks/%d/accuracy_after", i));
+                out_table_cell(t, "%s", doc_text(doc, "?", "/tasks/%d/task", i));
+                out_table_cell(t, "%.0f", doc_number(doc, 0, "/tasks/%d/n", i));
                 out_table_cell(t, "%s", before);
                 out_table_cell(t, "%s", after);
         }
@@ -61,9 +51,9 @@ static void print_end(const struct json_doc *doc)
 
 static void show_progress(struct bar *bar, const struct json_doc *doc)
 {
-        bar_show(bar, number_or(doc, "/progress", 0), "%s  epoch %.0f/%.0f  loss %.4f  penalty ratio %.3f",
-            json_text(doc, "/state"), number_or(doc, "/epoch", 0), number_or(doc, "/epochs", 0),
-            number_or(doc, "/loss", 0), number_or(doc, "/penalty_ratio", 0));
+        bar_show(bar, doc_number(doc, 0, "/progress"), "%s  epoch %.0f/%.0f  loss %.4f  penalty ratio %.3f",
+            json_text(doc, "/state"), doc_number(doc, 0, "/epoch"), doc_number(doc, 0, "/epochs"),
+            doc_number(doc, 0, "/loss"), doc_number(doc, 0, "/penalty_ratio"));
 }
 
 int job_follow(struct cli *c, const char *model, uint64_t job)
@@ -99,23 +89,19 @@ int job_follow(struct cli *c, const char *model, uint64_t job)
         return code;
 }
 
-int cmd_consolidate(struct cli *c)
+int job_post(struct cli *c, const char *collection, const struct buf *body)
 {
         struct json_doc *doc = NULL;
         struct answer a;
-        struct buf body;
         char path[160];
         uint64_t id;
         int r;
 
-        buf_init(&body, 256);
-        buf_puts(&body, "{\"kind\":\"consolidate\"}");
-        snprintf(path, sizeof(path), "/v2/models/%.64s/jobs", c->opt.pos[0]);
-        r = cli_call(c, "POST", path, "Content-Type: application/json\r\n", &body, &a, &doc);
-        buf_deinit(&body);
+        snprintf(path, sizeof(path), "/v2/models/%.64s/%s", c->opt.pos[0], collection);
+        r = cli_call(c, "POST", path, "Content-Type: application/json\r\n", body, &a, &doc);
         if (r != EXIT_OK)
                 return r;
-        id = (uint64_t)number_or(doc, "/id", 0);
+        id = (uint64_t)doc_number(doc, 0, "/id");
         if (!c->opt.wait && c->opt.json)
                 out_json(&a.body);
         else if (!c->opt.wait)
@@ -124,6 +110,18 @@ int cmd_consolidate(struct cli *c)
         json_free(doc);
         answer_deinit(&a);
         return c->opt.wait ? job_follow(c, c->opt.pos[0], id) : EXIT_OK;
+}
+
+int cmd_consolidate(struct cli *c)
+{
+        struct buf body;
+        int r;
+
+        buf_init(&body, 256);
+        buf_puts(&body, "{\"kind\":\"consolidate\"}");
+        r = job_post(c, "jobs", &body);
+        buf_deinit(&body);
+        return r;
 }
 
 int cmd_job_list(struct cli *c)
@@ -141,23 +139,12 @@ int cmd_job_list(struct cli *c)
                 out_json(&a.body);
         t = c->opt.json ? NULL : out_table_new(6, heads);
         for (int i = 0, n = json_length(doc, "/jobs"); t && i < n; i++) {
-                char at[64];
-                const char *v;
-
-                snprintf(at, sizeof(at), "/jobs/%d/id", i);
-                out_table_cell(t, "%.0f", number_or(doc, at, 0));
-                snprintf(at, sizeof(at), "/jobs/%d/kind", i);
-                out_table_cell(t, "%s", json_text(doc, at));
-                snprintf(at, sizeof(at), "/jobs/%d/state", i);
-                out_table_cell(t, "%s", json_text(doc, at));
-                snprintf(at, sizeof(at), "/jobs/%d/version", i);
-                v = json_text(doc, at);
-                out_table_cell(t, "%s", v ? v : "-");
-                snprintf(at, sizeof(at), "/jobs/%d/progress", i);
-                out_table_cell(t, "%.0f %%", 100 * number_or(doc, at, 0));
-                snprintf(at, sizeof(at), "/jobs/%d/reason", i);
-                v = json_text(doc, at);
-                out_table_cell(t, "%s", v ? v : "");
+                out_table_cell(t, "%.0f", doc_number(doc, 0, "/jobs/%d/id", i));
+                out_table_cell(t, "%s", doc_text(doc, "?", "/jobs/%d/kind", i));
+                out_table_cell(t, "%s", doc_text(doc, "?", "/jobs/%d/state", i));
+                out_table_cell(t, "%s", doc_text(doc, "-", "/jobs/%d/version", i));
+                out_table_cell(t, "%.0f %%", 100 * doc_number(doc, 0, "/jobs/%d/progress", i));
+                out_table_cell(t, "%s", doc_text(doc, "", "/jobs/%d/reason", i));
         }
         out_table_print(t);
         json_free(doc);

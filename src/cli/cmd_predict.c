@@ -1,6 +1,7 @@
 /* cmd_predict.c: predict: a file in, one label a line out; with --labels the accuracy against the file's own labels. */
 #include "base/mem.h"
 #include "cli/client.h"
+#include "cli/doc.h"
 #include "cli/rows_body.h"
 #include "proto/json.h"
 
@@ -29,14 +30,9 @@ static void put_row(struct prediction_run *p, const struct row *row)
 
 static void take_prediction(struct prediction_run *p, const struct json_doc *doc, uint64_t i)
 {
-        char at[64];
-        const char *label;
-        double probability = 0;
+        const char *label = doc_text(doc, NULL, "/predictions/%llu/label", (unsigned long long)i);
+        double probability = doc_number(doc, 0, "/predictions/%llu/probability", (unsigned long long)i);
 
-        snprintf(at, sizeof(at), "/predictions/%llu/label", (unsigned long long)i);
-        label = json_text(doc, at);
-        snprintf(at, sizeof(at), "/predictions/%llu/probability", (unsigned long long)i);
-        json_number(doc, at, &probability);
         p->n++;
         p->correct += label && strcmp(label, p->truth[i]) == 0;
         if (!p->cli->opt.labels && !p->cli->opt.json)

@@ -1,32 +1,13 @@
 /* cmd_version.c: version list, show, rollback. */
 #include "base/str.h"
 #include "cli/client.h"
+#include "cli/doc.h"
 #include "proto/json.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-
-/* "/versions/3" + "/lambda": every answer here is read at some prefix. */
-static const char *text_at(const struct json_doc *doc, const char *prefix, const char *pointer)
-{
-        char at[128];
-        const char *v;
-
-        snprintf(at, sizeof(at), "%s%s", prefix, pointer);
-        v = json_text(doc, at);
-        return v ? v : "-";
-}
-
-static double number_at(const struct json_doc *doc, const char *prefix, const char *pointer)
-{
-        char at[128];
-        double v;
-
-        snprintf(at, sizeof(at), "%s%s", prefix, pointer);
-        return json_number(doc, at, &v) == 0 ? v : (double)NAN;
-}
 
 /* "-" where there is no number; whole ones in full, since seeds are long. */
 static const char *show_number(char ret[32], double v)
@@ -38,19 +19,14 @@ static const char *show_number(char ret[32], double v)
         return ret;
 }
 
-static void aliases_at(const struct json_doc *doc, const char *prefix, char *ret, size_t size)
+static void aliases_at(const struct json_doc *doc, int i, char *ret, size_t size)
 {
-        char at[128];
-        int n;
-
         *ret = 0;
-        snprintf(at, sizeof(at), "%s/aliases", prefix);
-        n = json_length(doc, at);
-        for (int i = 0; i < n; i++) {
+        for (int k = 0, n = doc_length(doc, "/versions/%d/aliases", i); k < n; k++) {
                 size_t used = strlen(ret);
 
-                snprintf(at, sizeof(at), "%s/aliases/%d", prefix, i);
-                snprintf(ret + used, size - used, "%s@%s", i ? " " : "", json_text(doc, at));
+                snprintf(ret + used, size - used, "%s@%s", k ? " " : "",
+                    doc_text(doc, "?", "/versions/%d/aliases/%d", i, k));
         }
 }
 
@@ -69,18 +45,17 @@ int cmd_version_list(struct cli *c)
                 out_json(&a.body);
         t = c->opt.json ? NULL : out_table_new(8, heads);
         for (int i = 0, n = json_length(doc, "/versions"); t && i < n; i++) {
-                char at[32], aliases[128], number[32];
+                char aliases[128], number[32];
 
-                snprintf(at, sizeof(at), "/versions/%d", i);
-                aliases_at(doc, at, aliases, sizeof(aliases));
-                out_table_cell(t, "%s", text_at(doc, at, "/version"));
-                out_table_cell(t, "%s", text_at(doc, at, "/state"));
+                aliases_at(doc, i, aliases, sizeof(aliases));
+                out_table_cell(t, "%s", doc_text(doc, "-", "/versions/%d/version", i));
+                out_table_cell(t, "%s", doc_text(doc, "-", "/versions/%d/state", i));
                 out_table_cell(t, "%s", aliases);
-                out_table_cell(t, "%s", text_at(doc, at, "/parent"));
-                out_table_cell(t, "%s", text_at(doc, at, "/task"));
-                out_table_cell(t, "%s", show_number(number, number_at(doc, at, "/lambda")));
-                out_table_cell(t, "%s", text_at(doc, at, "/created_at"));
-                out_table_cell(t, "%s", text_at(doc, at, "/gate/reason"));
+                out_table_cell(t, "%s", doc_text(doc, "-", "/versions/%d/parent", i));
+                out_table_cell(t, "%s", doc_text(doc, "-", "/versions/%d/task", i));
+                out_table_cell(t, "%s", show_number(number, doc_number(doc, (double)NAN, "/versions/%d/lambda", i)));
+                out_table_cell(t, "%s", doc_text(doc, "-", "/versions/%d/created_at", i));
+                out_table_cell(t, "%s", doc_text(doc, "-", "/versions/%d/gate/reason", i));
         }
         out_table_print(t);
         json_free(doc);
@@ -101,18 +76,18 @@ static void show(const struct json_doc *doc)
         char number[32];
 
         for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-                printf("%-15s %s\n", texts[i][0], text_at(doc, "", texts[i][1]));
+                printf("%-15s %s\n", texts[i][0], doc_text(doc, "-", "%s", texts[i][1]));
         for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-                printf("%-15s %s\n", numbers[i][0], show_number(number, number_at(doc, "", numbers[i][1])));
+                printf("%-15s %s\n", numbers[i][0],
+                    show_number(number, doc_number(doc, (double)NAN, "%s", numbers[i][1])));
         for (int i = 0, n = json_length(doc, "/evaluations"); i < n; i++) {
-                char at[32], accuracy[16];
+                char accuracy[16];
 
-                snprintf(at, sizeof(at), "/evaluations/%d", i);
-                out_percent(accuracy, sizeof(accuracy), number_at(doc, at, "/accuracy"));
-                out_table_cell(t, "%s", text_at(doc, at, "/task"));
-                out_table_cell(t, "%.0f", number_at(doc, at, "/n"));
+                out_percent(accuracy, sizeof(accuracy), doc_number(doc, (double)NAN, "/evaluations/%d/accuracy", i));
+                out_table_cell(t, "%s", doc_text(doc, "-", "/evaluations/%d/task", i));
+                out_table_cell(t, "%.0f", doc_number(doc, 0, "/evaluations/%d/n", i));
                 out_table_cell(t, "%s", accuracy);
-                out_table_cell(t, "%.4f", number_at(doc, at, "/loss"));
+                out_table_cell(t, "%.4f", doc_number(doc, (double)NAN, "/evaluations/%d/loss", i));
         }
         out_table_print(t);
 }
