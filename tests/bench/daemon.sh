@@ -15,15 +15,18 @@ export EWCD_SOCKET=ewcd.sock
 ctl=$build/ewcctl
 daemon=
 trap '[ -z "$daemon" ] || kill "$daemon" 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$run"' EXIT
-start() {
-        : >ewcd.log
+mkfifo log
+start() { # blocks on the daemon's own line, without polling
         began=$(date +%s%N)
-        "$build/ewcd" --state-dir state --socket ewcd.sock 2>ewcd.log &
+        "$build/ewcd" --state-dir state --socket ewcd.sock 2>log &
         daemon=$!
-        until grep -q 'ready: unix' ewcd.log; do kill -0 "$daemon" || { cat ewcd.log; exit 1; }; done
+        exec 3<log
+        while read -r line <&3; do
+                case $line in *'ready: unix'*) break ;; esac
+        done
         ready=$((($(date +%s%N) - began) / 1000))
 }
-stop() { kill "$daemon" && wait "$daemon" || true; daemon=; }
+stop() { kill "$daemon" && wait "$daemon" || true; exec 3<&-; daemon=; }
 median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 
 start

@@ -2,7 +2,6 @@
  *
  * An argument "long" (or a count) raises the number of random bit patterns from 10^6 to 10^8. */
 #include "proto/num.h"
-#include <locale.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -168,23 +167,6 @@ static void random_doubles(void **state)
         assert_string_equal(text, "-1.7976931348623157e308");
 }
 
-/* Skipped silently where no such locale is installed; the point is ours either way. */
-static void locale_does_not_matter(void **state)
-{
-        (void)state;
-        if (!setlocale(LC_NUMERIC, "de_DE.UTF-8") && !setlocale(LC_NUMERIC, "fr_FR.UTF-8"))
-                skip();
-        char text[NUM_F64_MAX + 1];
-        text[num_print_f64(text, 1234.5678)] = '\0';
-        assert_string_equal(text, "1234.5678");
-        text[num_print_f32(text, 0.25f)] = '\0';
-        assert_string_equal(text, "0.25");
-        float v;
-        assert_non_null(num_scan_f32("0.25", &"0.25"[4], &v));
-        assert_true(v == 0.25f);
-        setlocale(LC_NUMERIC, "C");
-}
-
 int main(int argc, char **argv)
 {
         if (argc > 1)
@@ -194,7 +176,6 @@ int main(int argc, char **argv)
             cmocka_unit_test(edges),
             cmocka_unit_test(forms),
             cmocka_unit_test(random_doubles),
-            cmocka_unit_test(locale_does_not_matter),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,6 +9,8 @@
 #include "loop/loop.h"
 #include "proto/progress.h"
 #include "super/learner_proc.h"
+#include <errno.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -17,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -241,17 +244,10 @@ static void test_leftover_child(void **state)
         assert_int_equal(file_read(tmpdir_path(path, sizeof(path), s.dir, "pid"), 63, &b, &e), 0);
         pid_t pid = (pid_t)strtol(b.data, NULL, 10);
         assert_true(pid > 1);
-        int gone = 0;
-        for (int i = 0; i < 200 && !gone; i++) {
-                char stat[64];
-                snprintf(stat, sizeof(stat), "/proc/%d/stat", (int)pid);
-                struct buf p;
-                buf_init(&p, 4096);
-                gone = file_read(stat, 4095, &p, NULL) < 0 || strstr(p.data, ") Z ") != NULL;
-                buf_deinit(&p);
-                if (!gone)
-                        usleep(5000);
-        }
+        struct pollfd ended = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
+        bool gone = ended.fd < 0 ? errno == ESRCH : poll(&ended, 1, 2000) == 1;
+        if (ended.fd >= 0)
+                close(ended.fd);
         assert_true(gone);
         buf_deinit(&b);
         done(&s);
