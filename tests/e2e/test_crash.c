@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { BATCH = 20, SOON = 10, LATE = 100, DIGEST_TEXT = 80 }; /* of 300 epochs */
+enum { BATCH = 20, SOON = 10, LATE = 60, DIGEST_TEXT = 80 }; /* of 200 epochs */
 
 static struct digits all, rows;
 static struct daemon d;
@@ -24,7 +24,7 @@ static const struct description model = {
     .classes = TEN_CLASSES,
     .task = "first",
     .learning = "{" ADAM "," BY_HAND
-                ",\"seed\":3,\"epochs\":300,\"batch\":32,\"gate\":{\"max_forgetting\":1,\"min_gain\":-1}}",
+                ",\"seed\":3,\"epochs\":200,\"batch\":32,\"gate\":{\"max_forgetting\":1,\"min_gain\":-1}}",
 };
 
 static int setup_group(void **state)

@@ -38,19 +38,28 @@ static const char *program(const char *variable)
         return path;
 }
 
-static int bind_notify(const char *path)
+/* $NOTIFY_SOCKET exists until READY=1 has come: later messages would fill it and make the daemon wait. */
+static void notify_open(struct daemon *d)
 {
         struct sockaddr_un a = {.sun_family = AF_UNIX};
-        int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
-        if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
-                fail_msg("bind %s: %s", path, strerror(errno));
-        return fd;
+        d->notify = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        tmpdir_path(a.sun_path, sizeof(a.sun_path), d->dir, "notify");
+        if (d->notify < 0 || bind(d->notify, (struct sockaddr *)&a, sizeof(a)) < 0)
+                fail_msg("bind %s: %s", a.sun_path, strerror(errno));
+}
+
+static void notify_close(struct daemon *d)
+{
+        char path[DAEMON_PATH];
+        if (d->notify < 0)
+                return;
+        close(d->notify);
+        unlink(tmpdir_path(path, sizeof(path), d->dir, "notify"));
+        d->notify = -1;
 }
 
 void daemon_init(struct daemon *d)
 {
-        char notify[DAEMON_PATH];
         *d = (struct daemon){.dir = tmpdir_new(), .pidfd = -1, .notify = -1, .watch = -1};
         tmpdir_path(d->conf, sizeof(d->conf), d->dir, "ewcd.conf");
         tmpdir_path(d->log, sizeof(d->log), d->dir, "log");
@@ -59,7 +68,6 @@ void daemon_init(struct daemon *d)
         tmpdir_path(d->database, sizeof(d->database), d->state, "ewcd.db");
         if (mkdir(d->state, 0700) < 0)
                 fail_msg("mkdir %s: %s", d->state, strerror(errno));
-        d->notify = bind_notify(tmpdir_path(notify, sizeof(notify), d->dir, "notify"));
         http_client_unix(&d->http, d->socket);
         daemon_set(d, "listen.socket", "%s", d->socket);
         daemon_set(d, "listen.tcp", "127.0.0.1:0");
@@ -139,6 +147,7 @@ void daemon_launch(struct daemon *d)
                 fail_msg("%s: %s", d->log, strerror(errno));
         d->log_from = (long)lseek(log, 0, SEEK_END);
         d->notified = false;
+        notify_open(d);
         d->watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
         if (inotify_add_watch(d->watch, d->log, IN_MODIFY) < 0)
                 fail_msg("inotify: %s", strerror(errno));
@@ -191,6 +200,7 @@ static void gone(struct daemon *d)
         close(d->watch);
         d->pid = 0;
         d->pidfd = d->watch = -1;
+        notify_close(d);
         http_client_close(&d->http);
 }
 
@@ -212,6 +222,7 @@ void daemon_ready(struct daemon *d)
                         ;
                 take_notifications(d);
         }
+        notify_close(d);
 }
 
 void daemon_start(struct daemon *d)
