@@ -32,8 +32,10 @@ EWC_API const char *ewc_strerror(int error); /* never NULL */
 
 enum {
         EWC_MAX_LAYERS = 32,
-        EWC_MAX_UNITS = 65536, /* units of a layer, inputs, outputs */
-        EWC_MAX_BATCH = 65536, /* rows per call */
+        EWC_MAX_UNITS = 65536,    /* units of a layer, inputs, outputs */
+        EWC_MAX_BATCH = 65536,    /* rows per call */
+        EWC_MAX_VALUES = 1 << 22, /* values of one row at any layer: h * w * c */
+        EWC_MAX_IDS = 1 << 24,    /* rows of an embedding: every id is exact in float32 */
 };
 #define EWC_MAX_PARAMS ((size_t)1 << 28) /* 1 GiB of float32 */
 

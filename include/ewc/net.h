@@ -2,7 +2,8 @@
  *
  * A spec lists the hidden layers; the output layer is a dense layer of n_outputs units without activation (logits),
  * appended by the library. All parameters are one vector theta (P); layer l has W_l (units, inputs) row-major, then
- * b_l (units), in layer order, the output layer last. Tensors are named views into it.
+ * b_l (units), in layer order, the output layer last; a convolution's inputs are those of one window, line by line,
+ * pixel by pixel, channels innermost. Tensors are named views into it.
  *
  * A head is the set of outputs that are active for a task: all of them (shared head), a task's own rows (one head per
  * task), or those known so far (growing head). Softmax and loss run over the active outputs only, so inactive rows
@@ -11,11 +12,22 @@
 #include "ewc.h"
 #include "rng.h"
 
-enum ewc_layer_type { EWC_LAYER_DENSE = 1 }; /* on disk: never renumber */
+enum ewc_layer_type {
+        EWC_LAYER_DENSE = 1,
+        EWC_LAYER_CONV = 2,
+        EWC_LAYER_MAX_POOL = 3,
+        EWC_LAYER_AVG_POOL = 4,
+        EWC_LAYER_GLOBAL_AVG_POOL = 5,
+        EWC_LAYER_FLATTEN = 6,
+        EWC_LAYER_GROUP_NORM = 7,
+        EWC_LAYER_LAYER_NORM = 8,
+        EWC_LAYER_DROPOUT = 9,
+        EWC_LAYER_EMBEDDING = 10,
+}; /* on disk: never renumber */
 enum ewc_activation { EWC_ACT_NONE = 0, EWC_ACT_RELU = 1, EWC_ACT_TANH = 2, EWC_ACT_GELU = 3, EWC_ACT_SIGMOID = 4 };
 enum ewc_loss { EWC_LOSS_SOFTMAX = 1, EWC_LOSS_SIGMOID = 2, EWC_LOSS_SQUARED = 3 }; /* cross-entropies; 1/2 (z-t)^2 */
 
-/* Names used in JSON, SQL and messages: "dense"; "none" "relu" …; "softmax" "sigmoid" "squared". NULL / 0 if
+/* Names used in JSON, SQL and messages: "dense" "conv" "max_pool" …; "none" "relu" …; "softmax" "sigmoid" "squared". NULL / 0 if
  * unknown. */
 EWC_API const char *ewc_layer_type_name(enum ewc_layer_type t);
 EWC_API const char *ewc_activation_name(enum ewc_activation a);
@@ -24,10 +36,33 @@ EWC_API int ewc_layer_type_parse(const char *name, enum ewc_layer_type *ret);
 EWC_API int ewc_activation_parse(const char *name, enum ewc_activation *ret);
 EWC_API int ewc_loss_parse(const char *name, enum ewc_loss *ret);
 
+/* Rows of a layer are images of h lines of w pixels of c channels, channels innermost; a plain vector is 1x1xn. */
+struct ewc_shape {
+        uint32_t h, w, c;
+};
+
+/* Fields a type does not use are 0.
+ *   dense            units, activation; takes any shape as a vector, gives 1x1xunits
+ *   conv             units (channels out), kernel (square), stride, padding (zeros on every side), activation
+ *   max_pool         kernel, stride; no padding, a rest that fits no window is dropped
+ *   avg_pool         kernel, stride
+ *   global_avg_pool  the mean of every channel: 1x1xc
+ *   flatten          1x1x(h*w*c)
+ *   group_norm       groups; mean 0 and variance 1 (eps 1e-5) over each group's channels and all positions, then
+ *                    gamma (c), beta (c); activation (Wu and He 2018, arXiv:1803.08494)
+ *   layer_norm       the same over the channels of each position by itself (Ba et al. 2016, arXiv:1607.06450)
+ *   dropout          rate: each value is dropped with this probability and kept ones are divided by 1 - rate, in
+ *                    training only (Srivastava et al. 2014)
+ *   embedding        units, count: first layer only; each of the n inputs is an integer 0..count-1 and becomes row id
+ *                    of a table: 1 x n x units */
 struct ewc_layer {
         enum ewc_layer_type type;
         enum ewc_activation activation; /* GELU is the exact form x * Phi(x) */
         uint32_t units;
+        uint32_t kernel, stride, padding;
+        uint32_t groups;
+        uint32_t count; /* at most EWC_MAX_IDS */
+        float rate;     /* 0 <= rate < 1 */
 };
 
 struct ewc_spec {
@@ -36,21 +71,27 @@ struct ewc_spec {
         enum ewc_loss loss;
         uint32_t n_layers; /* hidden layers, 0 is a linear model */
         struct ewc_layer layers[EWC_MAX_LAYERS];
+        struct ewc_shape input; /* of n_inputs values; all 0 means 1x1xI */
 };
 
-struct ewc_tensor { /* a named view of theta: "0.w", "0.b", …, "out.w", "out.b" */
+struct ewc_tensor { /* a named view of theta: "0.w", "0.b", "1.gamma", "1.beta", …, "out.w", "out.b" */
         char name[16];
         size_t offset;       /* floats from the start of theta */
-        uint32_t rows, cols; /* a bias has cols 1 */
+        uint32_t rows, cols; /* a bias, gamma or beta has cols 1; conv (units, kernel*kernel*c); embedding (count,
+                                units) */
 };
 
 /* Checks every limit and that shapes follow; on failure why (if not NULL) names the layer, e.g. "layer 1: units
- * 0, must be 1 to 65536"; hidden layers count from 0. */
+ * 0, must be 1 to 65536" or "layer 2 (conv): kernel 5 does not fit its input 3x3x16"; hidden layers count from 0. */
 EWC_API int ewc_spec_check(const struct ewc_spec *s, char *why, size_t why_size);
 EWC_API size_t ewc_spec_params(const struct ewc_spec *s);  /* P of a checked spec */
-EWC_API size_t ewc_spec_tensors(const struct ewc_spec *s); /* 2 * (n_layers + 1) */
+EWC_API size_t ewc_spec_tensors(const struct ewc_spec *s); /* of layers with parameters; embedding 1, others 2 */
 EWC_API int ewc_spec_tensor(
     const struct ewc_spec *s, size_t i, struct ewc_tensor *ret); /* in vector order, no gaps */
+
+/* Shape of the rows that hidden layer l of a checked spec gives; l = n_layers is the output layer. */
+EWC_API struct ewc_shape ewc_spec_shape(const struct ewc_spec *s, uint32_t l);
+EWC_API bool ewc_spec_equal(const struct ewc_spec *a, const struct ewc_spec *b); /* the same net, field by field */
 
 /* Moves a vector of `from` into the layout of `to`, which may differ only by more outputs: old rows keep their values
  * bit for bit; the new rows and biases come from fresh (P of to), or are 0 when fresh is NULL (Fisher, centre). */
@@ -74,14 +115,15 @@ EWC_API size_t ewc_net_params(const struct ewc_net *net); /* P */
 EWC_API float *ewc_net_theta(struct ewc_net *net);        /* (P) borrowed; writable by its owner only */
 EWC_API const float *ewc_net_theta_const(const struct ewc_net *net);
 
-/* Weights and biases uniform in +-1/sqrt(fan_in), drawn in vector order. */
+/* Weights and biases uniform in +-1/sqrt(fan_in), embeddings normal, drawn in vector order; gamma 1, beta 0. */
 EWC_API void ewc_net_init(struct ewc_net *net, struct ewc_rng *r);
 
 EWC_API size_t ewc_net_workspace(
     const struct ewc_net *net, size_t B); /* bytes for forward; 64-aligned by the caller */
 
-/* y (B,O) = logits of x (B,I). A row's logits are the same bits alone and in any batch. EWC_E_DIM, EWC_E_NONFINITE
- * (an output is not finite; y is then written). */
+/* y (B,O) = logits of x (B,I), without dropout. A row's logits are the same bits alone and in any batch. EWC_E_DIM,
+ * EWC_E_NONFINITE (an output is not finite; y is then written), EWC_E_INVAL (an embedding's id is not an integer in
+ * 0..count-1; y is untouched). */
 EWC_API int ewc_net_forward(const struct ewc_net *net, size_t B, const float *x, float *y, void *ws);
 
 /* Turns logits y (B,O) into probs (B,H) over the head: softmax, element-wise sigmoid, or the plain value.

@@ -31,3 +31,13 @@ EWC_API void ewc_penalty_prox(size_t P, float *theta, const struct ewc_penalty *
  * per element; where U stays 0 the centre becomes anchor. Start from U = 0. alpha >= 0. */
 EWC_API void ewc_penalty_merge(
     size_t P, float *U, float *centre, double alpha, const float *fisher, const float *anchor);
+
+/* Huber's form, for parameters that must be able to leave: d^2 becomes 2 knee |d| - knee^2 where |d| > knee, so the
+ * pull on one parameter never exceeds 2 lambda F knee (IncDet: Liu et al. 2020 use it against exploding penalties).
+ * knee > 0 in units of theta; INFINITY is the plain penalty, bit for bit. The proximal form is exact for Huber too:
+ * theta - k knee sign(d) where |d| > knee (1 + k), else as above. */
+EWC_API double ewc_penalty_huber_value(size_t P, const float *theta, const struct ewc_penalty *pen, float knee);
+EWC_API void ewc_penalty_huber_grad(
+    size_t P, const float *theta, const struct ewc_penalty *pen, float knee, float *grad);
+EWC_API void ewc_penalty_huber_prox(
+    size_t P, float *theta, const struct ewc_penalty *pen, const float *step, float step0, float knee);

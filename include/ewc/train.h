@@ -10,14 +10,16 @@ struct ewc_batch {
         const float
             *target; /* (B,O) sigmoid (0..1) and squared loss; else NULL. Columns outside the head are ignored */
         const float *weight; /* (B) sample weights >= 0, or NULL for 1 */
+        struct ewc_rng *rng; /* of dropout, ewc_train_grad only: one number per value, in layer order, then row order
+                                (of the library's blocks of rows); NULL trains without dropout */
 };
 
 EWC_API size_t ewc_train_workspace(const struct ewc_net *net, size_t B); /* bytes */
 
 /* grad (P) = (add ? grad : 0) + scale * d/dtheta of L, where L = (1/B) sum_b weight_b * loss_b over the head's
  * outputs. *ret_loss = L (not scaled), in double. Sigmoid and squared losses sum over the head's outputs.
- * EWC_E_DIM, EWC_E_INVAL (no label or target, a negative weight, outputs of the head not ascending), EWC_E_LABEL,
- * EWC_E_NONFINITE (input or loss not finite; grad is then undefined). */
+ * EWC_E_DIM, EWC_E_INVAL (no label or target, a negative weight, outputs of the head not ascending, an id outside the
+ * embedding), EWC_E_LABEL, EWC_E_NONFINITE (input or loss not finite; grad is then undefined). */
 EWC_API int ewc_train_grad(const struct ewc_net *net, const struct ewc_head *head, const struct ewc_batch *b,
     double scale, bool add, float *grad, double *ret_loss, void *ws);
 

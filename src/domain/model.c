@@ -129,6 +129,25 @@ static int check_net(const struct model_spec *s, struct err *e)
         return 0;
 }
 
+/* Ids are taken as they come. */
+static int check_ids(const struct model_spec *s, struct err *e)
+{
+        if (model_ids(s) == 0)
+                return 0;
+        for (size_t i = 0; i < s->n_scale; i++)
+                if (s->scale[i] < 1 || s->scale[i] > 1)
+                        return err_field(e, -EINVAL, "/input/scale", "an embedding reads ids; leave scale at 1");
+        for (size_t i = 0; i < s->n_offset; i++)
+                if (s->offset[i] < 0 || s->offset[i] > 0)
+                        return err_field(e, -EINVAL, "/input/offset", "an embedding reads ids; leave offset at 0");
+        return 0;
+}
+
+uint32_t model_ids(const struct model_spec *s)
+{
+        return s->net.n_layers > 0 && s->net.layers[0].type == EWC_LAYER_EMBEDDING ? s->net.layers[0].count : 0;
+}
+
 int model_spec_check(const struct model_spec *s, struct err *e)
 {
         int r = 0;
@@ -140,7 +159,9 @@ int model_spec_check(const struct model_spec *s, struct err *e)
             (r = check_net(s, e)) < 0 ||
             (r = check_scale("/input/scale", "scale", s->n_scale, s->scale, s->n_inputs, e)) < 0)
                 return r;
-        return check_scale("/input/offset", "offset", s->n_offset, s->offset, s->n_inputs, e);
+        if ((r = check_scale("/input/offset", "offset", s->n_offset, s->offset, s->n_inputs, e)) < 0)
+                return r;
+        return check_ids(s, e);
 }
 
 void model_scale(const struct model_spec *s, size_t n, const float *raw, float *ret)

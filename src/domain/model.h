@@ -60,4 +60,5 @@ void learning_plan(const struct learning *l, uint64_t seed, uint32_t threads, st
 
 int model_spec_check(const struct model_spec *s, struct err *e); /* -EINVAL with field and what to do */
 void model_scale(const struct model_spec *s, size_t n, const float *raw, float *ret); /* (n,I) raw -> net inputs; may alias */
+uint32_t model_ids(const struct model_spec *s); /* inputs are ids 0..n-1 of an embedding; 0: they are numbers */
 int model_class_find(const struct model_spec *s, const char *name); /* index, or -1 */

@@ -24,6 +24,11 @@ int validate_row(const struct model_spec *s, size_t n, const float *x, struct er
         for (size_t i = 0; i < n; i++)
                 if (!isfinite(x[i]))
                         return err_field(e, -EDOM, "/inputs", "number %zu is not finite", i);
+        uint32_t ids = model_ids(s);
+        for (size_t i = 0; ids > 0 && i < n; i++)
+                if (!(x[i] >= 0 && x[i] < (float)ids) || x[i] > floorf(x[i]))
+                        return err_field(e, -EDOM, "/inputs", "number %zu is %g; model %s takes ids from 0 to %u", i,
+                            (double)x[i], s->name, ids - 1);
         return 0;
 }
 

@@ -213,3 +213,9 @@ void ewc_act_backward(
                         backward_row(a, U, y + n * U, slope ? slope + n * U : NULL, delta + (n * repeat + k) * U);
         }
 }
+
+void ewc_slope_backward(size_t B, size_t U, size_t repeat, const float *slope, float *delta)
+{
+        for (size_t r = 0; r < B * repeat; r++)
+                slope_backward(U, slope + r / repeat * U, delta + r * U);
+}

@@ -1,11 +1,13 @@
 /* fisher.c: diagonal Fisher information of a batch, and its canonical scale.
  *
- * Per sample n the columns of factor.c run backwards through the net as rows of one matrix D (sample, column). At
- * layer l their squares sum over the columns into Q_l (B,out), and at the end one product per layer gives all
+ * Per sample n the columns of factor.c run backwards through the net as rows of one matrix D (sample, column). At a
+ * dense layer l their squares sum over the columns into Q_l (B,out), and at the end one product per layer gives all
  * squares of per-sample gradients: sum_n,k (delta_nk a_n^T)^2 = Q_l^T (A_l o A_l), since a_n does not depend on k.
- * D is worked through in blocks of a bounded number of rows; Q is kept for the whole batch. Products are float,
- * the running sum is double. BATCHED is the square of an ordinary gradient. */
+ * Layers that use a parameter at many places add over the places before the square, each in its own file. D is
+ * worked through in blocks of a bounded number of rows; Q is kept for a block of the batch, a dense net's whole batch.
+ * Products are float, the running sum is double. Dropout is off. BATCHED is the square of an ordinary gradient. */
 #include "ewc/factor.h"
+#include "ewc/layers.h"
 
 #include <math.h>
 #include <string.h>
@@ -13,6 +15,7 @@
 enum {
         BLOCK_ROWS = 1024,   /* rows of D at a time: near the best rate of the product, a few MiB for common widths */
         BLOCK_COLUMNS = 256, /* columns of one sample at a time */
+        BLOCK_FLOATS = 1 << 22, /* of D, in nets with more than dense layers */
 };
 
 static const struct ewc_name names[] = {
@@ -39,42 +42,83 @@ int ewc_fisher_parse(const char *name, enum ewc_fisher *ret)
 
 struct space {
         struct ewc_tape tape;
-        float *q[EWC_MAX_LAYERS + 1]; /* (B,out) */
+        float *q[EWC_MAX_LAYERS + 1]; /* (B,out) dense layers */
         float *d[2];                  /* (block, widest layer) */
-        float *square;                /* (B, widest input) */
-        float *product;               /* largest W */
-        double *column;               /* (widest layer) */
-        double *p, *tail;             /* (H) */
-        uint32_t K, block_k;          /* columns of a sample; of them at a time */
-        size_t block_n;               /* samples at a time */
+        float *square;                /* (B, widest input of a dense layer) */
+        float *product;               /* largest W of a dense layer */
+        struct ewc_squares sq;
+        double *p, *tail;    /* (H) */
+        uint32_t K, block_k; /* columns of a sample; of them at a time */
+        size_t block_n;      /* samples at a time */
 };
 
-static size_t space_carve(const struct ewc_net *net, const struct ewc_head *head, enum ewc_fisher kind, size_t B,
+static size_t larger(size_t a, size_t b)
+{
+        return a > b ? a : b;
+}
+
+static void choose_blocks(
+    const struct ewc_net *net, const struct ewc_head *head, enum ewc_fisher kind, size_t B, struct space *ret)
+{
+        size_t rows = BLOCK_ROWS, most;
+
+        if (net->block < EWC_MAX_BATCH && BLOCK_FLOATS / net->max_out < rows)
+                rows = BLOCK_FLOATS / net->max_out + 1;
+        most = rows < BLOCK_COLUMNS ? rows : BLOCK_COLUMNS;
+        ret->K = ewc_factor_columns(&net->spec, head, kind);
+        ret->block_k = ret->K < 1 ? 1 : ret->K > most ? (uint32_t)most : ret->K;
+        ret->block_n = rows / ret->block_k;
+        ret->block_n = ret->block_n > B ? B : ret->block_n;
+}
+
+static void squares_carve(const struct ewc_net *net, size_t columns, struct ewc_carve *c, struct ewc_squares *ret)
+{
+        size_t stack = 0, gram = 0, first = 0, next = 0, g;
+
+        for (uint32_t l = 0; l < net->n_stages; l++) {
+                const struct ewc_stage *s = &net->stage[l];
+
+                if (s->type == EWC_LAYER_CONV) {
+                        stack = larger(stack, ewc_conv_stack(s, columns, &g));
+                        gram = larger(gram, g);
+                } else if (s->type == EWC_LAYER_EMBEDDING) {
+                        first = s->rows;
+                        next = s->in;
+                }
+        }
+        ret->stack = ewc_carve(c, stack, sizeof(float));
+        ret->gram = ewc_carve(c, gram, sizeof(float));
+        ret->first = ewc_carve(c, first, sizeof(uint32_t));
+        ret->next = ewc_carve(c, next, sizeof(uint32_t));
+        ret->column = ewc_carve(c, 2 * (size_t)net->max_out, sizeof(double));
+}
+
+static size_t space_carve(const struct ewc_net *net, const struct ewc_head *head, enum ewc_fisher kind, size_t n,
     void *base, struct space *ret)
 {
         const uint32_t H = ewc_head_n(&net->spec, head);
+        const size_t B = n < net->block ? n : net->block;
         struct ewc_carve c = {.base = base};
         size_t max_in = 0, max_w = 0, rows;
 
-        ret->K = ewc_factor_columns(&net->spec, head, kind);
-        ret->block_k = ret->K < 1 ? 1 : ret->K > BLOCK_COLUMNS ? BLOCK_COLUMNS : ret->K;
-        ret->block_n = BLOCK_ROWS / ret->block_k;
-        ret->block_n = ret->block_n > B ? B : ret->block_n;
+        choose_blocks(net, head, kind, B, ret);
         rows = ret->block_n * ret->block_k;
         ewc_tape_carve(net, B, &c, &ret->tape);
-        for (uint32_t l = 0; l < net->n_dense; l++) {
-                const struct ewc_dense *d = &net->dense[l];
-                size_t w = (size_t)d->in * d->out;
+        for (uint32_t l = 0; l < net->n_stages; l++) {
+                const struct ewc_stage *d = &net->stage[l];
 
+                ret->q[l] = NULL;
+                if (d->type != EWC_LAYER_DENSE)
+                        continue;
                 ret->q[l] = ewc_carve(&c, B * d->out, sizeof(float));
-                max_in = d->in > max_in ? d->in : max_in;
-                max_w = w > max_w ? w : max_w;
+                max_in = larger(max_in, d->in);
+                max_w = larger(max_w, (size_t)d->in * d->out);
         }
         ret->d[0] = ewc_carve(&c, rows * net->max_out, sizeof(float));
         ret->d[1] = ewc_carve(&c, rows * net->max_out, sizeof(float));
         ret->square = ewc_carve(&c, B * max_in, sizeof(float));
         ret->product = ewc_carve(&c, max_w, sizeof(float));
-        ret->column = ewc_carve(&c, net->max_out, sizeof(double));
+        squares_carve(net, ret->block_k, &c, &ret->sq);
         ret->p = ewc_carve(&c, H, sizeof(double));
         ret->tail = ewc_carve(&c, H, sizeof(double));
         return c.used;
@@ -118,41 +162,77 @@ EWC_CLONES static void flush(size_t n, const float *restrict x, double *restrict
                 sum[i] += (double)x[i];
 }
 
-EWC_CLONES static void flush_square(size_t n, const float *restrict x, double *restrict sum)
+EWC_CLONES void ewc_add_squares(size_t n, const float *restrict x, double *restrict sum)
 {
         for (size_t i = 0; i < n; i++)
                 sum[i] += (double)x[i] * (double)x[i];
 }
 
-/* Rows n0 .. n0+n-1 of the batch, k columns each, already at the logits in d[0]: down the net, squares into Q. */
-static void run_block(const struct ewc_net *net, struct space *sp, size_t n0, size_t n, size_t k)
+EWC_CLONES void ewc_add_squares_of(size_t n, const double *restrict x, double *restrict sum)
 {
-        struct ewc_tape part = {{0}, {0}};
+        for (size_t i = 0; i < n; i++)
+                sum[i] += x[i] * x[i];
+}
 
-        for (uint32_t l = net->n_dense; l-- > 0;) {
-                const size_t U = net->dense[l].out;
-                float *d = sp->d[0];
+/* Squares of stage l for samples n0 .. n0+n-1 of the block, k columns each, at the deltas d (n*k,out). */
+static void stage_squares(const struct ewc_net *net, uint32_t l, const float *x, const struct ewc_tape *part,
+    struct space *sp, size_t n0, size_t n, size_t k, const float *d, double *sum)
+{
+        const size_t U = net->stage[l].out;
 
+        switch (net->stage[l].type) {
+        case EWC_LAYER_DENSE:
                 for (size_t r = 0; r < n * k; r++)
                         square_add(U, d + r * U, sp->q[l] + (n0 + r / k) * U);
-                if (l == 0)
+                break;
+        case EWC_LAYER_CONV:
+                ewc_conv_squares(net, l, n, k, ewc_tape_input(part, l, x), d, part->scratch, &sp->sq, sum);
+                break;
+        case EWC_LAYER_GROUP_NORM:
+        case EWC_LAYER_LAYER_NORM:
+                ewc_norm_squares(net, l, n, k, part->aux[l], d, &sp->sq, sum);
+                break;
+        case EWC_LAYER_EMBEDDING:
+                ewc_embed_squares(net, l, n, k, x, d, &sp->sq, sum);
+                break;
+        case EWC_LAYER_MAX_POOL:
+        case EWC_LAYER_AVG_POOL:
+        case EWC_LAYER_GLOBAL_AVG_POOL:
+        case EWC_LAYER_FLATTEN:
+        case EWC_LAYER_DROPOUT:
+                break; /* no parameters */
+        }
+}
+
+/* Rows n0 .. n0+n-1 of the block, k columns each, already at the logits in d[0]: down the net, squares into Q or the
+ * sum. */
+static void run_block(
+    const struct ewc_net *net, struct space *sp, const float *x, size_t n0, size_t n, size_t k, double *sum)
+{
+        struct ewc_tape part;
+
+        ewc_tape_rows(net, &sp->tape, n0, &part);
+        for (uint32_t l = net->n_stages; l-- > net->first_params;) {
+                float *d = sp->d[0];
+
+                stage_squares(net, l, x + n0 * net->spec.n_inputs, &part, sp, n0, n, k, d, sum);
+                if (l == net->first_params)
                         break;
-                part.a[l - 1] = sp->tape.a[l - 1] + n0 * net->dense[l].in;
-                if (sp->tape.slope[l - 1])
-                        part.slope[l - 1] = sp->tape.slope[l - 1] + n0 * net->dense[l].in;
-                ewc_dense_back(net, l, n, k, &part, d, sp->d[1]);
+                ewc_stage_back(net, l, n, k, &part, d, sp->d[1]);
                 sp->d[0] = sp->d[1];
                 sp->d[1] = d;
         }
 }
 
-/* sum += Q_l^T (A_l o A_l) and the column sums of Q_l, for every layer. */
-static void add_squares(const struct ewc_net *net, const struct ewc_batch *b, const struct space *sp, double *sum)
+/* sum += Q_l^T (A_l o A_l) and the column sums of Q_l, for every dense layer. */
+static void add_dense(const struct ewc_net *net, const struct ewc_batch *b, const struct space *sp, double *sum)
 {
-        for (uint32_t l = 0; l < net->n_dense; l++) {
-                const struct ewc_dense *d = &net->dense[l];
+        for (uint32_t l = net->first_params; l < net->n_stages; l++) {
+                const struct ewc_stage *d = &net->stage[l];
 
-                square_to(b->n * d->in, l == 0 ? b->x : sp->tape.a[l - 1], sp->square);
+                if (d->type != EWC_LAYER_DENSE)
+                        continue;
+                square_to(b->n * d->in, ewc_tape_input(&sp->tape, l, b->x), sp->square);
                 ewc_gemm_tn(d->out, d->in, b->n, 1.0f, sp->q[l], sp->square, 0.0f, sp->product);
                 flush((size_t)d->out * d->in, sp->product, sum + d->w);
                 for (size_t n = 0; n < b->n; n++)
@@ -160,34 +240,58 @@ static void add_squares(const struct ewc_net *net, const struct ewc_batch *b, co
         }
 }
 
+/* The batch is one block of rows, whose forward pass is on the tape. */
+static void add_rows(const struct ewc_net *net, const struct ewc_factor *factor, const struct ewc_batch *b,
+    struct ewc_rng *rng, struct space *sp, double *sum)
+{
+        const uint32_t O = net->spec.n_outputs;
+        const float *z = sp->tape.a[net->n_stages - 1];
+
+        for (uint32_t l = 0; l < net->n_stages; l++) {
+                if (sp->q[l])
+                        memset(sp->q[l], 0, b->n * net->stage[l].out * sizeof(float));
+        }
+        for (size_t n0 = 0; n0 < b->n; n0 += sp->block_n) {
+                size_t n = b->n - n0 < sp->block_n ? b->n - n0 : sp->block_n;
+
+                for (uint32_t k0 = 0; k0 < sp->K; k0 += sp->block_k) {
+                        uint32_t k = sp->K - k0 < sp->block_k ? sp->K - k0 : sp->block_k;
+
+                        for (size_t i = 0; i < n; i++)
+                                ewc_factor_fill(
+                                    factor, net, b, n0 + i, z + (n0 + i) * O, k0, k, rng, sp->d[0] + i * k * O);
+                        run_block(net, sp, b->x, n0, n, k, sum);
+                }
+        }
+        add_dense(net, b, sp, sum);
+}
+
+/* The sum stays untouched on failure, so a batch of several blocks runs forward once more, to be looked at first. */
 static int add_per_sample(const struct ewc_net *net, enum ewc_fisher kind, const struct ewc_head *head,
     const struct ewc_batch *b, struct ewc_rng *rng, double *sum, void *ws)
 {
-        const uint32_t O = net->spec.n_outputs, last = net->n_dense - 1;
         struct ewc_factor factor = {.kind = kind, .spec = &net->spec, .head = head};
+        const bool one = b->n <= net->block;
         struct space sp;
 
+        if (!ewc_finite_all(b->n * net->spec.n_inputs, b->x))
+                return EWC_E_NONFINITE;
         space_carve(net, head, kind, b->n, ws, &sp);
         factor.p = sp.p;
         factor.tail = sp.tail;
-        ewc_tape_forward(net, b->n, b->x, &sp.tape);
-        if (!ewc_finite_all(b->n * O, sp.tape.a[last]) || !ewc_finite_all(b->n * net->spec.n_inputs, b->x))
-                return EWC_E_NONFINITE;
-        for (uint32_t l = 0; l < net->n_dense; l++)
-                memset(sp.q[l], 0, b->n * net->dense[l].out * sizeof(float));
-        for (size_t n0 = 0; n0 < b->n; n0 += sp.block_n) {
-                size_t n = b->n - n0 < sp.block_n ? b->n - n0 : sp.block_n;
+        for (int add = one; add < 2; add++) {
+                for (size_t n = 0; n < b->n; n += net->block) {
+                        const size_t left = b->n - n;
+                        const struct ewc_batch part =
+                            ewc_batch_rows(net, b, n, left < net->block ? left : net->block);
 
-                for (uint32_t k0 = 0; k0 < sp.K; k0 += sp.block_k) {
-                        uint32_t k = sp.K - k0 < sp.block_k ? sp.K - k0 : sp.block_k;
-
-                        for (size_t i = 0; i < n; i++)
-                                ewc_factor_fill(&factor, net, b, n0 + i, sp.tape.a[last] + (n0 + i) * O, k0, k, rng,
-                                    sp.d[0] + i * k * O);
-                        run_block(net, &sp, n0, n, k);
+                        ewc_tape_forward(net, part.n, part.x, &sp.tape);
+                        if (!ewc_finite_all(part.n * net->spec.n_outputs, sp.tape.a[net->n_stages - 1]))
+                                return EWC_E_NONFINITE;
+                        if (add)
+                                add_rows(net, &factor, &part, rng, &sp, sum);
                 }
         }
-        add_squares(net, b, &sp, sum);
         return 0;
 }
 
@@ -203,7 +307,7 @@ static int add_batched(
         r = ewc_train_grad(net, head, b, 1.0, false, grad, &loss, train);
         if (r < 0)
                 return r;
-        flush_square(net->n_params, grad, sum);
+        ewc_add_squares(net->n_params, grad, sum);
         return 0;
 }
 
@@ -214,6 +318,7 @@ int ewc_fisher_add(const struct ewc_net *net, enum ewc_fisher kind, const struct
         int r;
 
         unweighted.weight = NULL;
+        unweighted.rng = NULL;
         if (!ewc_fisher_name(kind) || (kind == EWC_FISHER_SAMPLE && !rng))
                 return EWC_E_INVAL;
         if (kind == EWC_FISHER_BATCHED)
@@ -228,6 +333,8 @@ int ewc_fisher_add(const struct ewc_net *net, enum ewc_fisher kind, const struct
                 return EWC_E_DIM;
         if (!b->x)
                 return EWC_E_INVAL;
+        if ((r = ewc_input_check(net, b->n, b->x)) < 0)
+                return r;
         return add_per_sample(net, kind, head, &unweighted, rng, sum, ws);
 }
 

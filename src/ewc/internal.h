@@ -1,6 +1,6 @@
 /* internal.h: what the files of libewc share and nobody else sees.
  *
- * The stack of a net is a list of dense layers, the output layer last. A tape holds what one forward pass leaves for
+ * The stack of a net is a list of stages, layers with their shapes, the output layer last. A tape holds what one forward pass leaves for
  * the backward pass. Workspaces are carved twice by the same layout function: once with no base to learn the size,
  * once over the caller's block. Letters for shapes as in ewc.h; R rows of back-propagated columns. */
 #pragma once
@@ -24,10 +24,16 @@
 #endif
 #define EWC_INLINE static inline __attribute__((always_inline))
 
-struct ewc_dense {
-        uint32_t in, out;
+struct ewc_stage { /* a layer with its shapes and its place in theta */
+        enum ewc_layer_type type;
         enum ewc_activation activation; /* NONE for the output layer */
-        size_t w, b;                    /* offsets in theta: W (out,in), b (out) */
+        struct ewc_shape from, to;
+        uint32_t in, out; /* values of a row: from.h * from.w * from.c, and of to */
+        uint32_t kernel_h, kernel_w, stride, padding, groups;
+        float rate;
+        uint32_t rows, cols, n_bias; /* W (rows,cols), or gamma (rows); then bias or beta (n_bias). 0: none */
+        size_t w, b;                 /* offsets in theta of the two */
+        uint32_t aux;                /* 4-byte numbers of a row that forward leaves for backward */
 };
 
 struct ewc_net {
@@ -35,10 +41,13 @@ struct ewc_net {
         struct ewc_allocator allocator;
         float *theta; /* (P), in the same block as this struct */
         size_t n_params;
-        uint32_t n_dense;    /* spec.n_layers + 1 */
-        uint32_t max_hidden; /* widest hidden layer, 0 without one */
-        uint32_t max_out;    /* widest layer, outputs included */
-        struct ewc_dense dense[EWC_MAX_LAYERS + 1];
+        uint32_t n_stages;     /* spec.n_layers + 1 */
+        uint32_t first_params; /* the lowest stage with parameters: nothing goes back below it */
+        uint32_t max_hidden;   /* widest hidden layer, 0 without one */
+        uint32_t max_out;      /* widest layer, outputs included */
+        size_t scratch;        /* floats some stage needs besides */
+        size_t block;          /* rows run at a time; dense nets take a batch as it comes */
+        struct ewc_stage stage[EWC_MAX_LAYERS + 1];
 };
 
 /* mem.c */
@@ -52,14 +61,28 @@ struct ewc_allocator ewc_allocator_or_default(const struct ewc_allocator *a);
 /* ewc.c */
 struct ewc_name {
         int value;
-        char name[12];
+        char name[16];
 };
 const char *ewc_name_find(const struct ewc_name *table, size_t n, int value); /* NULL if unknown */
 int ewc_name_parse(const struct ewc_name *table, size_t n, const char *name, int *ret);
 bool ewc_finite_all(size_t n, const float *x);
 
+/* stage.c: layer l as it stands on the one below, NULL for the first. l == n_layers is the output layer. */
+int ewc_stage_place(const struct ewc_spec *s, uint32_t l, const struct ewc_stage *below, struct ewc_stage *ret,
+    char *why, size_t why_size);
+__attribute__((format(printf, 4, 5))) int ewc_refuse(
+    int error, char *why, size_t size, const char *format, ...); /* returns error */
+static inline size_t ewc_stage_end(const struct ewc_stage *s)
+{
+        return s->b + s->n_bias;
+}
+static inline bool ewc_stage_norm(const struct ewc_stage *s)
+{
+        return s->type == EWC_LAYER_GROUP_NORM || s->type == EWC_LAYER_LAYER_NORM;
+}
+
 /* spec.c */
-void ewc_spec_dense(const struct ewc_spec *s, uint32_t l, struct ewc_dense *ret);
+void ewc_spec_stage(const struct ewc_spec *s, uint32_t l, struct ewc_stage *ret); /* of a checked spec */
 int ewc_head_check(const struct ewc_spec *s, const struct ewc_head *head);
 static inline uint32_t ewc_head_n(const struct ewc_spec *s, const struct ewc_head *head)
 {
@@ -88,22 +111,37 @@ void ewc_act_forward(enum ewc_activation a, size_t B, size_t U, const float *bia
 /* delta (B*repeat,U) *= act' of row n / repeat, read off the output y or from the kept slope. */
 void ewc_act_backward(
     enum ewc_activation a, size_t B, size_t U, size_t repeat, const float *y, const float *slope, float *delta);
+/* delta (B*repeat,U) *= slope of row n / repeat. */
+void ewc_slope_backward(size_t B, size_t U, size_t repeat, const float *slope, float *delta);
 
-/* dense.c */
+/* tape.c: the stack of any net, forward and backward. */
 struct ewc_tape {
-        float *a[EWC_MAX_LAYERS + 1];     /* (B,out) output of layer l; the last are the logits */
-        float *slope[EWC_MAX_LAYERS + 1]; /* (B,out) where the activation keeps it, else NULL */
+        float *a[EWC_MAX_LAYERS + 1];     /* (B,out) output of layer l, NULL for flatten; the last are the logits */
+        float *slope[EWC_MAX_LAYERS + 1]; /* (B,out) where the activation keeps it, and of dropout; else NULL */
+        void *aux[EWC_MAX_LAYERS + 1];    /* (B,aux) 4-byte numbers, or NULL */
+        float *scratch;                   /* (net->scratch) */
 };
 void ewc_tape_carve(const struct ewc_net *net, size_t B, struct ewc_carve *c, struct ewc_tape *ret);
-void ewc_dense_forward(const struct ewc_net *net, uint32_t l, size_t B, const float *x, float *y, float *slope);
-/* delta (B,out): gradient by the pre-activation. grad (P) = beta grad + alpha * gradient of layer l. */
-void ewc_dense_grad(const struct ewc_net *net, uint32_t l, size_t B, const float *x, const float *delta, float alpha,
-    float beta, float *grad, double *column);
-/* ret (R,in) = delta (R,out) W_l, then times act' of layer l-1: R = B * repeat rows, row r belongs to sample
- * r/repeat. */
-void ewc_dense_back(const struct ewc_net *net, uint32_t l, size_t B, size_t repeat, const struct ewc_tape *tape,
-    const float *delta, float *ret);
+/* Input of layer l: the output of the nearest layer below that has one of its own, else the net's input. */
+const float *ewc_tape_input(const struct ewc_tape *tape, uint32_t l, const float *x);
+void ewc_tape_rows(
+    const struct ewc_net *net, const struct ewc_tape *tape, size_t n, struct ewc_tape *ret); /* from n */
 void ewc_tape_forward(const struct ewc_net *net, size_t B, const float *x, const struct ewc_tape *tape);
+/* As ewc_tape_forward, with dropout unless rng is NULL. */
+void ewc_tape_train(
+    const struct ewc_net *net, size_t B, const float *x, struct ewc_rng *rng, const struct ewc_tape *tape);
+int ewc_input_check(const struct ewc_net *net, size_t B, const float *x); /* ids of an embedding: 0 or EWC_E_* */
+/* delta (B,out): gradient by the pre-activation. grad (P) = beta grad + alpha * gradient of layer l. column: scratch
+ * of 2 * max_out. */
+void ewc_stage_grad(const struct ewc_net *net, uint32_t l, size_t B, const float *x, const struct ewc_tape *tape,
+    const float *delta, float alpha, float beta, float *grad, double *column);
+/* ret (R,in) = gradient by the input of layer l, then times act' of layer l-1: R = B * repeat rows, row r belongs to
+ * sample r/repeat. l > first_params. */
+void ewc_stage_back(const struct ewc_net *net, uint32_t l, size_t B, size_t repeat, const struct ewc_tape *tape,
+    const float *delta, float *ret);
+
+/* train.c: rows n0 .. n0+n-1 of a batch */
+struct ewc_batch ewc_batch_rows(const struct ewc_net *net, const struct ewc_batch *b, size_t n0, size_t n);
 
 /* loss.c */
 int ewc_batch_check(const struct ewc_net *net, const struct ewc_head *head, const struct ewc_batch *b);

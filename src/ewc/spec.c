@@ -1,14 +1,24 @@
 /* spec.c: the description of a net: limits, layout of theta, growth, heads.
  *
- * Layer l of the stack is dense: W_l (units, inputs) row-major, then b_l. The output layer has no activation and
- * stands last, so a net that gains outputs keeps the offsets of all hidden layers. */
+ * Layers stand in theta one after the other (stage.c). The output layer has no activation and stands last, so a net
+ * that gains outputs keeps the offsets of all hidden layers. */
 #include "ewc/internal.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-static const struct ewc_name layer_names[] = {{EWC_LAYER_DENSE, "dense"}};
+static const struct ewc_name layer_names[] = {
+    {EWC_LAYER_DENSE, "dense"},
+    {EWC_LAYER_CONV, "conv"},
+    {EWC_LAYER_MAX_POOL, "max_pool"},
+    {EWC_LAYER_AVG_POOL, "avg_pool"},
+    {EWC_LAYER_GLOBAL_AVG_POOL, "global_avg_pool"},
+    {EWC_LAYER_FLATTEN, "flatten"},
+    {EWC_LAYER_GROUP_NORM, "group_norm"},
+    {EWC_LAYER_LAYER_NORM, "layer_norm"},
+    {EWC_LAYER_DROPOUT, "dropout"},
+    {EWC_LAYER_EMBEDDING, "embedding"},
+};
 static const struct ewc_name activation_names[] = {
     {EWC_ACT_NONE, "none"},
     {EWC_ACT_RELU, "relu"},
@@ -65,129 +75,141 @@ int ewc_loss_parse(const char *name, enum ewc_loss *ret)
         return r;
 }
 
-__attribute__((format(printf, 4, 5))) static int refuse(int error, char *why, size_t size, const char *format, ...)
-{
-        va_list ap;
-
-        if (!why || size == 0)
-                return error;
-        va_start(ap, format);
-        vsnprintf(why, size, format, ap);
-        va_end(ap);
-        return error;
-}
-
 static int check_units(const char *what, uint32_t n, char *why, size_t size)
 {
         if (n == 0 || n > EWC_MAX_UNITS)
-                return refuse(EWC_E_DIM, why, size, "%s %u: must be 1 to %d", what, (unsigned)n, (int)EWC_MAX_UNITS);
+                return ewc_refuse(
+                    EWC_E_DIM, why, size, "%s %u: must be 1 to %d", what, (unsigned)n, (int)EWC_MAX_UNITS);
         return 0;
 }
 
-static int check_layer(const struct ewc_layer *layer, unsigned l, char *why, size_t size)
+static int check_input(const struct ewc_spec *s, char *why, size_t size)
 {
-        if (!ewc_layer_type_name(layer->type))
-                return refuse(EWC_E_INVAL, why, size, "layer %u: unknown type %d", l, (int)layer->type);
-        if (!ewc_activation_name(layer->activation))
-                return refuse(EWC_E_INVAL, why, size, "layer %u: unknown activation %d", l, (int)layer->activation);
-        if (layer->units == 0 || layer->units > EWC_MAX_UNITS)
-                return refuse(EWC_E_DIM, why, size, "layer %u: units %u, must be 1 to %d", l, (unsigned)layer->units,
-                    (int)EWC_MAX_UNITS);
+        const struct ewc_shape i = s->input;
+        uint64_t n = (uint64_t)i.h * i.w;
+        int r = check_units("inputs", s->n_inputs, why, size);
+
+        if (r < 0 || (i.h == 0 && i.w == 0 && i.c == 0))
+                return r;
+        n = n > s->n_inputs ? n : n * i.c; /* below 2^16 * 2^32 */
+        if (n != s->n_inputs)
+                return ewc_refuse(EWC_E_DIM, why, size, "input shape %ux%ux%u does not have %u values", (unsigned)i.h,
+                    (unsigned)i.w, (unsigned)i.c, (unsigned)s->n_inputs);
         return 0;
 }
 
 int ewc_spec_check(const struct ewc_spec *s, char *why, size_t why_size)
 {
-        size_t n = 0; /* at most 33 * 2^32: no overflow in 64 bits */
+        struct ewc_stage stage;
         int r;
 
-        if ((r = check_units("inputs", s->n_inputs, why, why_size)) < 0 ||
-            (r = check_units("outputs", s->n_outputs, why, why_size)) < 0)
+        if ((r = check_input(s, why, why_size)) < 0 || (r = check_units("outputs", s->n_outputs, why, why_size)) < 0)
                 return r;
         if (!ewc_loss_name(s->loss))
-                return refuse(EWC_E_INVAL, why, why_size, "unknown loss %d", (int)s->loss);
+                return ewc_refuse(EWC_E_INVAL, why, why_size, "unknown loss %d", (int)s->loss);
         if (s->n_layers > EWC_MAX_LAYERS)
-                return refuse(
+                return ewc_refuse(
                     EWC_E_DIM, why, why_size, "%u layers, at most %d", (unsigned)s->n_layers, (int)EWC_MAX_LAYERS);
-        for (uint32_t l = 0; l < s->n_layers; l++) {
-                if ((r = check_layer(&s->layers[l], (unsigned)l, why, why_size)) < 0)
-                        return r;
-        }
         for (uint32_t l = 0; l <= s->n_layers; l++) {
-                struct ewc_dense d;
-
-                ewc_spec_dense(s, l, &d);
-                n = d.b + d.out;
-                if (n > EWC_MAX_PARAMS)
-                        return refuse(EWC_E_DIM, why, why_size, "%s %u: more than %zu parameters in total",
-                            l < s->n_layers ? "layer" : "outputs", l < s->n_layers ? (unsigned)l : (unsigned)d.out,
+                if ((r = ewc_stage_place(s, l, l > 0 ? &stage : NULL, &stage, why, why_size)) < 0)
+                        return r;
+                if (ewc_stage_end(&stage) > EWC_MAX_PARAMS)
+                        return ewc_refuse(EWC_E_DIM, why, why_size, "%s %u: more than %zu parameters in total",
+                            l < s->n_layers ? "layer" : "outputs", (unsigned)(l < s->n_layers ? l : s->n_outputs),
                             EWC_MAX_PARAMS);
         }
         return 0;
 }
 
-/* Layer l of the stack with its place in theta; l == n_layers is the output layer. */
-void ewc_spec_dense(const struct ewc_spec *s, uint32_t l, struct ewc_dense *ret)
+void ewc_spec_stage(const struct ewc_spec *s, uint32_t l, struct ewc_stage *ret)
 {
-        size_t at = 0;
-        uint32_t in = s->n_inputs;
+        for (uint32_t k = 0; k <= l; k++)
+                ewc_stage_place(s, k, k > 0 ? ret : NULL, ret, NULL, 0);
+}
 
-        for (uint32_t k = 0; k < l; k++) {
-                at += (size_t)in * s->layers[k].units + s->layers[k].units;
-                in = s->layers[k].units;
-        }
-        ret->in = in;
-        ret->out = l < s->n_layers ? s->layers[l].units : s->n_outputs;
-        ret->activation = l < s->n_layers ? s->layers[l].activation : EWC_ACT_NONE;
-        ret->w = at;
-        ret->b = at + (size_t)in * ret->out;
+struct ewc_shape ewc_spec_shape(const struct ewc_spec *s, uint32_t l)
+{
+        struct ewc_stage stage;
+
+        ewc_spec_stage(s, l, &stage);
+        return stage.to;
 }
 
 size_t ewc_spec_params(const struct ewc_spec *s)
 {
-        struct ewc_dense d;
+        struct ewc_stage stage;
 
-        ewc_spec_dense(s, s->n_layers, &d);
-        return d.b + d.out;
+        ewc_spec_stage(s, s->n_layers, &stage);
+        return ewc_stage_end(&stage);
+}
+
+static uint32_t n_tensors(const struct ewc_stage *s)
+{
+        return (s->rows > 0 ? 1U : 0U) + (s->n_bias > 0 ? 1U : 0U);
 }
 
 size_t ewc_spec_tensors(const struct ewc_spec *s)
 {
-        return 2 * ((size_t)s->n_layers + 1);
+        struct ewc_stage stage;
+        size_t n = 0;
+
+        for (uint32_t l = 0; l <= s->n_layers; l++) {
+                ewc_stage_place(s, l, l > 0 ? &stage : NULL, &stage, NULL, 0);
+                n += n_tensors(&stage);
+        }
+        return n;
 }
 
 int ewc_spec_tensor(const struct ewc_spec *s, size_t i, struct ewc_tensor *ret)
 {
         struct ewc_tensor t = {0};
-        struct ewc_dense d;
-        uint32_t l = (uint32_t)(i / 2);
-        bool bias = i % 2 == 1;
+        struct ewc_stage stage;
+        const char *name;
+        uint32_t l = 0;
 
-        if (i >= ewc_spec_tensors(s))
-                return EWC_E_INVAL;
-        ewc_spec_dense(s, l, &d);
+        ewc_stage_place(s, 0, NULL, &stage, NULL, 0);
+        for (; i >= n_tensors(&stage); l++) {
+                i -= n_tensors(&stage);
+                if (l == s->n_layers)
+                        return EWC_E_INVAL;
+                ewc_stage_place(s, l + 1, &stage, &stage, NULL, 0);
+        }
+        name = ewc_stage_norm(&stage) ? (i == 0 ? "gamma" : "beta") : (i == 0 ? "w" : "b");
         if (l < s->n_layers)
-                snprintf(t.name, sizeof(t.name), "%u.%c", (unsigned)l, bias ? 'b' : 'w');
+                snprintf(t.name, sizeof(t.name), "%u.%s", (unsigned)(l % 100), name); /* at most EWC_MAX_LAYERS */
         else
-                snprintf(t.name, sizeof(t.name), "out.%c", bias ? 'b' : 'w');
-        t.offset = bias ? d.b : d.w;
-        t.rows = d.out;
-        t.cols = bias ? 1 : d.in;
+                snprintf(t.name, sizeof(t.name), "out.%s", name);
+        t.offset = i == 0 ? stage.w : stage.b;
+        t.rows = i == 0 ? stage.rows : stage.n_bias;
+        t.cols = i == 0 ? stage.cols : 1;
         *ret = t;
         return 0;
 }
 
-static bool spec_grows(const struct ewc_spec *from, const struct ewc_spec *to)
+static bool same_layer(const struct ewc_layer *a, const struct ewc_layer *b)
 {
-        if (from->n_inputs != to->n_inputs || from->n_layers != to->n_layers || from->loss != to->loss ||
-            from->n_outputs > to->n_outputs)
+        return a->type == b->type && a->activation == b->activation && a->units == b->units &&
+               a->kernel == b->kernel && a->stride == b->stride && a->padding == b->padding &&
+               a->groups == b->groups && a->count == b->count && !(a->rate < b->rate) && !(a->rate > b->rate);
+}
+
+static bool same_hidden(const struct ewc_spec *a, const struct ewc_spec *b)
+{
+        const struct ewc_shape p = a->input, q = b->input;
+
+        if (a->n_inputs != b->n_inputs || a->n_layers != b->n_layers || a->loss != b->loss || p.h != q.h ||
+            p.w != q.w || p.c != q.c)
                 return false;
-        for (uint32_t l = 0; l < from->n_layers; l++) {
-                if (from->layers[l].type != to->layers[l].type || from->layers[l].units != to->layers[l].units ||
-                    from->layers[l].activation != to->layers[l].activation)
+        for (uint32_t l = 0; l < a->n_layers; l++) {
+                if (!same_layer(&a->layers[l], &b->layers[l]))
                         return false;
         }
         return true;
+}
+
+bool ewc_spec_equal(const struct ewc_spec *a, const struct ewc_spec *b)
+{
+        return a->n_outputs == b->n_outputs && same_hidden(a, b);
 }
 
 static void copy_or_zero(float *to, const float *from, size_t n)
@@ -201,13 +223,13 @@ static void copy_or_zero(float *to, const float *from, size_t n)
 int ewc_spec_grow(
     const struct ewc_spec *from, const struct ewc_spec *to, const float *old, const float *fresh, float *ret)
 {
-        struct ewc_dense a, b;
+        struct ewc_stage a, b;
         size_t old_w, all_w;
 
-        if (!spec_grows(from, to))
+        if (from->n_outputs > to->n_outputs || !same_hidden(from, to))
                 return EWC_E_DIM;
-        ewc_spec_dense(from, from->n_layers, &a);
-        ewc_spec_dense(to, to->n_layers, &b);
+        ewc_spec_stage(from, from->n_layers, &a);
+        ewc_spec_stage(to, to->n_layers, &b);
         old_w = (size_t)a.in * a.out;
         all_w = (size_t)b.in * b.out;
         memcpy(ret, old, (a.w + old_w) * sizeof(*ret)); /* hidden layers and the old output rows */
@@ -232,8 +254,8 @@ int ewc_head_check(const struct ewc_spec *s, const struct ewc_head *head)
 
 size_t ewc_spec_protected(const struct ewc_spec *s, const struct ewc_head *head)
 {
-        struct ewc_dense d;
+        struct ewc_stage d;
 
-        ewc_spec_dense(s, s->n_layers, &d);
+        ewc_spec_stage(s, s->n_layers, &d);
         return d.w + (size_t)ewc_head_n(s, head) * ((size_t)d.in + 1);
 }

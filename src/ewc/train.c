@@ -1,7 +1,8 @@
 /* train.c: gradient of the mean loss of a batch, and scoring.
  *
  * One forward pass onto a tape, one backward pass with two delta buffers used in turn. The factor scale/B enters as
- * alpha of the weight products, so delta stays free of it. */
+ * alpha of the weight products, so delta stays free of it. Nets with more than dense layers take the batch in blocks
+ * of rows (net->block), which bounds the tape; a dense net's batch is one block. */
 #include "ewc/internal.h"
 
 #include <math.h>
@@ -13,14 +14,32 @@ struct space {
         double *p;       /* (O) */
 };
 
+struct ewc_batch ewc_batch_rows(const struct ewc_net *net, const struct ewc_batch *b, size_t n0, size_t n)
+{
+        struct ewc_batch part = *b;
+
+        part.n = n;
+        part.x += n0 * net->spec.n_inputs;
+        part.label = b->label ? b->label + n0 : NULL;
+        part.target = b->target ? b->target + n0 * net->spec.n_outputs : NULL;
+        part.weight = b->weight ? b->weight + n0 : NULL;
+        return part;
+}
+
+static size_t block_rows(const struct ewc_net *net, size_t B)
+{
+        return B < net->block ? B : net->block;
+}
+
 static size_t space_carve(const struct ewc_net *net, size_t B, void *base, struct space *ret)
 {
         struct ewc_carve c = {.base = base};
+        const size_t n = block_rows(net, B);
 
-        ewc_tape_carve(net, B, &c, &ret->tape);
-        ret->delta[0] = ewc_carve(&c, B * net->max_out, sizeof(float));
-        ret->delta[1] = ewc_carve(&c, B * net->max_out, sizeof(float));
-        ret->column = ewc_carve(&c, net->max_out, sizeof(double));
+        ewc_tape_carve(net, n, &c, &ret->tape);
+        ret->delta[0] = ewc_carve(&c, n * net->max_out, sizeof(float));
+        ret->delta[1] = ewc_carve(&c, n * net->max_out, sizeof(float));
+        ret->column = ewc_carve(&c, 2 * (size_t)net->max_out, sizeof(double));
         ret->p = ewc_carve(&c, net->spec.n_outputs, sizeof(double));
         return c.used;
 }
@@ -32,11 +51,12 @@ size_t ewc_train_workspace(const struct ewc_net *net, size_t B)
         return space_carve(net, B, NULL, &sp);
 }
 
+/* Sum of the weighted losses of a block; its deltas into sp->delta[0]. */
 static double loss_and_delta(
     const struct ewc_net *net, const struct ewc_head *head, const struct ewc_batch *b, const struct space *sp)
 {
         const uint32_t O = net->spec.n_outputs;
-        const float *z = sp->tape.a[net->n_dense - 1];
+        const float *z = sp->tape.a[net->n_stages - 1];
         double sum = 0;
 
         for (size_t n = 0; n < b->n; n++) {
@@ -50,38 +70,56 @@ static double loss_and_delta(
                 }
                 sum += loss;
         }
-        return sum / (double)b->n;
+        return sum;
+}
+
+/* grad = beta grad + alpha * gradient of a block whose deltas are in sp->delta[0]. */
+static void backward(
+    const struct ewc_net *net, const struct ewc_batch *b, struct space *sp, float alpha, float beta, float *grad)
+{
+        for (uint32_t l = net->n_stages; l-- > net->first_params;) {
+                float *swap = sp->delta[0];
+
+                ewc_stage_grad(net, l, b->n, b->x, &sp->tape, sp->delta[0], alpha, beta, grad, sp->column);
+                if (l == net->first_params)
+                        break;
+                ewc_stage_back(net, l, b->n, 1, &sp->tape, sp->delta[0], sp->delta[1]);
+                sp->delta[0] = sp->delta[1];
+                sp->delta[1] = swap;
+        }
+}
+
+static int check_input(const struct ewc_net *net, const struct ewc_head *head, const struct ewc_batch *b)
+{
+        int r = ewc_batch_check(net, head, b);
+
+        return r < 0 ? r : ewc_input_check(net, b->n, b->x);
 }
 
 int ewc_train_grad(const struct ewc_net *net, const struct ewc_head *head, const struct ewc_batch *b, double scale,
     bool add, float *grad, double *ret_loss, void *ws)
 {
         struct space sp;
-        float alpha, beta = add ? 1.0f : 0.0f;
-        double loss;
-        int r = ewc_batch_check(net, head, b);
+        float alpha;
+        double loss = 0;
+        int r = check_input(net, head, b);
 
         if (r < 0)
                 return r;
         space_carve(net, b->n, ws, &sp);
-        ewc_tape_forward(net, b->n, b->x, &sp.tape);
-        loss = loss_and_delta(net, head, b, &sp);
-        if (!isfinite(loss) || !isfinite(scale) || !ewc_finite_all(b->n * net->spec.n_inputs, b->x))
+        if (!isfinite(scale) || !ewc_finite_all(b->n * net->spec.n_inputs, b->x))
                 return EWC_E_NONFINITE;
         alpha = (float)(scale / (double)b->n);
-        for (uint32_t l = net->n_dense; l-- > 0;) {
-                const float *x = l == 0 ? b->x : sp.tape.a[l - 1];
+        for (size_t n = 0; n < b->n; n += net->block) {
+                const struct ewc_batch part = ewc_batch_rows(net, b, n, block_rows(net, b->n - n));
 
-                ewc_dense_grad(net, l, b->n, x, sp.delta[0], alpha, beta, grad, sp.column);
-                if (l > 0) {
-                        float *swap = sp.delta[0];
-
-                        ewc_dense_back(net, l, b->n, 1, &sp.tape, sp.delta[0], sp.delta[1]);
-                        sp.delta[0] = sp.delta[1];
-                        sp.delta[1] = swap;
-                }
+                ewc_tape_train(net, part.n, part.x, part.rng, &sp.tape);
+                loss += loss_and_delta(net, head, &part, &sp);
+                if (!isfinite(loss))
+                        return EWC_E_NONFINITE;
+                backward(net, &part, &sp, alpha, add || n > 0 ? 1.0f : 0.0f, grad);
         }
-        *ret_loss = loss;
+        *ret_loss = loss / (double)b->n;
         return 0;
 }
 
@@ -109,17 +147,21 @@ int ewc_train_score(const struct ewc_net *net, const struct ewc_head *head, cons
         const uint32_t O = net->spec.n_outputs;
         struct ewc_score got = {.n = b->n};
         struct space sp;
-        int r = ewc_batch_check(net, head, b);
+        int r = check_input(net, head, b);
 
         if (r < 0)
                 return r;
         space_carve(net, b->n, ws, &sp);
-        ewc_tape_forward(net, b->n, b->x, &sp.tape);
-        for (size_t n = 0; n < b->n; n++) {
-                const float *z = sp.tape.a[net->n_dense - 1] + n * O;
+        for (size_t n0 = 0; n0 < b->n; n0 += net->block) {
+                const struct ewc_batch part = ewc_batch_rows(net, b, n0, block_rows(net, b->n - n0));
 
-                got.loss_sum += ewc_loss_row(net, head, b, n, z, sp.p, NULL);
-                got.correct += row_correct(net, head, b, n, z);
+                ewc_tape_forward(net, part.n, part.x, &sp.tape);
+                for (size_t n = 0; n < part.n; n++) {
+                        const float *z = sp.tape.a[net->n_stages - 1] + n * O;
+
+                        got.loss_sum += ewc_loss_row(net, head, &part, n, z, sp.p, NULL);
+                        got.correct += row_correct(net, head, &part, n, z);
+                }
         }
         if (!isfinite(got.loss_sum) || !ewc_finite_all(b->n * net->spec.n_inputs, b->x))
                 return EWC_E_NONFINITE;

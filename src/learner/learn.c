@@ -145,7 +145,7 @@ static int run(struct learner *l)
         if (r == 0 && l->st.phase == LEARN_PHASE_TRAIN)
                 r = learn_tries(l);
         if (r == 0 && l->st.phase == LEARN_PHASE_FISHER)
-                r = learn_fisher(l);
+                r = l->path ? learn_si_finish(l) : learn_fisher(l);
         if (r == 0)
                 r = learn_report(l, l->st.loss, l->st.penalty, false);
         if (r == 0 && !l->after_valid)
@@ -177,6 +177,13 @@ static void hand_over(struct learner *l, int outcome, struct learn_result *ret)
                 res.fisher = l->ret_fisher;
                 res.fisher_info = l->fisher_info;
                 res.after = l->after;
+                if (l->ret_optim && l->st.n_optim > 0)
+                        memcpy(l->ret_optim, l->optim, l->st.n_optim * sizeof(float));
+                if (l->ret_optim)
+                        res.optim_steps = l->job->optim_steps + l->st.step;
+                res.n_optim = l->ret_optim ? l->st.n_optim : 0;
+                res.optim = l->ret_optim;
+                l->ret_optim = NULL;
                 l->ret_theta = l->ret_fisher = NULL;
                 l->after = NULL;
         }

@@ -8,11 +8,19 @@
 #include "domain/lambda.h"
 #include "domain/learn_job.h"
 #include "learner/learn.h"
+#include <ewc/distill.h>
 
 enum { LEARN_EVAL_ROWS = 256 }; /* rows per forward of an evaluation */
 
 /* What a stream of the job's seed is for; an epoch's shuffle in the first try is plainly stream = epoch. */
-enum learn_stream { STREAM_SHUFFLE = 0, STREAM_REPLAY = 1, STREAM_RETAIN = 2, STREAM_FISHER = 3, STREAM_LABELS = 4 };
+enum learn_stream {
+        STREAM_SHUFFLE = 0,
+        STREAM_REPLAY = 1,
+        STREAM_RETAIN = 2,
+        STREAM_FISHER = 3,
+        STREAM_LABELS = 4,
+        STREAM_DROPOUT = 5
+};
 
 struct learner {
         const struct learn_job *job;
@@ -22,13 +30,19 @@ struct learner {
 
         struct ewc_net *net;
         size_t n_params;
-        float *theta;           /* (P) the net's own */
-        float *grad;            /* (P) */
-        float *optim;           /* (st.n_optim) */
-        float *U, *centre;      /* (P) the merged penalty, NULL if there is none */
-        struct ewc_penalty pen; /* lambda 0: none in this try */
-        float *best;            /* (P) candidate of a search, else NULL */
-        double *fisher_sum;     /* (P) rollover only */
+        float *theta;            /* (P) the net's own */
+        float *grad;             /* (P) */
+        float *optim;            /* (st.n_optim) */
+        float *U, *centre;       /* (P) the merged penalty, NULL if there is none */
+        struct ewc_penalty pen;  /* lambda 0: none in this try */
+        struct ewc_net *teacher; /* the starting theta, with distillation and closed sets only */
+        float *teacher_logits;   /* (plan.batch, O) */
+        size_t n_terms;
+        struct ewc_distill *terms;      /* (n_terms) one per distinct head of the closed sets */
+        float *best;                    /* (P) candidate of a search, else NULL */
+        double *fisher_sum;             /* (P) rollover only */
+        double *path;                   /* (P) rollover with importance si: sum of -g dtheta, else NULL */
+        float *before_step, *loss_grad; /* (P) with path: theta and the unpenalised gradient of this step */
 
         size_t n_sets;   /* 1 + n_replay */
         uint32_t *first; /* (n_sets + 1) flat index of each set's first row */
@@ -39,6 +53,7 @@ struct learner {
         uint32_t *order; /* (n_order) this epoch's rows, flat */
         size_t n_retained;
         uint32_t *retained; /* (n_retained) rows that replay draws from, flat */
+        size_t *kept_first; /* (n_sets + 1) where each set's rows begin in retained; sets count from 1 */
         uint32_t *rank;     /* scratch: (rows of the largest set) */
         uint32_t *count;    /* scratch: (O) */
         double n_tasks;     /* tasks seen, the open one included */
@@ -46,7 +61,7 @@ struct learner {
         size_t batch_rows; /* capacity of the batch below */
         float *x, *target, *weight;
         int32_t *label;
-        uint32_t *draw; /* (plan.batch) replayed rows of a step */
+        uint32_t *draw; /* (plan.batch, or a little more with replay_even) replayed rows of a step */
         bool weighted;
         void *ws;
 
@@ -58,15 +73,18 @@ struct learner {
         struct evaluation *before, *after; /* (n_holdout) owned until handed over */
         bool after_valid;                  /* after belongs to the present theta */
         float *ret_theta, *ret_fisher;     /* (P) owned until handed over */
+        float *ret_optim;                  /* (st.n_optim) the same; with keep_optim */
         struct ewc_fisher_info fisher_info;
         uint64_t fisher_total;
         double fraction;
 };
 
-/* learn_setup.c */
+/* learn_check.c */
 int learn_check(const struct learn_job *job, struct err *e); /* -EINVAL: what a plan or a row set may not be */
-int learn_open(struct learner *l);                           /* checked job; applies job->resume */
-void learn_close(struct learner *l);                         /* accepts a half-open one */
+
+/* learn_setup.c */
+int learn_open(struct learner *l);   /* checked job; applies job->resume */
+void learn_close(struct learner *l); /* accepts a half-open one */
 void learn_try_begin(struct learner *l, uint32_t try, double lambda);
 
 /* learn.c */
@@ -88,6 +106,16 @@ void learn_gather(struct learner *l, const uint32_t *pick, size_t n, size_t grou
 
 /* learn_step.c: one optimiser step on the n picked rows; *ret_loss is the loss it minimised. */
 int learn_step(struct learner *l, const uint32_t *pick, size_t n, double *ret_loss);
+
+/* learn_si.c: the path integral, step by step, and what it says at the end, into ret_fisher. */
+void learn_si_before(struct learner *l); /* the step's loss gradient stands in grad, without penalty */
+void learn_si_after(struct learner *l);
+int learn_si_finish(struct learner *l);
+
+/* learn_distill.c */
+int learn_distill_open(struct learner *l);
+/* As ewc_train_grad on a batch of the open task, with the teacher's terms beside the labels. */
+int learn_distill_grad(struct learner *l, const struct ewc_batch *b, double scale, double *ret_loss);
 
 /* learn_eval.c */
 int learn_eval(struct learner *l, const struct learn_rows *rows, struct evaluation *ret);

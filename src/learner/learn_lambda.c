@@ -7,20 +7,6 @@
 #include <math.h>
 #include <string.h>
 
-double learn_merge(const struct learn_job *job, float *U, float *centre)
-{
-        size_t P = ewc_spec_params(&job->net);
-        double scale = 0;
-        memset(U, 0, P * sizeof(float));
-        memset(centre, 0, P * sizeof(float));
-        for (size_t k = 0; k < job->n_past; k++) {
-                const struct learn_past *p = &job->past[k];
-                ewc_penalty_merge(P, U, centre, p->alpha, p->fisher, p->anchor);
-                scale += p->alpha;
-        }
-        return scale;
-}
-
 /* Accuracy is the measure of a search; without classes a monotone function of the loss takes its place. */
 static double measure(const struct learner *l, const struct evaluation *v)
 {
@@ -94,7 +80,7 @@ static void choose(struct learner *l, uint32_t chosen)
 static int keep_optimum(struct learner *l)
 {
         const struct learn_job *job = l->job;
-        if (job->kind != JOB_ROLLOVER)
+        if (job->kind != JOB_ROLLOVER || job->plan.final_theta)
                 return 0;
         int r = l->after_valid ? 0 : learn_eval_all(l, l->after);
         for (size_t i = 0; r == 0 && i < job->n_holdout; i++)

@@ -1,4 +1,4 @@
-/* learn_setup.c: a job looked over, and all memory of a run.
+/* learn_setup.c: all memory of a run, and the state it begins or goes on with.
  *
  * Whatever a run needs is allocated here, in one arena, so that training never waits for memory and a failure costs
  * no work. Results live on the heap, since they outlive the run. */
@@ -6,94 +6,20 @@
 #include "base/mem.h"
 #include "learner/learn_in.h"
 #include <errno.h>
+#include <ewc/distill.h>
+#include <ewc/mas.h>
 #include <math.h>
 #include <string.h>
-
-static int check_optim(const struct ewc_optim *o, struct err *e)
-{
-        bool adam = o->type == EWC_OPTIM_ADAM;
-        if (o->type != EWC_OPTIM_SGD && !adam)
-                return err_field(e, -EINVAL, "optimizer", "the optimiser is neither sgd nor adam");
-        if (!(o->rate > 0) || !isfinite(o->rate))
-                return err_field(e, -EINVAL, "rate", "the learning rate must be above 0");
-        if (!adam && !(o->momentum >= 0 && o->momentum < 1))
-                return err_field(e, -EINVAL, "momentum", "momentum must be in [0, 1)");
-        if (adam && !(o->beta1 >= 0 && o->beta1 < 1 && o->beta2 >= 0 && o->beta2 < 1 && o->eps > 0))
-                return err_field(e, -EINVAL, "beta1", "Adam needs beta1 and beta2 in [0, 1) and eps above 0");
-        return 0;
-}
-
-static int check_plan(const struct learn_plan *p, struct err *e)
-{
-        if (!learn_method_name(p->method))
-                return err_field(e, -EINVAL, "method", "method %d is unknown", (int)p->method);
-        if (p->batch < 1 || p->batch > EWC_MAX_BATCH)
-                return err_field(e, -EINVAL, "batch", "batch must be in 1..%d", EWC_MAX_BATCH);
-        if (!(p->lambda >= 0) || isinf(p->lambda))
-                return err_field(e, -EINVAL, "lambda", "lambda must be at least 0 and finite");
-        if (!ewc_fisher_name(p->fisher))
-                return err_field(e, -EINVAL, "fisher", "Fisher variant %d is unknown", (int)p->fisher);
-        return check_optim(&p->optim, e);
-}
-
-static bool in_head(const struct ewc_head *h, int32_t label)
-{
-        uint32_t lo = 0, hi = h->n, want = (uint32_t)label;
-        while (lo < hi) {
-                uint32_t mid = lo + (hi - lo) / 2;
-                if (h->out[mid] < want)
-                        lo = mid + 1;
-                else
-                        hi = mid;
-        }
-        return label >= 0 && lo < h->n && h->out[lo] == want;
-}
-
-static int check_rows(
-    const struct learn_job *job, const struct learn_rows *rows, const char *what, size_t index, struct err *e)
-{
-        bool softmax = job->net.loss == EWC_LOSS_SOFTMAX;
-        for (uint32_t i = 0; i < rows->head.n; i++)
-                if (rows->head.out[i] >= job->net.n_outputs || (i > 0 && rows->head.out[i] <= rows->head.out[i - 1]))
-                        return err_set(e, -EINVAL, "%s %zu: head outputs are not ascending and below %u", what, index,
-                            job->net.n_outputs);
-        if (rows->n == 0)
-                return 0;
-        if (rows->head.n == 0)
-                return err_set(e, -EINVAL, "%s %zu: rows without active outputs", what, index);
-        if (!rows->x || (softmax ? !rows->label : !rows->target))
-                return err_set(e, -EINVAL, "%s %zu: rows without %s", what, index,
-                    !rows->x  ? "inputs"
-                    : softmax ? "labels"
-                              : "targets");
-        for (size_t i = 0; softmax && i < rows->n; i++)
-                if (!in_head(&rows->head, rows->label[i]))
-                        return err_set(e, -EINVAL, "%s %zu: row %zu: label %d is not an output of the head", what,
-                            index, i, (int)rows->label[i]);
-        return 0;
-}
-
-static int check_sets(const struct learn_job *job, struct err *e)
-{
-        size_t total = job->train.n;
-        int r = check_rows(job, &job->train, "train set", 0, e);
-        for (size_t i = 0; r == 0 && i < job->n_replay; i++) {
-                r = check_rows(job, &job->replay[i], "replay set", i, e);
-                if (r == 0 && !mem_add(total, job->replay[i].n, &total))
-                        r = err_set(e, -EINVAL, "too many rows");
-        }
-        for (size_t i = 0; r == 0 && i < job->n_holdout; i++)
-                r = check_rows(job, &job->holdout[i], "holdout", i, e);
-        if (r == 0 && total > INT32_MAX)
-                r = err_set(e, -EINVAL, "%zu rows, at most %d", total, INT32_MAX);
-        return r;
-}
 
 /* The schedule of one try, in l->per_epoch, steps, epochs. */
 static int schedule(struct learner *l)
 {
         const struct learn_plan *p = &l->job->plan;
         l->per_epoch = (l->n_order + p->batch - 1) / p->batch; /* the last batch may be smaller */
+        if (p->drop_last)
+                l->per_epoch = l->n_order / p->batch;
+        if (l->per_epoch == 0)
+                return err_field(l->e, -EINVAL, "drop_last", "fewer rows (%zu) than a batch has", l->n_order);
         l->steps = p->steps > 0 ? p->steps : p->epochs * l->per_epoch;
         uint64_t epochs = (l->steps + l->per_epoch - 1) / l->per_epoch;
         if (epochs > UINT32_MAX)
@@ -101,24 +27,6 @@ static int schedule(struct learner *l)
         l->epochs = (uint32_t)epochs;
         l->max_tries = l->search ? lambda_conf_default.max_tries : 1;
         return 0;
-}
-
-int learn_check(const struct learn_job *job, struct err *e)
-{
-        char why[128] = "";
-        if (ewc_spec_check(&job->net, why, sizeof(why)) < 0)
-                return err_field(e, -EINVAL, "net", "net: %s", why);
-        if (job->kind != JOB_CONSOLIDATE && job->kind != JOB_ROLLOVER)
-                return err_field(e, -EINVAL, "kind", "job kind %d is unknown", (int)job->kind);
-        int r = check_plan(&job->plan, e);
-        if (r == 0)
-                r = check_sets(job, e);
-        for (size_t i = 0; r == 0 && i < job->n_past; i++)
-                if (!(job->past[i].alpha >= 0) || isinf(job->past[i].alpha))
-                        r = err_set(e, -EINVAL, "past task %zu: alpha must be at least 0 and finite", i);
-        if (r == 0 && job->train.n == 0)
-                r = err_field(e, -EINVAL, "train", "there is no row to train on");
-        return r;
 }
 
 static bool same_head(const struct ewc_head *a, const struct ewc_head *b)
@@ -141,7 +49,8 @@ static void group_sets(struct learner *l)
         }
 }
 
-/* Rows that replay draws from: at most replay_per_class of each class of each set, chosen once per job. */
+/* The retained rows of a set go to retained[kept_first[s]] and on. At most replay_per_class of each class of each
+ * set, chosen once per job. */
 static void retain(struct learner *l)
 {
         size_t used = 1 + l->job->n_past, seen = 1;
@@ -155,6 +64,7 @@ static void retain(struct learner *l)
                 for (size_t i = 0; i < rows->n; i++)
                         if (l->rank[i] < keep)
                                 l->retained[l->n_retained++] = l->first[s] + l->order[i];
+                l->kept_first[s + 1] = l->n_retained;
                 seen += rows->n > 0;
         }
         l->n_tasks = (double)(seen > used ? seen : used);
@@ -179,12 +89,18 @@ static int open_rows(struct learner *l)
         l->count = arena_new_array(&l->arena, uint32_t, job->net.n_outputs);
         l->retained = arena_new_array(&l->arena, uint32_t, replay ? total : 1);
         l->draw = arena_new_array(&l->arena, uint32_t, job->plan.batch);
-        if (!l->first || !l->group || !l->heads || !l->order || !l->rank || !l->count || !l->retained || !l->draw)
+        l->kept_first = arena_new_array(&l->arena, size_t, l->n_sets + 1);
+        if (!l->kept_first || !l->first || !l->group || !l->heads || !l->order || !l->rank || !l->count ||
+            !l->retained || !l->draw)
                 return err_oom(l->e);
         group_sets(l);
         if (replay)
                 retain(l);
-        return 0;
+        if (!job->plan.replay_even || l->n_retained == 0)
+                return 0;
+        size_t each = (job->plan.batch + job->n_replay - 1) / job->n_replay;
+        l->draw = arena_array(&l->arena, each * job->n_replay, sizeof(*l->draw));
+        return l->draw ? 0 : err_oom(l->e);
 }
 
 static int open_net(struct learner *l)
@@ -215,7 +131,8 @@ static int open_penalty(struct learner *l)
         l->best = l->search ? arena_new_array(&l->arena, float, P) : NULL;
         if (!l->U || !l->centre || (l->search && !l->best))
                 return err_oom(l->e);
-        learn_merge(job, l->U, l->centre);
+        if (isnan(learn_merge(job, l->U, l->centre)))
+                return err_set(l->e, -EINVAL, "the closed tasks' records do not merge into finite numbers");
         return 0;
 }
 
@@ -232,11 +149,17 @@ static int open_batch(struct learner *l)
         size_t fisher_rows = learn_fisher_rows(job), n = job->plan.batch;
         if (l->n_retained == 0 && n > l->n_order)
                 n = l->n_order;
+        if (l->n_retained > 0 && job->plan.replay_even)
+                n += job->n_replay; /* every set's share is rounded up */
         l->batch_rows = rollover ? max_size(n, fisher_rows) : n;
         bytes = ewc_train_workspace(l->net, max_size(l->batch_rows, LEARN_EVAL_ROWS));
         if (rollover)
                 bytes =
                     max_size(bytes, ewc_fisher_workspace(l->net, &job->train.head, job->plan.fisher, fisher_rows));
+        if (rollover && job->plan.importance == LEARN_IMPORTANCE_MAS)
+                bytes = max_size(bytes, ewc_mas_workspace(l->net, fisher_rows));
+        if (l->teacher)
+                bytes = max_size(bytes, ewc_distill_workspace(l->net, l->batch_rows));
         l->x = arena_aligned(&l->arena, l->batch_rows * I * sizeof(float), 64); /* 2^16 * 2^16 * 4: fits size_t */
         l->weight = arena_new_array(&l->arena, float, l->batch_rows);
         l->label = softmax ? arena_new_array(&l->arena, int32_t, l->batch_rows) : NULL;
@@ -254,8 +177,17 @@ static int open_results(struct learner *l)
         l->after = new_array(struct evaluation, l->job->n_holdout);
         if (!l->ret_theta || !l->before || !l->after)
                 return err_oom(l->e);
+        if (l->job->plan.keep_optim && !(l->ret_optim = new_array(float, l->st.n_optim)))
+                return err_oom(l->e);
         if (l->job->kind != JOB_ROLLOVER)
                 return 0;
+        if (l->job->plan.importance == LEARN_IMPORTANCE_SI) {
+                l->path = arena_new_array(&l->arena, double, l->n_params);
+                l->before_step = arena_aligned(&l->arena, l->n_params * sizeof(float), 64);
+                l->loss_grad = arena_aligned(&l->arena, l->n_params * sizeof(float), 64);
+                if (!l->path || !l->before_step || !l->loss_grad)
+                        return err_oom(l->e);
+        }
         l->fisher_sum = arena_new_array(&l->arena, double, l->n_params);
         l->ret_fisher = new_array(float, l->n_params);
         return l->fisher_sum && l->ret_fisher ? 0 : err_oom(l->e);
@@ -278,7 +210,7 @@ static bool resumable(const struct learner *l, const struct learn_state *s)
 {
         return right_place(l, s) && s->n_params == l->n_params && s->theta && s->n_optim == l->st.n_optim &&
                (s->n_optim == 0 || s->optim) && s->n_before == l->job->n_holdout && s->lambda >= 0 &&
-               (l->U || !(s->lambda > 0)) && (!l->best || s->n_tries == 0 || s->best);
+               (l->U || !(s->lambda > 0)) && !l->path == !s->path && (!l->best || s->n_tries == 0 || s->best);
 }
 
 static int resume(struct learner *l, const struct learn_state *s)
@@ -292,6 +224,8 @@ static int resume(struct learner *l, const struct learn_state *s)
                 memcpy(l->optim, s->optim, s->n_optim * sizeof(float));
         if (l->best && s->best)
                 memcpy(l->best, s->best, bytes);
+        if (l->path)
+                memcpy(l->path, s->path, l->n_params * sizeof(double));
         if (s->phase == LEARN_PHASE_FISHER)
                 memcpy(l->fisher_sum, s->fisher_sum, l->n_params * sizeof(double));
         if (s->n_before > 0)
@@ -302,6 +236,7 @@ static int resume(struct learner *l, const struct learn_state *s)
         st.optim = s->n_optim > 0 ? l->optim : NULL;
         st.best = l->best && s->best ? l->best : NULL;
         st.before = l->before;
+        st.path = l->path;
         st.fisher_sum = s->phase == LEARN_PHASE_FISHER ? l->fisher_sum : NULL;
         l->st = st;
         return 0;
@@ -310,8 +245,13 @@ static int resume(struct learner *l, const struct learn_state *s)
 void learn_try_begin(struct learner *l, uint32_t try, double lambda)
 {
         memcpy(l->theta, l->job->theta, l->n_params * sizeof(float));
-        if (l->st.n_optim > 0)
+        if (l->job->optim_in && l->st.n_optim > 0)
+                memcpy(l->optim, l->job->optim_in, l->st.n_optim * sizeof(float));
+        else if (l->st.n_optim > 0)
                 memset(l->optim, 0, l->st.n_optim * sizeof(float));
+        if (l->path)
+                memset(l->path, 0, l->n_params * sizeof(double));
+        l->st.path = l->path;
         l->st.phase = LEARN_PHASE_TRAIN;
         l->st.try = try;
         l->st.epoch = 0;
@@ -336,6 +276,8 @@ int learn_open(struct learner *l)
                 r = open_penalty(l);
         if (r == 0)
                 r = schedule(l);
+        if (r == 0 && job->plan.distill > 0)
+                r = learn_distill_open(l);
         if (r == 0)
                 r = open_batch(l);
         if (r == 0)
@@ -355,6 +297,8 @@ void learn_close(struct learner *l)
         free(l->after);
         free(l->ret_theta);
         free(l->ret_fisher);
+        free(l->ret_optim);
         ewc_net_free(l->net);
+        ewc_net_free(l->teacher);
         arena_deinit(&l->arena);
 }

@@ -51,10 +51,19 @@ static json_t *put_past(struct parts *p, const struct learn_job *job)
                 parts_add_vector(p, prefix, &job->net, past->fisher);
                 snprintf(prefix, sizeof(prefix), "past.%zu.anchor", i);
                 parts_add_vector(p, prefix, &job->net, past->anchor);
-                json_array_append_new(
-                    list, json_pack("{s:o, s:o}", "task", put_u64(past->task), "alpha", put_double(past->alpha)));
+                json_t *one = json_pack("{s:o, s:o}", "task", put_u64(past->task), "alpha", put_double(past->alpha));
+                if (past->factor != 0)
+                        json_object_set_new(one, "factor", put_double(past->factor));
+                json_array_append_new(list, one);
         }
         return list;
+}
+
+/* The state an optimiser begins with. */
+static json_t *put_optim_in(struct parts *p, const struct learn_job *job)
+{
+        parts_add(p, ST_F32, 1, job->n_optim_in, 0, job->optim_in, "optim");
+        return json_pack("{s:o, s:o}", "size", put_u64(job->n_optim_in), "steps", put_u64(job->optim_steps));
 }
 
 int bundle_write_job(const char *path, const struct learn_job *job, struct err *e)
@@ -69,6 +78,8 @@ int bundle_write_job(const char *path, const struct learn_job *job, struct err *
         json_t *json = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "kind", kind, "id", put_u64(job->id),
             "net", put_net(&job->net), "plan", put_plan(&job->plan), "past", past, "train", train, "replay", replay,
             "holdout", holdout);
+        if (job->optim_in)
+                json_object_set_new(json, "optim", put_optim_in(&p, job));
         int r = parts_write(&p, path, JOB_FORMAT, NULL, "ewcd.job", json, e);
         parts_deinit(&p);
         return r;
@@ -168,9 +179,10 @@ static int read_past_one(
         char fisher[48], anchor[48];
         snprintf(fisher, sizeof(fisher), "past.%zu.fisher", i);
         snprintf(anchor, sizeof(anchor), "past.%zu.anchor", i);
-        if (!has_keys(o, 2) || !get_u64(o, "task", &ret->task) || !get_finite(o, "alpha", &ret->alpha) ||
-            ret->alpha < 0)
-                return bundle_bad(e, "past.%zu: not exactly task and alpha", i);
+        bool factor = json_object_get(o, "factor"); /* only jobs in scale "raw" have it */
+        if (!has_keys(o, factor ? 3 : 2) || !get_u64(o, "task", &ret->task) || !get_finite(o, "alpha", &ret->alpha) ||
+            ret->alpha < 0 || (factor && (!get_finite(o, "factor", &ret->factor) || !(ret->factor > 0))))
+                return bundle_bad(e, "past.%zu: not exactly task and alpha, and at most a factor", i);
         int r = bundle_vector(b, fisher, net, &ret->fisher, e);
         if (r == 0)
                 r = bundle_vector(b, anchor, net, &ret->anchor, e);
@@ -199,11 +211,21 @@ static int read_past(struct bundle *b, struct arena *a, struct learn_job *job, s
         return 0;
 }
 
+static int read_optim_in(struct bundle *b, const json_t *o, struct learn_job *job, struct err *e)
+{
+        uint64_t size;
+        if (!has_keys(o, 2) || !get_u64(o, "size", &size) || !get_u64(o, "steps", &job->optim_steps))
+                return bundle_bad(e, "optim: not exactly size and steps");
+        job->n_optim_in = (size_t)size;
+        return bundle_floats(b, "optim", 1, job->n_optim_in, 0, &job->optim_in, e);
+}
+
 static int read_job(struct bundle *b, struct arena *a, struct learn_job *job, struct err *e)
 {
         const json_t *o = b->json;
+        const json_t *optim = json_object_get(o, "optim");
         const char *kind = get_text(o, "kind");
-        if (!has_keys(o, 8) || !get_u64(o, "id", &job->id))
+        if (!has_keys(o, optim ? 9 : 8) || !get_u64(o, "id", &job->id))
                 return bundle_bad(e, "ewcd.job: a member is missing or unknown");
         if (strcmp(kind, "consolidate") != 0 && strcmp(kind, "rollover") != 0)
                 return bundle_bad(e, "ewcd.job: kind %.40s is unknown", kind);
@@ -221,6 +243,8 @@ static int read_job(struct bundle *b, struct arena *a, struct learn_job *job, st
                 r = read_sets(b, &job->net, "replay", a, &job->replay, &job->n_replay, e);
         if (r == 0)
                 r = read_sets(b, &job->net, "holdout", a, &job->holdout, &job->n_holdout, e);
+        if (r == 0 && optim)
+                r = read_optim_in(b, optim, job, e);
         return r == 0 ? bundle_check_strangers(b, e) : r;
 }
 

@@ -1,6 +1,6 @@
 /* bundle_checkpoint.c: the state of an unfinished job, from a learner to its successor.
  *
- * fisher_sum comes first in the data so that its doubles are aligned. The file names the digest of its job: a state
+ * fisher_sum and path come first in the data so that their doubles are aligned. The file names the digest of its job: a state
  * is worthless, and dangerous, for any other. */
 #include "base/err.h"
 #include "proto/bundle_in.h"
@@ -24,6 +24,8 @@ int bundle_write_checkpoint(const char *path, const struct digest *job, const st
         parts_init(&p);
         if (s->fisher_sum)
                 parts_add(&p, ST_F64, 1, s->n_params, 0, s->fisher_sum, "fisher_sum");
+        if (s->path)
+                parts_add(&p, ST_F64, 1, s->n_params, 0, s->path, "path");
         parts_add_vector(&p, "theta", net, s->theta);
         if (s->best)
                 parts_add_vector(&p, "best", net, s->best);
@@ -35,6 +37,8 @@ int bundle_write_checkpoint(const char *path, const struct digest *job, const st
             "penalty", put_double(s->penalty), "n_optim", put_u64(s->n_optim), "best", s->best != NULL, "best_lambda",
             put_double(s->best_lambda), "before", put_evaluations(s->before, s->n_before), "fisher_done",
             put_u64(s->fisher_done), "fisher", s->fisher_sum != NULL);
+        if (s->path)
+                json_object_set_new(json, "path", json_true());
         int r = parts_write(&p, path, CHECKPOINT_FORMAT, job, "ewcd.state", json, e);
         parts_deinit(&p);
         return r;
@@ -64,6 +68,19 @@ static int read_fisher_sum(struct bundle *b, struct learn_state *s, struct err *
         return 0;
 }
 
+static int read_path(struct bundle *b, struct learn_state *s, struct err *e)
+{
+        const void *data;
+        int r = bundle_tensor(b, "path", ST_F64, 1, s->n_params, 0, &data, e);
+        if (r < 0)
+                return r;
+        s->path = data;
+        for (size_t i = 0; i < s->n_params; i++)
+                if (!isfinite(s->path[i]))
+                        return bundle_bad(e, "path has a value that is not finite");
+        return 0;
+}
+
 static int read_state(
     struct bundle *b, const struct ewc_spec *net, struct arena *a, struct learn_state *s, struct err *e)
 {
@@ -71,7 +88,8 @@ static int read_state(
         struct evaluation *before;
         bool best, fisher;
         uint64_t n_optim;
-        if (!has_keys(o, 14) || !get_phase(o, &s->phase) || !get_u32(o, "try", &s->try) ||
+        bool path = json_object_get(o, "path"); /* only with importance "si" */
+        if (!has_keys(o, path ? 15 : 14) || !get_phase(o, &s->phase) || !get_u32(o, "try", &s->try) ||
             !get_u32(o, "epoch", &s->epoch) || !get_u64(o, "step", &s->step) ||
             !get_finite(o, "lambda", &s->lambda) || !get_tries(o, "tries", s->tries, &s->n_tries) ||
             !get_double(o, "loss", &s->loss) || !get_double(o, "penalty", &s->penalty) ||
@@ -90,6 +108,8 @@ static int read_state(
                 r = bundle_floats(b, "optim", 1, s->n_optim, 0, &s->optim, e);
         if (r == 0 && fisher)
                 r = read_fisher_sum(b, s, e);
+        if (r == 0 && path)
+                r = read_path(b, s, e);
         return r == 0 ? bundle_check_strangers(b, e) : r;
 }
 

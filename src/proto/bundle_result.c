@@ -41,6 +41,11 @@ int bundle_write_result(const char *path, const struct digest *job, const struct
             put_double(r->penalty), "steps", put_u64(r->steps), "fisher", put_fisher_info(r), "before",
             put_evaluations(r->before, r->before ? r->n_evaluations : 0), "after",
             put_evaluations(r->after, r->after ? r->n_evaluations : 0), "tries", put_tries(r->tries, r->n_tries));
+        if (r->optim) {
+                parts_add(&p, ST_F32, 1, r->n_optim, 0, r->optim, "optim");
+                json_object_set_new(json, "optim",
+                    json_pack("{s:o, s:o}", "size", put_u64(r->n_optim), "steps", put_u64(r->optim_steps)));
+        }
         int ret = parts_write(&p, path, RESULT_FORMAT, job, "ewcd.metrics", json, e);
         parts_deinit(&p);
         return ret;
@@ -112,11 +117,26 @@ static int read_evaluations(struct bundle *b, struct arena *a, struct learn_resu
         return 0;
 }
 
+static int read_optim(struct bundle *b, const json_t *o, struct learn_result *r, struct err *e)
+{
+        uint64_t size;
+        const float *v;
+        if (!has_keys(o, 2) || !get_u64(o, "size", &size) || !get_u64(o, "steps", &r->optim_steps))
+                return bundle_bad(e, "ewcd.metrics: optim is not exactly size and steps");
+        int ret = bundle_floats(b, "optim", 1, (size_t)size, 0, &v, e);
+        if (ret < 0)
+                return ret;
+        r->n_optim = (size_t)size;
+        r->optim = copy(v, r->n_optim, sizeof(float));
+        return r->optim ? 0 : err_oom(e);
+}
+
 static int read_result(
     struct bundle *b, const struct ewc_spec *net, struct arena *a, struct learn_result *r, struct err *e)
 {
         const json_t *o = b->json;
-        if (!has_keys(o, 9) || !get_outcome(o, &r->outcome) || !get_double(o, "lambda", &r->lambda) ||
+        const json_t *optim = json_object_get(o, "optim");
+        if (!has_keys(o, optim ? 10 : 9) || !get_outcome(o, &r->outcome) || !get_double(o, "lambda", &r->lambda) ||
             !get_double(o, "loss", &r->loss) || !get_double(o, "penalty", &r->penalty) ||
             !get_u64(o, "steps", &r->steps) || !get_tries(o, "tries", r->tries, &r->n_tries))
                 return bundle_bad(e, "ewcd.metrics: a member is missing, unknown or out of range");
@@ -126,6 +146,8 @@ static int read_result(
                 ret = copy_vector(b, "theta", net, &r->theta, e);
         if (ret == 0 && !json_is_null(json_object_get(o, "fisher")))
                 ret = read_fisher(b, net, r, e);
+        if (ret == 0 && optim)
+                ret = read_optim(b, optim, r, e);
         return ret == 0 ? bundle_check_strangers(b, e) : ret;
 }
 

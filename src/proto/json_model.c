@@ -9,6 +9,7 @@
 #include "domain/model.h"
 #include "proto/json_in.h"
 #include "proto/json_model_in.h"
+#include "proto/layer_keys.h"
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -123,28 +124,68 @@ static int take_input(const json_t *v, struct arena *a, struct model_spec *s, st
         return r;
 }
 
+static int take_rate(const json_t *v, const char *pointer, float *ret, struct err *e)
+{
+        float rate = 0;
+        int r = take_float(v, pointer, &rate, e);
+        if (r == 0 && !(rate >= 0 && rate < 1))
+                return err_field(e, PROBLEM_BAD_VALUE, pointer, "%s is %g; give a number from 0 to below 1",
+                    pointer + 1, (double)rate);
+        if (r == 0)
+                *ret = rate;
+        return r;
+}
+
+/* v is NULL where the key is missing. */
+static int take_layer_key(
+    const json_t *v, const char *pointer, const struct layer_key *k, struct ewc_layer *ret, struct err *e)
+{
+        void *at = (char *)ret + k->offset;
+        uint64_t n = 0;
+        int activation = 0, r = 0;
+        if (!v && k->optional)
+                return 0;
+        switch (k->kind) {
+        case LAYER_KEY_UINT:
+                if ((r = json_get_uint(v, pointer, k->lo, k->hi, &n, e)) == 0)
+                        *(uint32_t *)at = (uint32_t)n;
+                break;
+        case LAYER_KEY_ACTIVATION:
+                if ((r = json_get_enum(v, pointer, activation_name, &activation, e)) == 0)
+                        *(enum ewc_activation *)at = (enum ewc_activation)activation;
+                break;
+        case LAYER_KEY_RATE:
+                r = take_rate(v, pointer, at, e);
+                break;
+        }
+        return r;
+}
+
 static int take_layer(const json_t *v, size_t i, struct ewc_layer *ret, struct err *e)
 {
-        static const char *const keys[] = {"type", "units", "activation"};
+        const char *known[LAYER_KEYS_MAX] = {"type"};
         char at[JSON_FIELD_SIZE - 16], field[JSON_FIELD_SIZE];
-        int type = 0, activation = 0;
-        uint64_t units = 0;
+        struct ewc_layer layer = {0};
+        const struct layer_key *k;
+        size_t n = 1, next = 0;
+        int type = 0;
         snprintf(at, sizeof(at), "/layers/%zu", i);
         if (!json_is_object(v))
                 return json_wrong_type(v, at, "an object", e);
-        int r = json_known_keys(v, at, keys, ARRAY_LEN(keys), e);
         snprintf(field, sizeof(field), "%s/type", at);
+        int r = json_get_enum(json_object_get(v, "type"), field, layer_name, &type, e);
+        layer.type = (enum ewc_layer_type)type;
+        while (r == 0 && (k = layer_key_next(layer.type, &next)))
+                known[n++] = k->key;
         if (r == 0)
-                r = json_get_enum(json_object_get(v, "type"), field, layer_name, &type, e);
-        snprintf(field, sizeof(field), "%s/units", at);
+                r = json_known_keys(v, at, known, n, e);
+        next = 0;
+        while (r == 0 && (k = layer_key_next(layer.type, &next))) {
+                snprintf(field, sizeof(field), "%s/%s", at, k->key);
+                r = take_layer_key(json_object_get(v, k->key), field, k, &layer, e);
+        }
         if (r == 0)
-                r = json_get_uint(json_object_get(v, "units"), field, 1, EWC_MAX_UNITS, &units, e);
-        snprintf(field, sizeof(field), "%s/activation", at);
-        if (r == 0)
-                r = json_get_enum(json_object_get(v, "activation"), field, activation_name, &activation, e);
-        if (r == 0)
-                *ret =
-                    (struct ewc_layer){(enum ewc_layer_type)type, (enum ewc_activation)activation, (uint32_t)units};
+                *ret = layer;
         return r;
 }
 
@@ -164,6 +205,8 @@ static int take_net(const json_t *v, struct model_spec *s, struct err *e)
                 return r;
         s->net.loss = (enum ewc_loss)kind;
         s->net.n_inputs = s->n_inputs;
+        if (s->rank == 2 || s->rank == 3) /* an image: lines, pixels and, if not 1, channels */
+                s->net.input = (struct ewc_shape){s->shape[0], s->shape[1], s->rank == 3 ? s->shape[2] : 1};
         return 0;
 }
 

@@ -1,10 +1,11 @@
 /* json_model_write.c: models as JSON: the canonical text kept in the store, and the metadata people and programs see.
  *
- * The stored text has scale and offset as doubles: a reader that goes through double then finds the same float32. */
+ * The stored text has scale, offset and rates as doubles: a reader that goes through double then finds the same float32. */
 #include "base/buf.h"
 #include "proto/json.h"
 #include "proto/json_model.h"
 #include "proto/json_oip.h"
+#include "proto/layer_keys.h"
 
 static void put_floats(struct buf *b, const float *v, size_t n, bool exact)
 {
@@ -47,7 +48,31 @@ static void put_input(struct buf *b, const struct model_spec *s, bool exact)
         buf_putc(b, '}');
 }
 
-static void put_net(struct buf *b, const struct model_spec *s)
+static void put_layer(struct buf *b, const struct ewc_layer *l, bool exact)
+{
+        const struct layer_key *k;
+        size_t next = 0;
+        buf_puts(b, "{\"type\":");
+        json_put_text(b, ewc_layer_type_name(l->type));
+        while ((k = layer_key_next(l->type, &next))) {
+                const void *at = (const char *)l + k->offset;
+                json_put_key(b, k->key);
+                switch (k->kind) {
+                case LAYER_KEY_UINT:
+                        buf_put_u64(b, *(const uint32_t *)at);
+                        break;
+                case LAYER_KEY_ACTIVATION:
+                        json_put_text(b, ewc_activation_name(*(const enum ewc_activation *)at));
+                        break;
+                case LAYER_KEY_RATE:
+                        put_floats(b, at, 1, exact);
+                        break;
+                }
+        }
+        buf_putc(b, '}');
+}
+
+static void put_net(struct buf *b, const struct model_spec *s, bool exact)
 {
         json_put_key(b, "scenario");
         json_put_text(b, scenario_name(s->scenario));
@@ -56,14 +81,9 @@ static void put_net(struct buf *b, const struct model_spec *s)
         json_put_key(b, "layers");
         buf_putc(b, '[');
         for (size_t i = 0; i < s->net.n_layers; i++) {
-                const struct ewc_layer *l = &s->net.layers[i];
-                buf_puts(b, i > 0 ? ",{\"type\":" : "{\"type\":");
-                json_put_text(b, ewc_layer_type_name(l->type));
-                json_put_key(b, "units");
-                buf_put_u64(b, l->units);
-                json_put_key(b, "activation");
-                json_put_text(b, ewc_activation_name(l->activation));
-                buf_putc(b, '}');
+                if (i > 0)
+                        buf_putc(b, ',');
+                put_layer(b, &s->net.layers[i], exact);
         }
         buf_putc(b, ']');
 }
@@ -73,7 +93,7 @@ void json_spec_write(struct buf *b, const struct model_spec *s)
         buf_puts(b, "{\"name\":");
         json_put_string(b, s->name);
         put_input(b, s, true);
-        put_net(b, s);
+        put_net(b, s, true);
         buf_putc(b, '}');
 }
 
@@ -112,7 +132,7 @@ void json_model_view_write(struct buf *b, const struct model_view *v)
                 json_put_string(b, s->classes[i]);
         }
         buf_putc(b, ']');
-        put_net(b, s);
+        put_net(b, s, false);
         json_put_key(b, "learning");
         json_learning_write(b, v->learning);
         json_put_key(b, "ewcd_champion");

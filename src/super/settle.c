@@ -41,12 +41,7 @@ static int failed(struct err *e, int code, const char *what)
 
 static int check_own(const struct job *job, const struct layout *l, const struct learn_job *file, struct err *e)
 {
-        const struct ewc_spec *a = &file->net, *b = &l->spec.net;
-        bool same = a->n_inputs == b->n_inputs && a->n_outputs == b->n_outputs && a->loss == b->loss &&
-                    a->n_layers == b->n_layers;
-        for (uint32_t i = 0; same && i < a->n_layers; i++)
-                same = a->layers[i].type == b->layers[i].type && a->layers[i].units == b->layers[i].units &&
-                       a->layers[i].activation == b->layers[i].activation;
+        bool same = ewc_spec_equal(&file->net, &l->spec.net);
         if (file->id != job->id || file->kind != job->kind || file->train.task != job->task || !same)
                 return err_set(e, -EBADMSG, "the job file is of another job");
         return 0;

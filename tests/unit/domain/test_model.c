@@ -31,7 +31,7 @@ static struct model_spec good(void)
                 .n_outputs = 3,
                 .loss = EWC_LOSS_SOFTMAX,
                 .n_layers = 1,
-                .layers = {{EWC_LAYER_DENSE, EWC_ACT_RELU, 4}}},
+                .layers = {{.type = EWC_LAYER_DENSE, .activation = EWC_ACT_RELU, .units = 4}}},
             .task = "t",
             .n_task_classes = 2,
             .task_classes = sub};
@@ -42,6 +42,9 @@ static struct model_spec good(void)
         {                                                                                                            \
                 code;                                                                                                \
         }
+#define EMBED(s) ((s)->net.layers[0] = (struct ewc_layer){.type = EWC_LAYER_EMBEDDING, .units = 2, .count = 9})
+SPOIL(embedding_scaled, (EMBED(s), s->scale = two))
+SPOIL(embedding_moved, (EMBED(s), s->offset = &one))
 SPOIL(bad_name, strcpy(s->name, ".m"))
 SPOIL(bad_input, s->input_name[0] = '\0')
 SPOIL(rank_0, s->rank = 0)
@@ -98,6 +101,8 @@ static void test_refusals(void **state)
             {task_many, "/task_classes"},
             {loss_0, "/loss"},
             {units_0, "/layers"},
+            {embedding_scaled, "/input/scale"},
+            {embedding_moved, "/input/offset"},
         };
         for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
                 struct model_spec s = good();

@@ -43,6 +43,25 @@ static void test_row(void **state)
         assert_int_equal(validate_row(&s, 3, x, &e), -EDOM);
 }
 
+static void test_ids(void **state)
+{
+        (void)state;
+        struct err e = ERR_NULL;
+        const struct model_spec s = {.name = "m",
+            .n_inputs = 2,
+            .net = {.n_layers = 1, .layers = {{.type = EWC_LAYER_EMBEDDING, .units = 4, .count = 10}}}};
+        const float bad[] = {-1, 10, 2.5f, 1e9f, NAN};
+        float x[2] = {0, 9};
+        assert_int_equal(validate_row(&s, 2, x, &e), 0);
+        for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+                x[1] = bad[i];
+                assert_int_equal(validate_row(&s, 2, x, &e), -EDOM);
+        }
+        x[1] = 10;
+        assert_int_equal(validate_row(&s, 2, x, &e), -EDOM);
+        assert_string_equal(e.msg, "number 1 is 10; model m takes ids from 0 to 9");
+}
+
 static void test_key(void **state)
 {
         (void)state;
@@ -63,7 +82,7 @@ static void test_key(void **state)
 
 int main(void)
 {
-        const struct CMUnitTest tests[] = {
-            cmocka_unit_test(test_name), cmocka_unit_test(test_row), cmocka_unit_test(test_key)};
+        const struct CMUnitTest tests[] = {cmocka_unit_test(test_name), cmocka_unit_test(test_row),
+            cmocka_unit_test(test_ids), cmocka_unit_test(test_key)};
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

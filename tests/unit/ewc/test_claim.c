@@ -64,7 +64,11 @@ static double accuracy(const struct bench *b, const struct task *task)
 
 static void keeps_a_with_loses_it_without(void **state)
 {
-        const struct ewc_spec s = {DIM, CLASSES, EWC_LOSS_SOFTMAX, 1, {{EWC_LAYER_DENSE, EWC_ACT_RELU, 128}}};
+        const struct ewc_spec s = {.n_inputs = DIM,
+            .n_outputs = CLASSES,
+            .loss = EWC_LOSS_SOFTMAX,
+            .n_layers = 1,
+            .layers = {{.type = EWC_LAYER_DENSE, .activation = EWC_ACT_RELU, .units = 128}}};
         static struct task A, B;
         double kept = 0, lost = 0;
 

@@ -2,7 +2,7 @@
  * oracle. */
 #include "oracle.h"
 
-#include "ewc/internal.h"
+#include "ewc/layers.h"
 
 enum { B = 6 };
 
@@ -30,9 +30,13 @@ static double scalar(const struct fixture *f, const double *c, const double *u, 
 /* Relative error of grad . u against the central difference along the direction u. */
 static double gradient_error(enum ewc_activation act, uint64_t seed)
 {
-        const struct ewc_spec s = {5, 3, EWC_LOSS_SQUARED, 1, {{EWC_LAYER_DENSE, act, 8}}};
+        const struct ewc_spec s = {.n_inputs = 5,
+            .n_outputs = 3,
+            .loss = EWC_LOSS_SQUARED,
+            .n_layers = 1,
+            .layers = {{.type = EWC_LAYER_DENSE, .activation = act, .units = 8}}};
         struct fixture f;
-        struct ewc_tape tape = {{0}, {0}};
+        struct ewc_tape tape = {0};
         struct ewc_carve carve = {0};
         float delta[B * 8], below[B * 8], *grad;
         double c[B * 3], *u, v[B * 5] = {0}, column[8], got = 0, want, size = 0;
@@ -88,7 +92,10 @@ static void gradients(void **state)
 
 static void alpha_and_beta(void **state)
 {
-        const struct ewc_spec s = {2, 2, EWC_LOSS_SQUARED, 0, {{EWC_LAYER_DENSE, EWC_ACT_NONE, 0}}};
+        const struct ewc_spec s = {.n_inputs = 2,
+            .n_outputs = 2,
+            .loss = EWC_LOSS_SQUARED,
+            .n_layers = 0};
         const float x[4] = {1, 2, 3, 4}, delta[4] = {1, -1, 0.5f, 2};
         float grad[6] = {10, 10, 10, 10, 10, 10};
         const float fresh[6] = {5, 8, 10, 12, 3, 2}, added[6] = {7.5f, 12, 15, 18, 4.5f, 3};

@@ -42,7 +42,8 @@ static void exact_columns(void **state)
         (void)state;
         ewc_rng_seed(&r, 41, 0);
         for (int k = 0; k < 200; k++) {
-                const struct ewc_spec s = {1, O, (enum ewc_loss)(1 + k % 3), 0, {{EWC_LAYER_DENSE, EWC_ACT_NONE, 0}}};
+                const struct ewc_spec s = {
+                    .n_inputs = 1, .n_outputs = O, .loss = (enum ewc_loss)(1 + k % 3), .n_layers = 0};
                 const struct ewc_head *h = k % 2 ? &head : NULL;
                 double p[O], tail[O], z[O], want[O][O];
                 struct ewc_factor f = factor(&s, h, EWC_FISHER_EXACT, p, tail);
@@ -72,7 +73,7 @@ static void exact_columns(void **state)
 /* A gap of 60: p (1 - p) is 1e-26, far below the rounding of p itself. */
 static void confident(void **state)
 {
-        const struct ewc_spec s = {1, 2, EWC_LOSS_SOFTMAX, 0, {{EWC_LAYER_DENSE, EWC_ACT_NONE, 0}}};
+        const struct ewc_spec s = {.n_inputs = 1, .n_outputs = 2, .loss = EWC_LOSS_SOFTMAX, .n_layers = 0};
         double p[2], tail[2], want = exp(-30.0);
         struct ewc_factor f = factor(&s, NULL, EWC_FISHER_EXACT, p, tail);
         const float z[2] = {-20, 40};
@@ -86,7 +87,7 @@ static void confident(void **state)
 
 static void single_output(void **state)
 {
-        struct ewc_spec s = {1, 1, EWC_LOSS_SOFTMAX, 0, {{EWC_LAYER_DENSE, EWC_ACT_NONE, 0}}};
+        struct ewc_spec s = {.n_inputs = 1, .n_outputs = 1, .loss = EWC_LOSS_SOFTMAX, .n_layers = 0};
 
         (void)state;
         assert_int_equal(ewc_factor_columns(&s, NULL, EWC_FISHER_EXACT), 0);
@@ -102,7 +103,7 @@ static void drawn_columns(void **state)
 
         (void)state;
         for (int loss = EWC_LOSS_SOFTMAX; loss <= EWC_LOSS_SQUARED; loss++) {
-                const struct ewc_spec s = {1, O, (enum ewc_loss)loss, 0, {{EWC_LAYER_DENSE, EWC_ACT_NONE, 0}}};
+                const struct ewc_spec s = {.n_inputs = 1, .n_outputs = O, .loss = (enum ewc_loss)loss, .n_layers = 0};
                 double p[O], tail[O], z[O], want[O][O], got[O][O] = {{0}};
                 struct ewc_factor f = factor(&s, &head, EWC_FISHER_SAMPLE, p, tail);
                 float logits[O], column[O];

@@ -97,12 +97,27 @@ static void add(const struct fixture *f, enum ewc_fisher kind, size_t n0, size_t
 }
 
 static const struct ewc_spec specs[] = {
-    {6, 2, EWC_LOSS_SOFTMAX, 1, {{EWC_LAYER_DENSE, EWC_ACT_RELU, 9}}},
-    {8, 10, EWC_LOSS_SOFTMAX, 1, {{EWC_LAYER_DENSE, EWC_ACT_TANH, 7}}},
-    {7, 10, EWC_LOSS_SOFTMAX, 3,
-        {{EWC_LAYER_DENSE, EWC_ACT_RELU, 12}, {EWC_LAYER_DENSE, EWC_ACT_GELU, 11},
-            {EWC_LAYER_DENSE, EWC_ACT_SIGMOID, 9}}},
-    {5, 7, EWC_LOSS_SOFTMAX, 0, {{EWC_LAYER_DENSE, EWC_ACT_NONE, 0}}},
+    {.n_inputs = 6,
+        .n_outputs = 2,
+        .loss = EWC_LOSS_SOFTMAX,
+        .n_layers = 1,
+        .layers = {{.type = EWC_LAYER_DENSE, .activation = EWC_ACT_RELU, .units = 9}}},
+    {.n_inputs = 8,
+        .n_outputs = 10,
+        .loss = EWC_LOSS_SOFTMAX,
+        .n_layers = 1,
+        .layers = {{.type = EWC_LAYER_DENSE, .activation = EWC_ACT_TANH, .units = 7}}},
+    {.n_inputs = 7,
+        .n_outputs = 10,
+        .loss = EWC_LOSS_SOFTMAX,
+        .n_layers = 3,
+        .layers = {{.type = EWC_LAYER_DENSE, .activation = EWC_ACT_RELU, .units = 12},
+            {.type = EWC_LAYER_DENSE, .activation = EWC_ACT_GELU, .units = 11},
+            {.type = EWC_LAYER_DENSE, .activation = EWC_ACT_SIGMOID, .units = 9}}},
+    {.n_inputs = 5,
+        .n_outputs = 7,
+        .loss = EWC_LOSS_SOFTMAX,
+        .n_layers = 0},
 };
 
 static void against_explicit_loop(void **state)
@@ -146,7 +161,11 @@ static void against_explicit_loop(void **state)
 /* Blocks of rows and of columns: more of both than one block holds. */
 static void many_rows_and_columns(void **state)
 {
-        struct ewc_spec s = {3, 300, EWC_LOSS_SIGMOID, 1, {{EWC_LAYER_DENSE, EWC_ACT_TANH, 4}}};
+        struct ewc_spec s = {.n_inputs = 3,
+            .n_outputs = 300,
+            .loss = EWC_LOSS_SIGMOID,
+            .n_layers = 1,
+            .layers = {{.type = EWC_LAYER_DENSE, .activation = EWC_ACT_TANH, .units = 4}}};
         double *whole, *single;
         struct fixture f;
 
@@ -188,7 +207,11 @@ static void many_rows_and_columns(void **state)
 /* More columns than one block holds cost no more room than one block. */
 static void workspace_is_bounded(void **state)
 {
-        const struct ewc_spec s = {3, 3000, EWC_LOSS_SOFTMAX, 1, {{EWC_LAYER_DENSE, EWC_ACT_TANH, 4}}};
+        const struct ewc_spec s = {.n_inputs = 3,
+            .n_outputs = 3000,
+            .loss = EWC_LOSS_SOFTMAX,
+            .n_layers = 1,
+            .layers = {{.type = EWC_LAYER_DENSE, .activation = EWC_ACT_TANH, .units = 4}}};
         struct ewc_net *net;
         size_t one, all;
 

@@ -13,8 +13,7 @@ static void rows_equal_oracle(void **state)
         (void)state;
         for (int loss = EWC_LOSS_SOFTMAX; loss <= EWC_LOSS_SQUARED; loss++) {
                 for (int sub = 0; sub < 2; sub++) {
-                        const struct ewc_spec s = {
-                            4, O, (enum ewc_loss)loss, 0, {{EWC_LAYER_DENSE, EWC_ACT_NONE, 0}}};
+                        const struct ewc_spec s = {.n_inputs = 4, .n_outputs = O, .loss = (enum ewc_loss)loss};
                         struct fixture f;
                         struct ewc_rng r;
 
@@ -45,7 +44,7 @@ static void rows_equal_oracle(void **state)
 /* At a gap of 30 the probability of the label is 1 in float; loss and delta still have their small values. */
 static void confident_rows_keep_precision(void **state)
 {
-        const struct ewc_spec s = {1, 2, EWC_LOSS_SOFTMAX, 0, {{EWC_LAYER_DENSE, EWC_ACT_NONE, 0}}};
+        const struct ewc_spec s = {.n_inputs = 1, .n_outputs = 2, .loss = EWC_LOSS_SOFTMAX, .n_layers = 0};
         const double small = exp(-30.0) / (1 + exp(-30.0));
         const float z[2] = {30, 0}, x = 0, one[2] = {1, 0};
         const int32_t label = 0;
@@ -72,7 +71,7 @@ static void confident_rows_keep_precision(void **state)
 
 static void huge_logits(void **state)
 {
-        const struct ewc_spec s = {1, 3, EWC_LOSS_SOFTMAX, 0, {{EWC_LAYER_DENSE, EWC_ACT_NONE, 0}}};
+        const struct ewc_spec s = {.n_inputs = 1, .n_outputs = 3, .loss = EWC_LOSS_SOFTMAX, .n_layers = 0};
         const float z[3] = {3e38f, -3e38f, 0}, x = 0;
         const int32_t label = 1;
         const struct ewc_batch b = {.n = 1, .x = &x, .label = &label};
@@ -89,7 +88,7 @@ static void huge_logits(void **state)
 
 static void arguments(void **state)
 {
-        const struct ewc_spec s = {1, 6, EWC_LOSS_SOFTMAX, 0, {{EWC_LAYER_DENSE, EWC_ACT_NONE, 0}}};
+        const struct ewc_spec s = {.n_inputs = 1, .n_outputs = 6, .loss = EWC_LOSS_SOFTMAX, .n_layers = 0};
         const float x[2] = {0, 0}, weight[2] = {1, -1};
         int32_t label[2] = {1, 5};
         struct ewc_batch b = {.n = 2, .x = x, .label = label};

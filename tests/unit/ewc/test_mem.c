@@ -55,7 +55,8 @@ static const struct ewc_spec spec = {.n_inputs = 30,
     .n_outputs = 5,
     .loss = EWC_LOSS_SOFTMAX,
     .n_layers = 2,
-    .layers = {{EWC_LAYER_DENSE, EWC_ACT_GELU, 40}, {EWC_LAYER_DENSE, EWC_ACT_RELU, 20}}};
+    .layers = {{.type = EWC_LAYER_DENSE, .activation = EWC_ACT_GELU, .units = 40},
+        {.type = EWC_LAYER_DENSE, .activation = EWC_ACT_RELU, .units = 20}}};
 
 static void carving(void **state)
 {

@@ -6,8 +6,9 @@ static const struct ewc_spec base = {.n_inputs = 19,
     .n_outputs = 4,
     .loss = EWC_LOSS_SOFTMAX,
     .n_layers = 3,
-    .layers = {{EWC_LAYER_DENSE, EWC_ACT_RELU, 33}, {EWC_LAYER_DENSE, EWC_ACT_GELU, 16},
-        {EWC_LAYER_DENSE, EWC_ACT_TANH, 7}}};
+    .layers = {{.type = EWC_LAYER_DENSE, .activation = EWC_ACT_RELU, .units = 33},
+        {.type = EWC_LAYER_DENSE, .activation = EWC_ACT_GELU, .units = 16},
+        {.type = EWC_LAYER_DENSE, .activation = EWC_ACT_TANH, .units = 7}}};
 
 static void construction(void **state)
 {

@@ -79,7 +79,11 @@ static void equals_reference(void **state)
 /* Trains a small net for 100 steps; fills theta (P of the net). */
 static void train(const struct ewc_optim *o, const struct ewc_penalty *pen, struct fixture *f)
 {
-        const struct ewc_spec s = {6, 3, EWC_LOSS_SOFTMAX, 1, {{EWC_LAYER_DENSE, EWC_ACT_TANH, 9}}};
+        const struct ewc_spec s = {.n_inputs = 6,
+            .n_outputs = 3,
+            .loss = EWC_LOSS_SOFTMAX,
+            .n_layers = 1,
+            .layers = {{.type = EWC_LAYER_DENSE, .activation = EWC_ACT_TANH, .units = 9}}};
         float *grad, *slots;
         double loss;
         void *ws;
@@ -134,7 +138,11 @@ static void huge_lambda(void **state)
                         struct ewc_net *start;
                         struct ewc_rng r;
                         struct fixture f;
-                        const struct ewc_spec s = {6, 3, EWC_LOSS_SOFTMAX, 1, {{EWC_LAYER_DENSE, EWC_ACT_TANH, 9}}};
+                        const struct ewc_spec s = {.n_inputs = 6,
+                            .n_outputs = 3,
+                            .loss = EWC_LOSS_SOFTMAX,
+                            .n_layers = 1,
+                            .layers = {{.type = EWC_LAYER_DENSE, .activation = EWC_ACT_TANH, .units = 9}}};
 
                         assert_int_equal(ewc_net_new(&start, &s, NULL), 0);
                         ewc_rng_seed(&r, 32, 0);

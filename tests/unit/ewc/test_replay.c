@@ -17,8 +17,12 @@ static float wave(size_t i, double a, double b)
 
 static void recorded_losses(void **state)
 {
-        const struct ewc_spec s = {
-            5, 4, EWC_LOSS_SOFTMAX, 2, {{EWC_LAYER_DENSE, EWC_ACT_GELU, 7}, {EWC_LAYER_DENSE, EWC_ACT_TANH, 6}}};
+        const struct ewc_spec s = {.n_inputs = 5,
+            .n_outputs = 4,
+            .loss = EWC_LOSS_SOFTMAX,
+            .n_layers = 2,
+            .layers = {{.type = EWC_LAYER_DENSE, .activation = EWC_ACT_GELU, .units = 7},
+                {.type = EWC_LAYER_DENSE, .activation = EWC_ACT_TANH, .units = 6}}};
         const struct ewc_optim adam = {EWC_OPTIM_ADAM, 0.05f, 0.0f, 0.9f, 0.999f, 1e-8f};
         struct ewc_penalty pen = {.lambda = 0.3};
         float *fisher, *anchor, *grad, *slots;

@@ -7,7 +7,8 @@ static const struct ewc_spec base = {.n_inputs = 3,
     .n_outputs = 2,
     .loss = EWC_LOSS_SOFTMAX,
     .n_layers = 2,
-    .layers = {{EWC_LAYER_DENSE, EWC_ACT_RELU, 4}, {EWC_LAYER_DENSE, EWC_ACT_TANH, 5}}};
+    .layers = {{.type = EWC_LAYER_DENSE, .activation = EWC_ACT_RELU, .units = 4},
+        {.type = EWC_LAYER_DENSE, .activation = EWC_ACT_TANH, .units = 5}}};
 
 static void names_round_trip(void **state)
 {
@@ -76,8 +77,8 @@ static void messages_name_the_layer(void **state)
         s.layers[1].activation = (enum ewc_activation)9;
         refused(&s, EWC_E_INVAL, "layer 1: unknown activation 9");
         s = base;
-        s.layers[0].type = (enum ewc_layer_type)7;
-        refused(&s, EWC_E_INVAL, "layer 0: unknown type 7");
+        s.layers[0].type = (enum ewc_layer_type)77;
+        refused(&s, EWC_E_INVAL, "layer 0: unknown type 77");
         s = base;
         s.n_inputs = 0;
         refused(&s, EWC_E_DIM, "inputs 0");

@@ -7,8 +7,13 @@ static const struct ewc_head sub_head = {3, some};
 
 static struct ewc_spec deep(enum ewc_activation act, enum ewc_loss loss)
 {
-        return (struct ewc_spec){7, 6, loss, 3,
-            {{EWC_LAYER_DENSE, act, 11}, {EWC_LAYER_DENSE, EWC_ACT_TANH, 9}, {EWC_LAYER_DENSE, act, 8}}};
+        return (struct ewc_spec){.n_inputs = 7,
+            .n_outputs = 6,
+            .loss = loss,
+            .n_layers = 3,
+            .layers = {{.type = EWC_LAYER_DENSE, .activation = act, .units = 11},
+                {.type = EWC_LAYER_DENSE, .activation = EWC_ACT_TANH, .units = 9},
+                {.type = EWC_LAYER_DENSE, .activation = act, .units = 8}}};
 }
 
 /* Relative error of the directional derivative; also checks the loss itself to 1e-5. */
@@ -73,7 +78,7 @@ static void linear_model(void **state)
 {
         (void)state;
         for (int loss = EWC_LOSS_SOFTMAX; loss <= EWC_LOSS_SQUARED; loss++) {
-                struct ewc_spec s = {7, 6, (enum ewc_loss)loss, 0, {{EWC_LAYER_DENSE, EWC_ACT_NONE, 0}}};
+                struct ewc_spec s = {.n_inputs = 7, .n_outputs = 6, .loss = (enum ewc_loss)loss, .n_layers = 0};
 
                 assert_true(gradient_error(&s, NULL, false, 5) < 1e-3);
         }

@@ -14,7 +14,7 @@ struct ewc_spec made_net(enum ewc_loss loss, uint32_t n_outputs)
             .n_outputs = n_outputs,
             .loss = loss,
             .n_layers = 1,
-            .layers = {{EWC_LAYER_DENSE, EWC_ACT_RELU, 16}}};
+            .layers = {{.type = EWC_LAYER_DENSE, .activation = EWC_ACT_RELU, .units = 16}}};
 }
 
 static void made_row(float *x, char kind, float side, struct ewc_rng *r)

@@ -174,6 +174,28 @@ static void test_each_epoch(void **state)
         check_resume(f);
 }
 
+/* Masks are drawn from a stream of the seed named by the step. */
+static void test_dropout(void **state)
+{
+        struct fixture *f = *state;
+        struct learn_result with = {0}, again = {0}, without = {0};
+        made_run(&f->job, NULL, LEARN_DONE, &without);
+        f->net.layers[f->net.n_layers++] = (struct ewc_layer){.type = EWC_LAYER_DROPOUT, .rate = 0.25f};
+        f->job.net = f->net;
+        f->job.replay = &f->a.train;
+        f->job.n_replay = 1;
+        f->job.plan.replay_per_class = 5;
+        check_resume(f);
+        f->job.n_replay = 0;
+        made_run(&f->job, NULL, LEARN_DONE, &with);
+        made_run(&f->job, NULL, LEARN_DONE, &again);
+        made_same(&with, &again);
+        assert_memory_not_equal(with.theta, without.theta, with.n_params * sizeof(float));
+        learn_result_free(&with);
+        learn_result_free(&again);
+        learn_result_free(&without);
+}
+
 static void test_sgd_with_and_without_state(void **state)
 {
         struct fixture *f = *state;
@@ -291,6 +313,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
             TEST(test_each_epoch),
+            TEST(test_dropout),
             TEST(test_sgd_with_and_without_state),
             TEST(test_inside_the_fisher_pass),
             TEST(test_inside_a_search),

@@ -75,7 +75,7 @@ static int setup(void **state)
                 .n_outputs = O,
                 .loss = EWC_LOSS_SOFTMAX,
                 .n_layers = 1,
-                .layers = {{EWC_LAYER_DENSE, EWC_ACT_TANH, 2}}},
+                .layers = {{.type = EWC_LAYER_DENSE, .activation = EWC_ACT_TANH, .units = 2}}},
             .theta = f->theta,
             .n_past = 2,
             .past = f->past,
@@ -193,6 +193,44 @@ static void test_job_with_targets(void **state)
         f->job.train.label = f->replay[0].label = f->holdout[0].label = f->holdout[1].label = NULL;
         f->job.train.target = f->replay[0].target = f->holdout[0].target = f->holdout[1].target = f->target;
         check_job_round_trip(f);
+}
+
+/* Every kind of member a layer may have, and the shape of an image. */
+static void test_job_with_layers(void **state)
+{
+        struct fixture *f = *state;
+        struct err e = ERR_NULL;
+        struct file_map map;
+        struct learn_job got;
+        struct digest digest;
+        const struct ewc_spec net = {.n_inputs = I,
+            .n_outputs = O,
+            .loss = EWC_LOSS_SOFTMAX,
+            .n_layers = 5,
+            .layers = {{.type = EWC_LAYER_CONV, .units = 1, .kernel = 2, .stride = 2, .padding = 1},
+                {.type = EWC_LAYER_MAX_POOL, .kernel = 1, .stride = 1}, {.type = EWC_LAYER_GROUP_NORM, .groups = 1},
+                {.type = EWC_LAYER_DROPOUT, .rate = 0.1f}, {.type = EWC_LAYER_FLATTEN}},
+            .input = {1, I, 1}};
+        f->job.net = net;
+        assert_in_range(ewc_spec_params(&net), 1, P_MAX);
+        ok(bundle_write_job(f->path, &f->job, &e), &e);
+        ok(bundle_read_job(f->path, &f->arena, &map, &got, &digest, &e), &e);
+        assert_memory_equal(&got.net, &net, sizeof(net));
+        assert_memory_equal(got.theta, f->theta, ewc_spec_params(&net) * sizeof(float));
+        file_unmap(&map);
+        memset(&f->job.net.layers, 0, sizeof(f->job.net.layers));
+        f->job.net.n_layers = 1;
+        f->job.net.input = (struct ewc_shape){0};
+        f->job.net.layers[0] = (struct ewc_layer){.type = EWC_LAYER_EMBEDDING, .units = 1, .count = 1};
+        ok(bundle_write_job(f->path, &f->job, &e), &e);
+        ok(bundle_read_job(f->path, &f->arena, &map, &got, &digest, &e), &e);
+        assert_memory_equal(&got.net, &f->job.net, sizeof(net));
+        file_unmap(&map);
+        f->job.net = net;
+        f->job.net.input.w = I + 1; /* nobody checks what is written; the reader does */
+        ok(bundle_write_job(f->path, &f->job, &e), &e);
+        assert_int_equal(bundle_read_job(f->path, &f->arena, &map, &got, &digest, &e), -EBADMSG);
+        assert_non_null(strstr(e.msg, "input shape 1x4x1"));
 }
 
 /* The file as parts that a test may change before it is written again. */
@@ -621,6 +659,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
             TEST(test_job_round_trip),
             TEST(test_job_with_targets),
+            TEST(test_job_with_layers),
             TEST(test_job_json_lies),
             TEST(test_job_tensors_lie),
             TEST(test_job_truncated),

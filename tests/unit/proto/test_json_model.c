@@ -116,8 +116,25 @@ static const struct refusal {
     {INPUT("{\"shape\":[4],\"offset\":1e39}"), PROBLEM_NON_FINITE, "/input/offset", "float32"},
     {INPUT("{\"shape\":[4],\"name\":\"a/b\"}"), PROBLEM_BAD_NAME, "/input/name", "'a/b'"},
     {LAYER("5"), PROBLEM_BAD_VALUE, "/layers/0", "an object"},
-    {LAYER("{\"type\":\"conv\",\"units\":4,\"activation\":\"relu\"}"), PROBLEM_BAD_VALUE, "/layers/0/type",
-        "'conv'; known: dense"},
+    {LAYER("{\"type\":\"lstm\",\"units\":4,\"activation\":\"relu\"}"), PROBLEM_BAD_VALUE, "/layers/0/type",
+        "'lstm'; known: dense, conv, max_pool, avg_pool, global_avg_pool, flatten, group_norm, layer_norm, dropout, "
+        "embedding"},
+    {LAYER("{\"type\":\"conv\",\"units\":4,\"activation\":\"relu\"}"), PROBLEM_BAD_VALUE, "/layers/0/kernel",
+        "missing"},
+    {LAYER("{\"type\":\"max_pool\",\"kernel\":2}"), PROBLEM_BAD_VALUE, "/layers/0/stride", "missing"},
+    {LAYER("{\"type\":\"max_pool\",\"kernel\":2,\"stride\":2,\"padding\":0}"), PROBLEM_UNKNOWN_KEY,
+        "/layers/0/padding", "'padding'; known: type, kernel, stride"},
+    {LAYER("{\"type\":\"flatten\",\"units\":4}"), PROBLEM_UNKNOWN_KEY, "/layers/0/units", "'units'; known: type"},
+    {LAYER("{\"type\":\"dropout\",\"rate\":1}"), PROBLEM_BAD_VALUE, "/layers/0/rate", "from 0 to below 1"},
+    {LAYER("{\"type\":\"dropout\",\"rate\":\"x\"}"), PROBLEM_BAD_VALUE, "/layers/0/rate", "a number"},
+    {LAYER("{\"type\":\"dropout\"}"), PROBLEM_BAD_VALUE, "/layers/0/rate", "missing"},
+    {LAYER("{\"type\":\"embedding\",\"units\":4,\"count\":0}"), PROBLEM_BAD_VALUE, "/layers/0/count", "from 1"},
+    {LAYER("{\"type\":\"flatten\"},{\"type\":\"embedding\",\"units\":4,\"count\":3}"), PROBLEM_BAD_VALUE, "/layers",
+        "layer 1 (embedding): an embedding comes first"},
+    {LAYER("{\"type\":\"group_norm\",\"groups\":3}"), PROBLEM_BAD_VALUE, "/layers",
+        "layer 0 (group_norm): groups 3 do not divide the 4 channels"},
+    {LAYER("{\"type\":\"conv\",\"units\":4,\"kernel\":3,\"stride\":1,\"padding\":0,\"activation\":\"relu\"}"),
+        PROBLEM_BAD_VALUE, "/layers", "layer 0 (conv): kernel 3 does not fit its input 1x1x4"},
     {LAYER("{\"type\":\"dense\",\"units\":0,\"activation\":\"relu\"}"), PROBLEM_BAD_VALUE, "/layers/0/units",
         "from 1"},
     {LAYER("{\"type\":\"dense\",\"units\":4,\"activation\":\"elu\"}"), PROBLEM_BAD_VALUE, "/layers/0/activation",
@@ -339,6 +356,61 @@ static void spec_round_trip(void **state)
         arena_deinit(&a);
 }
 
+/* Every type of layer: read, its shape, written and read again. */
+static void layers_round_trip(void **state)
+{
+        (void)state;
+        static const char *const bodies[] = {
+            "[8,8,3]\0{\"type\":\"conv\",\"units\":16,\"kernel\":3,\"stride\":1,\"padding\":1,\"activation\":"
+            "\"relu\"},"
+            "{\"type\":\"max_pool\",\"kernel\":2,\"stride\":2},{\"type\":\"group_norm\",\"groups\":8,\"activation\":"
+            "\"gelu\"},{\"type\":\"avg_pool\",\"kernel\":2,\"stride\":1},{\"type\":\"dropout\",\"rate\":0.2},"
+            "{\"type\":\"global_avg_pool\"},{\"type\":\"flatten\"}",
+            "[8,9]\0{\"type\":\"conv\",\"units\":2,\"kernel\":8,\"stride\":1,\"padding\":0,\"activation\":\"tanh\"},"
+            "{\"type\":\"layer_norm\",\"activation\":\"none\"}",
+            "[5]\0{\"type\":\"embedding\",\"units\":16,\"count\":1000}",
+        };
+        static const struct ewc_shape first[] = {{8, 8, 16}, {1, 2, 2}, {1, 5, 16}};
+        for (size_t i = 0; i < ARRAY_LEN(bodies); i++) {
+                const char *layers = bodies[i] + strlen(bodies[i]) + 1;
+                char text[1024], rest[512];
+                struct arena a;
+                struct model_spec s, back;
+                struct learning l;
+                struct err e = ERR_NULL;
+                struct buf b;
+                snprintf(text, sizeof(text),
+                    "{\"name\":\"m\",\"input\":{\"shape\":%s},\"classes\":[\"a\",\"b\"],\"scenario\":\"domain\","
+                    "\"task\":\"t\",\"layers\":[%s]}",
+                    bodies[i], layers);
+                arena_init(&a, 1 << 20);
+                buf_init(&b, 1 << 16);
+                if (json_model_read(slice_of(text), &a, &s, &l, &e) != 0)
+                        fail_msg("%s: %s %s", text, e.field, e.msg);
+                const struct ewc_shape got = ewc_spec_shape(&s.net, 0);
+                assert_memory_equal(&got, &first[i], sizeof(got));
+                json_spec_write(&b, &s);
+                assert_int_equal(json_spec_read(b.data, &a, &back, &e), 0);
+                assert_memory_equal(&back.net, &s.net, sizeof(s.net));
+                buf_reset(&b);
+                json_model_view_write(&b, &(struct model_view){.spec = &s, .learning = &l, .digest = ""});
+                snprintf(rest, sizeof(rest), "\"layers\":[%s]", layers);
+                if (!strstr(b.data, rest))
+                        fail_msg("%s is not in %s", rest, b.data);
+                buf_deinit(&b);
+                arena_deinit(&a);
+        }
+        /* a norm without the key has no activation */
+        struct arena a;
+        struct model_spec s;
+        struct learning l;
+        struct err e = ERR_NULL;
+        arena_init(&a, 1 << 20);
+        assert_int_equal(json_model_read(slice_of(LAYER("{\"type\":\"layer_norm\"}")), &a, &s, &l, &e), 0);
+        assert_int_equal(s.net.layers[0].activation, EWC_ACT_NONE);
+        arena_deinit(&a);
+}
+
 static void short_of_memory(void **state)
 {
         (void)state;
@@ -421,6 +493,7 @@ int main(void)
             cmocka_unit_test(every_key),
             cmocka_unit_test(learning_round_trip),
             cmocka_unit_test(spec_round_trip),
+            cmocka_unit_test(layers_round_trip),
             cmocka_unit_test(short_of_memory),
             cmocka_unit_test(view),
         };

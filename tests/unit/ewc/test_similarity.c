@@ -1,0 +1,126 @@
+/* test_similarity.c: cosine of two tasks, and the predicted divergence against the measured one. */
+#include "oracle.h"
+
+#include <ewc/similarity.h>
+
+static const struct ewc_spec spec = {.n_inputs = 7,
+    .n_outputs = 4,
+    .loss = EWC_LOSS_SOFTMAX,
+    .n_layers = 1,
+    .layers = {{.type = EWC_LAYER_DENSE, .activation = EWC_ACT_TANH, .units = 9}}};
+
+static void cosine(void **state)
+{
+        enum { P = 300 };
+        float a[P], b[P], c[P] = {0};
+        double ab = 0, aa = 0, bb = 0;
+        struct ewc_rng r;
+
+        (void)state;
+        ewc_rng_seed(&r, 121, 0);
+        for (size_t i = 0; i < P; i++) {
+                double x, y;
+
+                a[i] = i % 9 ? (float)exp(2 * ewc_rng_normal(&r)) : 0.0f;
+                b[i] = i % 7 ? (float)exp(2 * ewc_rng_normal(&r)) : 0.0f;
+                c[i] = a[i] > 0.0f ? 0.0f : 1.0f;
+                x = (double)a[i] / ((double)a[i] + (double)b[i] + 1e-8);
+                y = (double)b[i] / ((double)a[i] + (double)b[i] + 1e-8);
+                ab += x * y;
+                aa += x * x;
+                bb += y * y;
+        }
+        assert_true(fabs(ewc_similarity(P, a, b) - ab / sqrt(aa * bb)) < 1e-12);
+        assert_true(ewc_similarity(P, a, b) == ewc_similarity(P, b, a));
+        assert_true(fabs(ewc_similarity(P, a, a) - 1) < 1e-12);
+        assert_true(ewc_similarity(P, a, c) == 0);
+        memset(c, 0, sizeof(c));
+        assert_true(ewc_similarity(P, a, c) == 0);
+}
+
+/* Mean over the rows of KL(p_old || p_new). One parameter moves at a time, so that the diagonal is all there is of
+ * the Fisher; both then agree up to the third order of the move. */
+static void predicts_the_divergence(void **state)
+{
+        struct fixture f;
+        struct ewc_fisher_info info;
+        double *sum, layer[2];
+        float *fisher, *moved;
+        void *ws;
+
+        (void)state;
+        fixture_init(&f, &spec, NULL, 32, 1.5, 122);
+        sum = test_alloc(f.P, sizeof(double));
+        fisher = test_alloc(f.P, sizeof(float));
+        moved = test_alloc(f.P, sizeof(float));
+        ws = test_alloc(ewc_fisher_workspace(f.net, NULL, EWC_FISHER_EXACT, 32), 1);
+        assert_int_equal(ewc_fisher_add(f.net, EWC_FISHER_EXACT, NULL, &f.batch, NULL, sum, ws), 0);
+        assert_int_equal(ewc_fisher_finish(&spec, EWC_FISHER_EXACT, NULL, 32, sum, fisher, &info), 0);
+        assert_int_equal(ewc_layers(&spec), 2);
+        for (size_t i = 0; i < f.P; i += 7) {
+                double kl = 0, got, *theta = test_alloc(f.P, sizeof(double));
+
+                memcpy(moved, ewc_net_theta(f.net), f.P * sizeof(float));
+                moved[i] += 0.01f;
+                for (size_t j = 0; j < f.P; j++)
+                        theta[j] = (double)moved[j];
+                for (size_t n = 0; n < 32; n++) {
+                        struct oracle_trace t;
+                        double p[4], q[4];
+
+                        oracle_forward(&spec, f.theta, f.x + n * 7, &t);
+                        oracle_probs(&spec, NULL, t.z[1], p);
+                        oracle_forward(&spec, theta, f.x + n * 7, &t);
+                        oracle_probs(&spec, NULL, t.z[1], q);
+                        for (size_t c = 0; c < 4; c++)
+                                kl += p[c] * log(p[c] / q[c]) / 32;
+                }
+                got = ewc_predicted_kl(&spec, info.factor, fisher, ewc_net_theta(f.net), moved, layer);
+                assert_true(kl > 0 && fabs(got / kl - 1) < 0.03);
+                assert_true(fabs(layer[i < 72 ? 0 : 1] - got) < 1e-15 && layer[i < 72 ? 1 : 0] == 0);
+                assert_true(got == ewc_predicted_kl(&spec, info.factor, fisher, ewc_net_theta(f.net), moved, NULL));
+                free(theta);
+        }
+        free(sum);
+        free(fisher);
+        free(moved);
+        free(ws);
+        fixture_deinit(&f);
+}
+
+static void layers_add_up(void **state)
+{
+        struct fixture f;
+        float *fisher, *moved;
+        double want[2] = {0}, got[2], sum;
+
+        (void)state;
+        fixture_init(&f, &spec, NULL, 4, 1, 123);
+        fisher = test_alloc(f.P, sizeof(float));
+        moved = test_alloc(f.P, sizeof(float));
+        for (size_t i = 0; i < f.P; i++) {
+                double d;
+
+                fisher[i] = (float)(i % 5);
+                moved[i] = ewc_net_theta(f.net)[i] + 0.1f * (float)(i % 3);
+                d = (double)moved[i] - (double)ewc_net_theta(f.net)[i];
+                want[i >= 72] += 0.5 * 2e-3 * (double)fisher[i] * d * d;
+        }
+        sum = ewc_predicted_kl(&spec, 2e-3, fisher, ewc_net_theta(f.net), moved, got);
+        assert_true(fabs(got[0] - want[0]) < 1e-12 && fabs(got[1] - want[1]) < 1e-12);
+        assert_true(fabs(sum - want[0] - want[1]) < 1e-12 && want[0] > 1e-4 && want[1] > 1e-4);
+        free(fisher);
+        free(moved);
+        fixture_deinit(&f);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+            cmocka_unit_test(cosine),
+            cmocka_unit_test(predicts_the_divergence),
+            cmocka_unit_test(layers_add_up),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
