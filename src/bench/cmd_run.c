@@ -1,0 +1,175 @@
+/* cmd_run.c: a protocol with one method, none and joint beside it; and `unit`, the part of it that --jobs starts. */
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "bench/commands.h"
+#include "bench/report.h"
+#include "bench/runner.h"
+#include "bench/settings.h"
+#include "bench/stream.h"
+#include "bench/unit.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define OUT_MAX ((size_t)4 << 20)
+
+int command_end(int r, const struct err *e)
+{
+        if (r != 0)
+                fprintf(stderr, "ewc-bench: %s%s%s\n", r < 0 && e->field[0] ? e->field : "",
+                    r < 0 && e->field[0] && strncmp(e->msg, e->field, strlen(e->field)) != 0 ? ": " : "",
+                    r < 0 && e->field[0] && strncmp(e->msg, e->field, strlen(e->field)) == 0
+                        ? e->msg + strlen(e->field)
+                        : e->msg);
+        return r == 0 ? EXIT_DONE : r > 0 ? EXIT_STOPPED : r == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
+}
+
+int command_data(const struct options *o, const struct protocol *p, struct dataset *ret, struct err *e)
+{
+        if (!o->data)
+                return err_field(e, -EINVAL, "--data", "say where the data is");
+        return p->data ? dataset_open(p->data, o->data, ret, e) : dataset_open_file(o->data, o->labels, ret, e);
+}
+
+/* The options with which the companions none and joint run: what they have no use for is left out. */
+static struct options companion(const struct options *o)
+{
+        struct options c = *o;
+        c.fisher = 0;
+        c.fisher_samples_given = c.lambda_given = c.lambda_auto = false;
+        return c;
+}
+
+/* Units of all methods, method by method, seeds within. */
+static int make_work(const struct options *o, const struct protocol *p, const enum bench_method *methods, size_t n,
+    uint64_t data_id, struct work *work, struct err *e)
+{
+        for (size_t k = 0; k < n; k++) {
+                struct options other = companion(o);
+                for (uint32_t i = 0; i < o->seeds; i++) {
+                        int r = settings_make(
+                            k == 0 ? o : &other, p, methods[k], o->seed + i, data_id, &work[k * o->seeds + i].s, e);
+                        if (r < 0)
+                                return r;
+                }
+        }
+        return 0;
+}
+
+static void summarise(struct work *work, size_t n, uint32_t seeds, struct report *v)
+{
+        _free_ struct unit_result *units = new_array(struct unit_result, n * seeds);
+        if (!units)
+                return;
+        for (size_t i = 0; i < n * seeds; i++)
+                units[i] = work[i].result;
+        const struct unit_result *joint = &units[(n - 1) * seeds]; /* always the last method */
+        for (size_t k = 0; k < n; k++) {
+                v[k].s = &work[k * seeds].s;
+                summary_of(&units[k * seeds], joint, seeds, &v[k].sum);
+        }
+}
+
+static int put_results(const struct options *o, const struct report *v, size_t n, struct err *e)
+{
+        struct buf b;
+        int r = 0;
+        buf_init(&b, OUT_MAX);
+        report_print(v, n);
+        if (o->plot) {
+                report_svg(v, n, &b);
+                r = buf_ok(&b) ? file_replace(o->plot, b.data, b.len, e) : err_oom(e);
+                buf_reset(&b);
+        }
+        if (r == 0 && o->json) {
+                report_json(v, n, &b);
+                if (buf_ok(&b))
+                        fwrite(b.data, 1, b.len, stdout);
+        }
+        buf_deinit(&b);
+        return r;
+}
+
+static int run_units(const struct options *o, const struct protocol *p, const struct dataset *d, struct err *e)
+{
+        enum bench_method methods[3] = {o->method ? o->method : METHOD_EWC};
+        size_t n = 1;
+        if (methods[0] != METHOD_NONE && methods[0] != METHOD_JOINT)
+                methods[n++] = METHOD_NONE;
+        else if (methods[0] == METHOD_JOINT)
+                methods[n++] = METHOD_NONE;
+        if (methods[0] != METHOD_JOINT)
+                methods[n++] = METHOD_JOINT;
+        _free_ struct work *work = new_array(struct work, n * o->seeds);
+        _free_ struct report *v = new_array(struct report, n);
+        if (!work || !v)
+                return err_oom(e);
+        int r = make_work(o, p, methods, n, dataset_id(d), work, e);
+        if (r < 0)
+                return r;
+        const char *warning = settings_warning(&work[0].s);
+        if (warning[0])
+                fprintf(stderr, "ewc-bench: warning: %s\n", warning);
+        r = runner_run(work, n * o->seeds, o, d, e);
+        if (r != 0)
+                return r;
+        summarise(work, n, o->seeds, v);
+        return put_results(o, v, n, e);
+}
+
+int cmd_run(const struct options *o)
+{
+        struct err e = ERR_NULL;
+        struct dataset d = {0};
+        struct settings s;
+        const struct protocol *p = protocol_find(o->protocol);
+        int r = 0;
+        if (!p)
+                r = err_field(&e, -EINVAL, "PROTOCOL", "no protocol %s; ewc-bench list shows them", o->protocol);
+        if (r == 0) /* contradictions are told before any data is read */
+                r = settings_make(o, p, o->method ? o->method : METHOD_EWC, o->seed, 0, &s, &e);
+        if (r == 0 && p->stream)
+                return command_end(stream_run(o, p, &e), &e);
+        if (r == 0)
+                r = command_data(o, p, &d, &e);
+        if (r == 0)
+                r = run_units(o, p, &d, &e);
+        dataset_close(&d);
+        return command_end(r, &e);
+}
+
+static void say(void *arg, double fraction, const char *text)
+{
+        (void)arg;
+        printf("progress %.4f %s\n", fraction, text);
+        fflush(stdout);
+}
+
+static bool stop(void *arg)
+{
+        (void)arg;
+        return runner_stopped();
+}
+
+int cmd_unit(const struct options *o)
+{
+        struct err e = ERR_NULL;
+        struct dataset d = {0};
+        struct settings s;
+        struct unit_result result;
+        const struct unit_callbacks cb = {say, stop, NULL};
+        const struct protocol *p = protocol_find(o->protocol);
+        int r = 0;
+        if (!p || p->stream)
+                r = err_field(&e, -EINVAL, "PROTOCOL", "%s has no units", o->protocol);
+        if (r == 0)
+                r = command_data(o, p, &d, &e);
+        if (r == 0)
+                r = settings_make(o, p, o->method ? o->method : METHOD_EWC, o->seed, dataset_id(&d), &s, &e);
+        if (r == 0)
+                r = unit_run(&s, &d, o->state, &cb, &result, &e);
+        dataset_close(&d);
+        return command_end(r, &e);
+}

@@ -1,0 +1,240 @@
+/* cmd_sweep.c: accuracy on Split MNIST over lambda, for every Fisher variant, on the raw and on the canonical scale.
+ *
+ * On the raw scale the variants' curves lie up to six decades apart; on the canonical scale (lambda times the Fisher's
+ * mean) they should fall together. Points are units like all others: a sweep that is interrupted goes on. */
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "bench/commands.h"
+#include "bench/runner.h"
+#include "bench/settings.h"
+#include "bench/summary.h"
+#include "bench/svg.h"
+#include "proto/json.h"
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { MAX_POINTS = 64 };
+
+static const struct variant {
+        const char *name;
+        enum ewc_fisher fisher;
+        uint32_t samples;
+} variants[] = {
+    {"exact", EWC_FISHER_EXACT, 0},
+    {"exact n=500", EWC_FISHER_EXACT, 500},
+    {"sample", EWC_FISHER_SAMPLE, 0},
+    {"empirical", EWC_FISHER_EMPIRICAL, 0},
+    {"batched 128", EWC_FISHER_BATCHED, 0},
+};
+
+struct curve {
+        const struct variant *v;
+        double paper[MAX_POINTS], hat[MAX_POINTS], accuracy[MAX_POINTS], sem[MAX_POINTS];
+        uint32_t n[MAX_POINTS];
+};
+
+struct sweep {
+        const struct options *o;
+        const struct protocol *p;
+        size_t n_points, n_curves;
+        struct curve curve[ARRAY_LEN(variants)];
+        struct work *work; /* (n_curves, n_points, seeds) */
+};
+
+static int choose(struct sweep *w, struct err *e)
+{
+        const struct options *o = w->o;
+        double points;
+        if (!(o->from > 0) || !(o->to >= o->from) || !(o->factor > 1))
+                return err_field(e, -EINVAL, "--from", "the grid needs 0 < from <= to and a factor above 1");
+        points = floor(log(o->to / o->from) / log(o->factor) + 1e-9) + 1;
+        if (points > MAX_POINTS)
+                return err_field(e, -EINVAL, "--factor", "%.0f points, at most %d", points, MAX_POINTS);
+        w->n_points = (size_t)points;
+        for (size_t k = 0; k < ARRAY_LEN(variants); k++) {
+                const struct variant *v = &variants[k];
+                if (o->fisher && v->fisher != o->fisher)
+                        continue;
+                if (o->fisher_samples_given && v->samples != o->fisher_samples)
+                        continue;
+                w->curve[w->n_curves++].v = v;
+        }
+        if (w->n_curves == 0)
+                return err_field(
+                    e, -EINVAL, "--fisher-samples", "the sweep has exact with 0 and 500 rows, others with 0");
+        return 0;
+}
+
+static int make(struct sweep *w, uint64_t data_id, struct err *e)
+{
+        size_t at = 0;
+        for (size_t k = 0; k < w->n_curves; k++)
+                for (size_t i = 0; i < w->n_points; i++) {
+                        struct options o = *w->o;
+                        double paper = o.from * pow(o.factor, (double)i);
+                        o.fisher = w->curve[k].v->fisher;
+                        o.fisher_samples = w->curve[k].v->samples;
+                        o.fisher_samples_given = true;
+                        o.lambda_given = true;
+                        o.lambda = paper / 2;
+                        w->curve[k].paper[i] = paper;
+                        for (uint32_t s = 0; s < o.seeds; s++) {
+                                int r = settings_make(&o, w->p, METHOD_EWC, o.seed + s, data_id, &w->work[at++].s, e);
+                                if (r < 0)
+                                        return r;
+                        }
+                }
+        return 0;
+}
+
+static int collect(struct sweep *w, struct err *e)
+{
+        uint32_t seeds = w->o->seeds;
+        _free_ struct unit_result *u = new_array(struct unit_result, seeds);
+        struct summary s;
+        if (!u)
+                return err_oom(e);
+        for (size_t k = 0; k < w->n_curves; k++)
+                for (size_t i = 0; i < w->n_points; i++) {
+                        struct curve *c = &w->curve[k];
+                        for (uint32_t j = 0; j < seeds; j++)
+                                u[j] = w->work[(k * w->n_points + i) * seeds + j].result;
+                        summary_of(u, NULL, seeds, &s);
+                        c->hat[i] = c->paper[i] / 2 * s.factor.mean;
+                        c->accuracy[i] = s.accuracy.mean;
+                        c->sem[i] = s.accuracy.sem;
+                        c->n[i] = s.accuracy.n;
+                }
+        return 0;
+}
+
+static void print(const struct sweep *w)
+{
+        printf("%s, accuracy %% (canonical lambda), n=%u seeds\n%12s %12s", w->p->name, w->o->seeds, "lambda_paper",
+            "lambda");
+        for (size_t k = 0; k < w->n_curves; k++)
+                printf("  %18s", w->curve[k].v->name);
+        printf("\n");
+        for (size_t i = 0; i < w->n_points; i++) {
+                printf("%12.3g %12.3g", w->curve[0].paper[i], w->curve[0].paper[i] / 2);
+                for (size_t k = 0; k < w->n_curves; k++)
+                        printf("  %7.2f (%8.1e)", 100 * w->curve[k].accuracy[i], w->curve[k].hat[i]);
+                printf("\n");
+        }
+        for (size_t k = 0; k < w->n_curves; k++) {
+                const struct curve *c = &w->curve[k];
+                size_t best = 0, near = 0;
+                for (size_t i = 1; i < w->n_points; i++)
+                        best = c->accuracy[i] > c->accuracy[best] ? i : best;
+                while (near < best && !(c->accuracy[near] >= c->accuracy[best] - 0.01))
+                        near++;
+                printf("%-12s best %.2f at lambda_paper %.1e (canonical %.1e); within 1 pp from %.1e (%.1e)\n",
+                    c->v->name, 100 * c->accuracy[best], c->paper[best], c->hat[best], c->paper[near], c->hat[near]);
+        }
+}
+
+static void put(struct buf *b, const char *key, double v)
+{
+        json_put_key(b, key);
+        json_put_number(b, v);
+}
+
+static void print_json(const struct sweep *w)
+{
+        struct buf b;
+        buf_init(&b, 1 << 20);
+        buf_puts(&b, "{\"protocol\":");
+        json_put_string(&b, w->p->name);
+        put(&b, "seeds", w->o->seeds);
+        json_put_key(&b, "points");
+        for (size_t k = 0; k < w->n_curves; k++)
+                for (size_t i = 0; i < w->n_points; i++) {
+                        const struct curve *c = &w->curve[k];
+                        buf_puts(&b, k + i > 0 ? ",{\"fisher\":" : "[{\"fisher\":");
+                        json_put_string(&b, ewc_fisher_name(c->v->fisher));
+                        put(&b, "fisher_samples", c->v->samples);
+                        put(&b, "lambda_paper", c->paper[i]);
+                        put(&b, "lambda", c->paper[i] / 2);
+                        put(&b, "lambda_canonical", c->hat[i]);
+                        put(&b, "accuracy_mean", c->accuracy[i]);
+                        put(&b, "accuracy_sem", c->sem[i]);
+                        put(&b, "n", c->n[i]);
+                        buf_putc(&b, '}');
+                }
+        buf_puts(&b, "]}\n");
+        if (buf_ok(&b))
+                fwrite(b.data, 1, b.len, stdout);
+        buf_deinit(&b);
+}
+
+static int plot(const struct sweep *w, const char *path, bool canonical, struct err *e)
+{
+        struct svg_line lines[ARRAY_LEN(variants)];
+        double y[ARRAY_LEN(variants)][MAX_POINTS];
+        struct buf b;
+        for (size_t k = 0; k < w->n_curves; k++) {
+                const struct curve *c = &w->curve[k];
+                for (size_t i = 0; i < w->n_points; i++)
+                        y[k][i] = 100 * c->accuracy[i];
+                lines[k] = (struct svg_line){c->v->name, w->n_points, canonical ? c->hat : c->paper, y[k]};
+        }
+        const struct svg_chart chart = {
+            .title = w->p->title,
+            .x_name = canonical ? "lambda, canonical scale" : "lambda as papers write it",
+            .y_name = "accuracy %",
+            .log_x = true,
+            .n = w->n_curves,
+            .lines = lines,
+        };
+        buf_init(&b, 1 << 20);
+        svg_draw(&chart, &b);
+        int r = buf_ok(&b) ? file_replace(path, b.data, b.len, e) : err_oom(e);
+        buf_deinit(&b);
+        return r;
+}
+
+static int put_results(const struct sweep *w, struct err *e)
+{
+        char other[1024];
+        print(w);
+        if (w->o->json)
+                print_json(w);
+        if (!w->o->plot)
+                return 0;
+        int r = plot(w, w->o->plot, false, e), n = snprintf(other, sizeof(other), "%s.canonical.svg", w->o->plot);
+        if (r == 0 && n > 0 && (size_t)n < sizeof(other))
+                r = plot(w, other, true, e);
+        return r;
+}
+
+int cmd_sweep(const struct options *o)
+{
+        struct err e = ERR_NULL;
+        struct dataset d = {0};
+        _free_ struct sweep *w = new_zero(struct sweep);
+        if (!w)
+                return command_end(err_oom(&e), &e);
+        w->o = o;
+        w->p = protocol_find("split-mnist-task");
+        int r = choose(w, &e);
+        size_t n = w->n_curves * w->n_points * o->seeds;
+        if (r == 0 && !(w->work = new_array(struct work, n)))
+                r = err_oom(&e);
+        if (r == 0)
+                r = command_data(o, w->p, &d, &e);
+        if (r == 0)
+                r = make(w, dataset_id(&d), &e);
+        if (r == 0)
+                r = runner_run(w->work, n, o, &d, &e);
+        if (r == 0)
+                r = collect(w, &e);
+        if (r == 0)
+                r = put_results(w, &e);
+        free(w->work);
+        dataset_close(&d);
+        return command_end(r, &e);
+}

@@ -1,0 +1,18 @@
+/* commands.h: one function per command; returns the program's exit status. */
+#pragma once
+#include "bench/options.h"
+
+enum exit_code { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_STOPPED = 10 };
+
+int cmd_list(const struct options *o);
+int cmd_run(const struct options *o);
+int cmd_unit(const struct options *o);
+int cmd_sweep(const struct options *o);
+int cmd_two_task(const struct options *o);
+int cmd_speed(const struct options *o);
+
+/* Prints e on stderr and gives the exit status that belongs to r (0, positive: stopped, negative: broken). */
+int command_end(int r, const struct err *e);
+/* Opens what the protocol reads, or a file of the user's. */
+struct dataset;
+int command_data(const struct options *o, const struct protocol *p, struct dataset *ret, struct err *e);

@@ -1,0 +1,5 @@
+/* gemm.h: the matrix product alone, the ceiling that training is measured against. */
+#pragma once
+
+/* c (m,n) = a (m,k) b (k,n), row-major. */
+void gemm(int m, int n, int k, const float *a, const float *b, float *c);

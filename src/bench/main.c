@@ -1,0 +1,36 @@
+/* main.c: ewc-bench: the command table, and nothing else. */
+#include "base/err.h"
+#include "base/mem.h"
+#include "bench/commands.h"
+#include "bench/runner.h"
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+        const char *name;
+        int (*run)(const struct options *o);
+} commands[] = {
+    {"list", cmd_list},
+    {"run", cmd_run},
+    {"sweep", cmd_sweep},
+    {"two-task", cmd_two_task},
+    {"speed", cmd_speed},
+    {"unit", cmd_unit},
+};
+
+int main(int argc, char **argv)
+{
+        struct options o;
+        struct err e = ERR_NULL;
+        if (options_parse(argc, argv, &o, &e) < 0)
+                return command_end(e.code, &e);
+        if (o.help) {
+                options_usage();
+                return EXIT_DONE;
+        }
+        runner_signals();
+        for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+                if (strcmp(commands[i].name, o.command) == 0)
+                        return commands[i].run(&o);
+        return EXIT_USAGE;
+}

@@ -1,0 +1,54 @@
+/* proto_avalanche.c: two experiments of ContinualAI/continual-learning-baselines, as their files set them.
+ *
+ * Permuted: 784-512-10, SGD 1e-3, ten epochs of batch 256, a list of penalties (separate) with lambda 1 on the square of
+ * the batch-mean gradient. Split, SI: a shared layer of 256 twice, Adam 1e-3, ten epochs of batch 64, c 1, damping 0.1,
+ * digits in order; the optimiser starts anew with every task. */
+#include "bench/protocols.h"
+
+const struct protocol protocols_avalanche[] = {
+    {
+        .name = "avalanche-permuted-mnist",
+        .id = "PA",
+        .title = "Avalanche's permuted MNIST, SGD",
+        .scenario = SCENARIO_DOMAIN,
+        .expects = "EWC 83 (their paper's figure is 94, marked as not reproduced)",
+        .data = &data_mnist,
+        .cut = {.kind = CUT_PERMUTE, .tasks = 10},
+        .n_hidden = 1,
+        .hidden = {512},
+        .optim = {.type = EWC_OPTIM_SGD, .rate = 1e-3f},
+        .batch = 256,
+        .epochs = 10,
+        .form = LEARN_FORM_GRAD,
+        .scale = LEARN_SCALE_RAW,
+        .merge = LEARN_MERGE_SEPARATE,
+        .online_decay = 0.9,
+        .fisher = EWC_FISHER_BATCHED,
+        .lambda = {.exact = 50, .exact_sampled = 50, .batched = 1, .si = 10, .mas = 0.1},
+        .si_damping = 0.1,
+        .replay_per_class = 10,
+    },
+    {
+        .name = "avalanche-split-mnist",
+        .id = "PA-SI",
+        .title = "Avalanche's Split MNIST, task known",
+        .scenario = SCENARIO_TASK,
+        .expects = "SI 97",
+        .data = &data_mnist,
+        .cut = {.kind = CUT_CLASSES, .tasks = 5},
+        .n_hidden = 2,
+        .hidden = {256, 256},
+        .optim = ADAM(1e-3f),
+        .batch = 64,
+        .epochs = 10,
+        .form = LEARN_FORM_GRAD,
+        .scale = LEARN_SCALE_RAW,
+        .merge = LEARN_MERGE_SEPARATE,
+        .online_decay = 1.0,
+        .fisher = EWC_FISHER_EXACT,
+        .lambda = {.exact = 5e4, .exact_sampled = 5e5, .online = 5e4, .si = 1, .mas = 1},
+        .si_damping = 0.1,
+        .replay_per_class = 100,
+    },
+};
+const size_t n_protocols_avalanche = ARRAY_LEN(protocols_avalanche);

@@ -1,0 +1,19 @@
+/* report.h: tables for people, one JSON object for programs. */
+#pragma once
+#include "bench/summary.h"
+
+struct buf;
+struct settings;
+
+struct report {                   /* one method of a run */
+        const struct settings *s; /* of the first seed */
+        struct summary sum;
+};
+
+/* main's figures, with n (methods, main first, then none, then joint). */
+void report_print(const struct report *v, size_t n);
+/* One object: protocol, scenario, method, fisher, lambda, seeds, accuracy_mean and the rest; none and joint inside. */
+void report_json(const struct report *v, size_t n, struct buf *out);
+
+/* Accuracy of every task after each task, one line a method: an SVG of its own. */
+void report_svg(const struct report *v, size_t n, struct buf *out);

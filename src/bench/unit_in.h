@@ -1,0 +1,37 @@
+/* unit_in.h: the parts of a unit, for unit*.c only. */
+#pragma once
+#include "bench/cut.h"
+#include "bench/settings.h"
+#include "bench/unit.h"
+#include "bench/unit_state.h"
+
+enum {
+        TEST_ID = 1000,     /* holdouts that a search must not see have ids of their own */
+        ANYTIME_ROWS = 256, /* test rows of each task scored at an epoch's end */
+        UNIT_DIVERGED = 3,  /* inside a unit only */
+};
+
+struct unit {
+        const struct settings *s;
+        const struct unit_callbacks *cb;
+        struct err *e;
+        struct digest key;
+        struct cutter cutter;
+        struct ewc_spec net;
+        struct ewc_net *probe; /* anytime accuracy of a theta that is in training */
+        void *probe_ws;
+        uint32_t tasks, k;                     /* k: the task under way */
+        struct cut_task test[BENCH_MAX_TASKS]; /* test rows and head of every task */
+        struct table kept[BENCH_MAX_TASKS];    /* exemplars of earlier tasks, joint: their training rows */
+        struct unit_state st;
+        uint64_t fisher_began_ns;
+        uint32_t anytime_epoch, anytime_try; /* last one scored */
+};
+
+/* unit_job.c: trains task k (joint: all of them) and takes its figures and records into u->st. 0, UNIT_STOPPED,
+ * UNIT_DIVERGED or negative. */
+int unit_task(struct unit *u);
+/* unit_probe.c */
+int unit_probe_open(struct unit *u);
+void unit_probe_close(struct unit *u);
+void unit_probe(struct unit *u, const float *theta); /* adds to the anytime figures */

@@ -1,0 +1,215 @@
+/* unit_job.c: one task as one job of the learner, and what is taken from its result.
+ *
+ * A task that a later one must be protected from is a rollover (it ends with the Fisher or the path integral); the last
+ * task, and all tasks of methods without penalty, are consolidations. Holdouts are the test sets of the tasks seen and
+ * of the next one, so that one run gives a row of R and the figure forward transfer needs. A search for lambda gets a
+ * tenth of the training rows instead: test rows decide nothing. */
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "bench/unit_in.h"
+#include "learner/learn.h"
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { SEARCH_SHARE = 10 };
+
+struct parts { /* what a job points to */
+        struct learn_past past[BENCH_MAX_TASKS];
+        struct learn_rows replay[BENCH_MAX_TASKS], holdout[BENCH_MAX_TASKS + 1];
+};
+
+static bool joint(const struct unit *u)
+{
+        return u->s->method == METHOD_JOINT;
+}
+
+static struct learn_rows rows_of(
+    const struct table *t, const struct ewc_head *head, uint64_t id, size_t from, size_t n, uint32_t n_inputs)
+{
+        struct learn_rows rows = {.task = id, .head = *head, .n = n};
+        if (n > 0) {
+                rows.x = t->x + from * n_inputs;
+                rows.label = t->label + from;
+        }
+        return rows;
+}
+
+static void add_past(struct unit *u, struct parts *p, struct learn_job *job)
+{
+        for (uint32_t i = 0; i < u->st.n_past; i++) {
+                if (!(u->st.factor[i] > 0))
+                        continue; /* an importance that vanished altogether protects nothing */
+                p->past[job->n_past++] = (struct learn_past){
+                    .task = u->st.past_task[i] + 1,
+                    .alpha = 1,
+                    .fisher = u->st.fisher[i],
+                    .anchor = u->st.anchor[i],
+                    .factor = u->st.factor[i],
+                };
+        }
+        job->past = p->past;
+}
+
+static void add_replay(struct unit *u, struct parts *p, struct learn_job *job)
+{
+        bool heads =
+            u->s->method == METHOD_LWF; /* distillation needs to know which outputs are old, not their rows */
+        for (uint32_t i = 0; i < u->tasks; i++)
+                if (u->kept[i].n > 0 || (heads && i < u->k))
+                        p->replay[job->n_replay++] =
+                            rows_of(&u->kept[i], &u->test[i].head, i + 1, 0, u->kept[i].n, u->net.n_inputs);
+        job->replay = p->replay;
+}
+
+static void add_holdouts(struct unit *u, struct parts *p, struct learn_job *job, const struct table *train)
+{
+        uint32_t last = u->k + 2 < u->tasks ? u->k + 2 : u->tasks;
+        bool search = job->plan.lambda_auto && job->n_past > 0;
+        if (u->k == 0)
+                last = u->tasks; /* the random start is measured on all of them */
+        for (uint32_t j = 0; j < last; j++) {
+                uint64_t id = !search && j == u->k ? u->k + 1 : TEST_ID + j;
+                const struct table *t = &u->test[j].test;
+                p->holdout[job->n_holdout++] = rows_of(t, &u->test[j].head, id, 0, t->n, u->net.n_inputs);
+        }
+        if (search) {
+                size_t n = train->n / SEARCH_SHARE;
+                job->train.n = train->n - n;
+                p->holdout[job->n_holdout++] =
+                    rows_of(train, &u->test[u->k].head, u->k + 1, job->train.n, n, u->net.n_inputs);
+        }
+        job->holdout = p->holdout;
+}
+
+static int on_progress(void *arg, const struct learn_progress *p)
+{
+        struct unit *u = arg;
+        uint64_t now = clock_mono_ns(&clock_system);
+        char text[96];
+        double share = joint(u) ? p->fraction : ((double)u->k + p->fraction) / u->tasks;
+        if (p->phase == LEARN_PHASE_FISHER && u->fisher_began_ns == 0)
+                u->fisher_began_ns = now;
+        bool fresh = p->epoch != u->anytime_epoch || p->try != u->anytime_try;
+        if (p->state && p->phase == LEARN_PHASE_TRAIN && fresh && p->epoch > 0 && !joint(u)) {
+                u->anytime_epoch = p->epoch;
+                u->anytime_try = p->try;
+                unit_probe(u, p->state->theta);
+        }
+        snprintf(text, sizeof(text), "task %u/%u loss %.4f", u->k + 1, u->tasks, p->loss);
+        if (u->cb && u->cb->progress)
+                u->cb->progress(u->cb->arg, share, text);
+        return 0;
+}
+
+static bool on_stop(void *arg)
+{
+        struct unit *u = arg;
+        return u->cb && u->cb->should_stop && u->cb->should_stop(u->cb->arg);
+}
+
+static void take_figures(struct unit *u, const struct learn_job *job, const struct learn_result *r)
+{
+        struct unit_result *out = &u->st.result;
+        uint32_t row = joint(u) ? u->tasks - 1 : u->k;
+        for (size_t i = 0; i < job->n_holdout; i++) {
+                uint64_t id = job->holdout[i].task;
+                if (job->plan.lambda_auto && job->n_past > 0 && id == u->k + 1u)
+                        continue; /* the search's rows are no test */
+                uint32_t j = id >= TEST_ID ? (uint32_t)(id - TEST_ID) : u->k;
+                out->R[row][j] = r->after[i].accuracy;
+                if (u->k == 0)
+                        out->start[j] = r->before[i].accuracy;
+        }
+        if (method_has_penalty(u->s->method))
+                out->lambda = r->n_tries > 0 || job->n_past > 0 ? r->lambda : out->lambda;
+}
+
+static int take_record(struct unit *u, struct learn_result *r)
+{
+        struct unit_state *st = &u->st;
+        if (!r->fisher)
+                return 0;
+        uint32_t i = st->n_past;
+        st->anchor[i] = new_array(float, r->n_params);
+        if (!st->anchor[i])
+                return err_oom(u->e);
+        memcpy(st->anchor[i], r->theta, r->n_params * sizeof(float));
+        st->fisher[i] = r->fisher;
+        r->fisher = NULL;
+        st->factor[i] = r->fisher_info.factor;
+        st->trace[i] = r->fisher_info.trace;
+        st->past_task[i] = u->k;
+        st->n_past++;
+        return 0;
+}
+
+static int take(struct unit *u, const struct learn_job *job, struct learn_result *r)
+{
+        struct unit_state *st = &u->st;
+        take_figures(u, job, r);
+        int c = take_record(u, r);
+        if (c < 0)
+                return c;
+        free(st->theta);
+        st->theta = r->theta;
+        r->theta = NULL;
+        free(st->optim);
+        st->optim = r->optim;
+        st->n_optim = r->n_optim;
+        st->optim_steps = r->optim_steps;
+        r->optim = NULL;
+        return 0;
+}
+
+static int run_job(struct unit *u, const struct learn_job *job)
+{
+        const struct learn_callbacks cb = {on_progress, on_stop, u};
+        struct learn_result r = {0};
+        uint64_t began = clock_mono_ns(&clock_system);
+        u->fisher_began_ns = 0;
+        u->anytime_epoch = u->anytime_try = 0;
+        int c = learn_run(job, &cb, &r, u->e);
+        uint64_t ended = clock_mono_ns(&clock_system);
+        u->st.result.seconds += (double)(ended - began) / 1e9;
+        if (u->fisher_began_ns > 0)
+                u->st.result.fisher_seconds += (double)(ended - u->fisher_began_ns) / 1e9;
+        if (c == LEARN_STOPPED)
+                c = UNIT_STOPPED;
+        else if (c == LEARN_DIVERGED)
+                c = UNIT_DIVERGED;
+        else if (c == 0)
+                c = take(u, job, &r);
+        learn_result_free(&r);
+        return c;
+}
+
+int unit_task(struct unit *u)
+{
+        _free_ struct parts *p = new_zero(struct parts);
+        struct cut_task open = {0};
+        if (!p)
+                return err_oom(u->e);
+        int r = cutter_task(&u->cutter, u->k, u->s->rows, true, false, &open, u->e);
+        if (r < 0)
+                return r;
+        bool record = method_has_penalty(u->s->method) && u->k + 1 < u->tasks;
+        struct learn_job job = {
+            .kind = record ? JOB_ROLLOVER : JOB_CONSOLIDATE,
+            .net = u->net,
+            .theta = u->st.theta,
+            .train = rows_of(&open.train, &u->test[u->k].head, u->k + 1, 0, open.train.n, u->net.n_inputs),
+            .plan = settings_plan(u->s, u->k),
+            .optim_in = u->st.optim,
+            .n_optim_in = u->st.optim ? u->st.n_optim : 0,
+            .optim_steps = u->st.optim ? u->st.optim_steps : 0,
+        };
+        add_past(u, p, &job);
+        add_replay(u, p, &job);
+        add_holdouts(u, p, &job, &open.train);
+        r = run_job(u, &job);
+        cut_task_free(&open);
+        return r;
+}
