@@ -5,6 +5,8 @@
 #     --once     end after the table; exit status 0 only if everything worked
 #     --port N   TCP port on 127.0.0.1 (default: any free one)
 set -eu
+LC_ALL=C # awk's numbers
+export LC_ALL
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 once=
 port=0
@@ -19,7 +21,7 @@ done
 
 echo "== 1. packages"
 # shellcheck disable=SC2046
-sh "$root/packaging/packages.sh" $(cat "$root/packaging/build-depends")
+sh "$root/packaging/packages.sh" $(cat "$root/packaging/build-depends") curl
 
 echo "== 2. build"
 build=$root/build/quickstart
@@ -28,17 +30,22 @@ ninja -C "$build" ewcd ewcd-learner ewcctl | tail -n 1
 
 # Everything of this run lies in one directory; the socket is named relative to it, since socket paths must be short.
 run=$build/run
-rm -rf "$run"
 mkdir -p "$run"
 cd "$run"
 export EWCD_SOCKET=ewcd.sock
 ctl=$build/ewcctl
+if "$ctl" status >/dev/null 2>&1; then
+        echo "a daemon of an earlier quick start still runs in $run: end it first" >&2
+        exit 1
+fi
+rm -rf "$run"/* # of an earlier run
 
 echo "== 3. daemon"
 : >ewcd.log
 "$build/ewcd" --state-dir state --socket ewcd.sock --listen "127.0.0.1:$port" 2>>ewcd.log &
 daemon=$!
 trap 'kill "$daemon" 2>/dev/null || true; wait "$daemon" 2>/dev/null || true' EXIT
+trap 'exit 129' HUP
 trap 'exit 130' INT TERM
 tries=0
 until grep -q 'ready: http' ewcd.log; do
@@ -110,6 +117,6 @@ The daemon stays up; end it with Ctrl-C.
   URL       $url/v2/models/ewc    $url/metrics
   socket    $run/ewcd.sock
   try       curl -s $url/v2/models/ewc/tasks
-            EWCD_SOCKET=$run/ewcd.sock $ctl status
+            '$ctl' status --url $url
 EOF
 wait "$daemon"

@@ -23,7 +23,7 @@ enum { CLI_MAX_POS = 4 };
 
 struct options {
         const char *socket, *url; /* where the daemon is */
-        bool json, help, wait;
+        bool json, help, version, wait;
         const char *task, *classes, *only, *source, *label_column, *labels_file, *reason;
         bool labels;
         uint64_t limit, skip, batch;

@@ -43,6 +43,10 @@ int main(int argc, char **argv)
                 fprintf(stderr, "ewcctl: %s\n", e.msg);
                 return EXIT_USAGE;
         }
+        if (cli.opt.version) {
+                printf("ewcctl %s\n", EWCD_VERSION);
+                return EXIT_OK;
+        }
         if (cli.opt.help) {
                 usage_print(command);
                 return EXIT_OK;

@@ -27,6 +27,7 @@ static const struct flag flags[] = {
     {"--url", FLAG_GLOBAL, TYPE_TEXT, AT(url), 0, "URL", "http://HOST:PORT of the daemon"},
     {"--json", FLAG_GLOBAL, TYPE_BOOL, AT(json), 0, NULL, "print JSON"},
     {"--help", FLAG_GLOBAL, TYPE_BOOL, AT(help), 0, NULL, "print this help"},
+    {"--version", FLAG_GLOBAL, TYPE_BOOL, AT(version), 0, NULL, "print the version"},
     {"--wait", FLAG_WAIT, TYPE_BOOL, AT(wait), 0, NULL, "follow the job to its end"},
     {"--task", FLAG_TASK, TYPE_TEXT, AT(task), 0, "NAME", "task of the rows"},
     {"--classes", FLAG_CLASSES, TYPE_TEXT, AT(classes), 0, "A,B,…", "classes of the next task"},
@@ -104,14 +105,14 @@ static int take_command(
 
         *ret = c;
         if (!c) {
-                if (o->help)
+                if (o->help || o->version)
                         return 0;
                 if (n == 0)
                         return err_set(e, -EINVAL, "a command is missing; see ewcctl --help");
                 return err_set(e, -EINVAL, "no command '%s%s%s'; see ewcctl --help", words[0], n > 1 ? " " : "",
                     n > 1 ? words[1] : "");
         }
-        if (o->help)
+        if (o->help || o->version)
                 return 0;
         for (size_t i = 0; i < ARRAY_LEN(flags); i++)
                 if ((used & flags[i].bit) && flags[i].bit != FLAG_GLOBAL && !(c->flags & flags[i].bit))

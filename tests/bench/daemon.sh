@@ -2,6 +2,8 @@
 # Start-up time, resident memory and swap time of ewcd with a 784-400-400-10 model stored.
 #   tests/bench/daemon.sh [BUILD_DIR]
 set -eu
+LC_ALL=C
+export LC_ALL
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
 build=${1:-$root/build/bench}
 # shellcheck disable=SC2046
@@ -26,7 +28,12 @@ start() { # blocks on the daemon's own line, without polling
         done
         ready=$((($(date +%s%N) - began) / 1000))
 }
-stop() { kill "$daemon" && wait "$daemon" || true; exec 3<&-; daemon=; }
+stop() {
+        kill "$daemon"
+        wait "$daemon" || true
+        exec 3<&-
+        daemon=
+}
 median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 
 start

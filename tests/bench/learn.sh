@@ -3,6 +3,8 @@
 #   tests/bench/learn.sh [BUILD_DIR]
 # Each side runs with 1 and with 2 threads; the better of the two counts.
 set -eu
+LC_ALL=C
+export LC_ALL
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
 build=${1:-$root/build/bench}
 # shellcheck disable=SC2046

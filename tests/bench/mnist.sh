@@ -3,6 +3,8 @@
 # in a loop. Passes when both tasks end above 97 % on the test set, measured through predict, and no request failed.
 #   tests/bench/mnist.sh DATA_DIR [BUILD_DIR]     DATA_DIR holds train-images-idx3-ubyte.gz and its three companions
 set -eu
+LC_ALL=C
+export LC_ALL
 data=$(cd "${1:?the folder with the MNIST idx files}" && pwd)
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
 build=${2:-$root/build/bench}

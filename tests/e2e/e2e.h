@@ -14,7 +14,7 @@
 #include "lib/http_client.h"
 #include "proto/json.h"
 
-enum { JOB_MS = 60000, STOP_MS = 8000, POLL_MS = 10 };
+enum { JOB_MS = 150000, STOP_MS = 8000, POLL_MS = 10 };
 
 #define JSON_TYPE "Content-Type: application/json\r\n"
 #define LINES_TYPE "Content-Type: application/x-ndjson\r\n"

@@ -137,7 +137,7 @@ static void test_hostile_learners_cost_only_their_job(void **state)
         for (size_t i = 0; i < sizeof(fakes) / sizeof(fakes[0]); i++) {
                 struct http_answer a;
                 char text[DAEMON_PATH + 400];
-                snprintf(text, sizeof(text), "EWCD_REAL=%s\n%s", getenv("EWCD_LEARNER_BIN"), fakes[i].what);
+                snprintf(text, sizeof(text), "EWCD_REAL='%s'\n%s", getenv("EWCD_LEARNER_BIN"), fakes[i].what);
                 learner_is("%s", text);
                 uint64_t id = job_start(&d, "digits", "jobs", "{\"kind\":\"consolidate\"}");
                 job_end(&d, "digits", id, NULL, &a);

@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 
 check() {
-        cd "$1"
+        cd "$1" || return 1
         status=0
         work=$(mktemp -d)
         : >"$work/code"
@@ -42,7 +42,7 @@ check() {
 }
 
 made_up_tree() {
-        rm -rf "$scratch"/*
+        rm -rf "${scratch:?}"/*
         file meson.build "'-Werror=vla', '-Werror=alloca'"
         file include/ewc/net.h 'int ewc_time(int); /* exit() and time(NULL) in a comment */'
         file src/base/clock.c 'x = clock_gettime(CLOCK_MONOTONIC, &t);'

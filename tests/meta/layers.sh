@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 
 check() {
-        cd "$1"
+        cd "$1" || return 1
         status=0
         for dir in src/*/; do
                 room=$(basename "$dir")
@@ -30,7 +30,7 @@ check() {
 }
 
 made_up_tree() {
-        rm -rf "$scratch"/*
+        rm -rf "${scratch:?}"/*
         file include/ewc/net.h '#include <stddef.h>'
         file include/ewc/train.h '#include "net.h"'
         file src/base/.may_include 'base/*.h   # own

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # lib.sh: what the scripts of this directory share. Each defines check ROOT, which prints one line per violation and
 # fails if there was any, and self_test, which runs check on made-up trees below $scratch.
 #

@@ -51,7 +51,7 @@ self_test() {
         file notes.txt x
         expect fail 'a stray file in an export'
         made_up_tree
-        rm -r "$scratch/etc"
+        rm -r "${scratch:?}/etc"
         expect fail 'a missing entry'
         command -v git >/dev/null || return 0
         made_up_tree
