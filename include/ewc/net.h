@@ -27,8 +27,8 @@ enum ewc_layer_type {
 enum ewc_activation { EWC_ACT_NONE = 0, EWC_ACT_RELU = 1, EWC_ACT_TANH = 2, EWC_ACT_GELU = 3, EWC_ACT_SIGMOID = 4 };
 enum ewc_loss { EWC_LOSS_SOFTMAX = 1, EWC_LOSS_SIGMOID = 2, EWC_LOSS_SQUARED = 3 }; /* cross-entropies; 1/2 (z-t)^2 */
 
-/* Names used in JSON, SQL and messages: "dense" "conv" "max_pool" …; "none" "relu" …; "softmax" "sigmoid" "squared". NULL / 0 if
- * unknown. */
+/* Names used in JSON, SQL and messages: "dense" "conv" "max_pool" …; "none" "relu" …; "softmax" "sigmoid" "squared".
+ * NULL / 0 if unknown. */
 EWC_API const char *ewc_layer_type_name(enum ewc_layer_type t);
 EWC_API const char *ewc_activation_name(enum ewc_activation a);
 EWC_API const char *ewc_loss_name(enum ewc_loss l);
@@ -93,8 +93,17 @@ EWC_API int ewc_spec_tensor(
 EWC_API struct ewc_shape ewc_spec_shape(const struct ewc_spec *s, uint32_t l);
 EWC_API bool ewc_spec_equal(const struct ewc_spec *a, const struct ewc_spec *b); /* the same net, field by field */
 
-/* Moves a vector of `from` into the layout of `to`, which may differ only by more outputs: old rows keep their values
- * bit for bit; the new rows and biases come from fresh (P of to), or are 0 when fresh is NULL (Fisher, centre). */
+#define EWC_OUTPUT_NEW UINT32_MAX
+
+/* Moves a vector of `from` (old) into the layout of `to` (ret, not old), which may differ only in its outputs. source
+ * (O of to) says where each output stands in `from`, or EWC_OUTPUT_NEW; NULL: the outputs of `from` stand first, in
+ * their order. Values move bit for bit; rows and biases of new outputs come from fresh (P of to), or are 0 when fresh
+ * is NULL (Fisher, centre). Outputs that source does not name are left behind. EWC_E_DIM (more than the outputs
+ * differs), EWC_E_INVAL (a source is not an output of `from`); ret is untouched then. */
+EWC_API int ewc_spec_map(const struct ewc_spec *from, const struct ewc_spec *to, const uint32_t *source,
+    const float *old, const float *fresh, float *ret);
+
+/* The same for a net that only gains outputs behind the old ones: source NULL. EWC_E_DIM also for fewer outputs. */
 EWC_API int ewc_spec_grow(
     const struct ewc_spec *from, const struct ewc_spec *to, const float *old, const float *fresh, float *ret);
 

@@ -1,7 +1,7 @@
 /* bench.h: what a protocol is, what one run of it is, and what comes out; the nouns of the room.
  *
- * A protocol is a row of a table (proto_*.c): data, cut into tasks, net, optimiser, schedule, strengths. Settings are a
- * protocol with one method, one seed and every choice made; a unit is the training that settings describe, from a
+ * A protocol is a row of a table (proto_*.c): data, cut into tasks, net, optimiser, schedule, strengths. Settings are
+ * a protocol with one method, one seed and every choice made; a unit is the training that settings describe, from a
  * random start over all tasks. Units are independent of each other, so they can be kept, resumed and run beside each
  * other. */
 #pragma once

@@ -1,7 +1,8 @@
-/* cmd_speed.c: time of the parts of learning on made data: 784-400-400-10, batch 128, Adam 1e-3, the net of Split MNIST.
+/* cmd_speed.c: time of the parts of learning on made data: 784-400-400-10, batch 128, Adam 1e-3, the net of Split
+ * MNIST.
  *
- * All parts take turns within every round, so that a busy machine slows them alike; a figure is the median over rounds,
- * a ratio the median of the rounds' ratios.
+ * All parts take turns within every round, so that a busy machine slows them alike; a figure is the median over
+ * rounds, a ratio the median of the rounds' ratios.
  * sgemm_step is the time that a step's eight matrix products alone take. Ratios of times: step_ewc_over_plain,
  * train_over_sgemm, exact_over_empirical. Speed-ups: sampled_speedup (EXACT over all rows against a tenth of them);
  * train_over_torch and fisher_over_torch, the time PyTorch takes over ours, from a script that prints

@@ -1,7 +1,7 @@
 /* cmd_sweep.c: accuracy on Split MNIST over lambda, for every Fisher variant, on the raw and on the canonical scale.
  *
- * On the raw scale the variants' curves lie up to six decades apart; on the canonical scale (lambda times the Fisher's
- * mean) they should fall together. Points are units like all others: a sweep that is interrupted goes on. */
+ * On the raw scale the variants' curves lie up to six decades apart; on the canonical scale (lambda times the
+ * Fisher's mean) they should fall together. Points are units like all others: a sweep that is interrupted goes on. */
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"

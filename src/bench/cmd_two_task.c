@@ -1,5 +1,5 @@
-/* cmd_two_task.c: the report of a drift: the old task before and after the new one was learned, the new task, and what
- * was forgotten, for learning without protection, EWC, EWC with replay, and all rows at once. */
+/* cmd_two_task.c: the report of a drift: the old task before and after the new one was learned, the new task, and
+ * what was forgotten, for learning without protection, EWC, EWC with replay, and all rows at once. */
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"

@@ -1,7 +1,7 @@
 /* dataset.h: one labelled dataset in memory, before it is cut into tasks.
  *
- * Values are scaled to [0,1] for idx bytes and to mean 0, deviation 1 of the training rows for csv. Labels are classes
- * 0..n_classes-1, in ascending order of their text (numbers as numbers). */
+ * Values are scaled to [0,1] for idx bytes and to mean 0, deviation 1 of the training rows for csv. Labels are
+ * classes 0..n_classes-1, in ascending order of their text (numbers as numbers). */
 #pragma once
 #include "bench/bench.h"
 

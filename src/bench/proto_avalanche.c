@@ -1,8 +1,8 @@
 /* proto_avalanche.c: two experiments of ContinualAI/continual-learning-baselines, as their files set them.
  *
- * Permuted: 784-512-10, SGD 1e-3, ten epochs of batch 256, a list of penalties (separate) with lambda 1 on the square of
- * the batch-mean gradient. Split, SI: a shared layer of 256 twice, Adam 1e-3, ten epochs of batch 64, c 1, damping 0.1,
- * digits in order; the optimiser starts anew with every task. */
+ * Permuted: 784-512-10, SGD 1e-3, ten epochs of batch 256, a list of penalties (separate) with lambda 1 on the square
+ * of the batch-mean gradient. Split, SI: a shared layer of 256 twice, Adam 1e-3, ten epochs of batch 64, c 1, damping
+ * 0.1, digits in order; the optimiser starts anew with every task. */
 #include "bench/protocols.h"
 
 const struct protocol protocols_avalanche[] = {

@@ -1,8 +1,8 @@
 /* proto_images.c: small convolutional nets on images, house choices in size and schedule.
  *
- * Split CIFAR-10 has five tasks of two classes, the task known, on a subset of the data; the published figures belong to
- * a reduced ResNet-18 and the whole set, so they say what to hope for and not what to reach. Pneumonia has three tasks
- * that differ by the tilt of the X-ray: the same two answers, the input moves. */
+ * Split CIFAR-10 has five tasks of two classes, the task known, on a subset of the data; the published figures belong
+ * to a reduced ResNet-18 and the whole set, so they say what to hope for and not what to reach. Pneumonia has three
+ * tasks that differ by the tilt of the X-ray: the same two answers, the input moves. */
 #include "bench/protocols.h"
 
 static const struct data_files data_cifar10 = {

@@ -1,5 +1,5 @@
-/* proto_permuted.c: permuted MNIST, every task with a permutation of the pixels of its own (none is the identity), ten
- * shared outputs.
+/* proto_permuted.c: permuted MNIST, every task with a permutation of the pixels of its own (none is the identity),
+ * ten shared outputs.
  *
  * Full size: van de Ven et al. 2022, images padded to 32x32, 1024-1000-1000, Adam 1e-4, 5000 iterations of 128, ten
  * tasks, EXACT Fisher of 1000 rows at lambda 50 (their 100). The published figures belong to the settings of 2019

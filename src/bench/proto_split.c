@@ -1,9 +1,9 @@
 /* proto_split.c: Split MNIST, five tasks of two digits, in the three scenarios.
  *
- * Settings of van de Ven, Tuytelaars and Tolias 2022 (GMvandeVen/continual-learning): 784-400-400, ReLU, one Adam state
- * for all tasks, 2000 iterations of 128 rows a task from reshuffled epochs without their last incomplete batch, the
- * penalty's gradient through Adam, digit order drawn per seed. Their lambda is twice ours. Task scenario: the merge and
- * the strengths by Fisher variant of van de Ven 2025 (arXiv:2502.11756): online EWC with gamma 1. */
+ * Settings of van de Ven, Tuytelaars and Tolias 2022 (GMvandeVen/continual-learning): 784-400-400, ReLU, one Adam
+ * state for all tasks, 2000 iterations of 128 rows a task from reshuffled epochs without their last incomplete batch,
+ * the penalty's gradient through Adam, digit order drawn per seed. Their lambda is twice ours. Task scenario: the
+ * merge and the strengths by Fisher variant of van de Ven 2025 (arXiv:2502.11756): online EWC with gamma 1. */
 #include "bench/protocols.h"
 
 #define SPLIT_MNIST                                                                                                  \

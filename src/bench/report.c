@@ -1,5 +1,5 @@
-/* report.c: see report.h. Accuracies are shares 0..1 in JSON and percent in tables; every figure stands with the number
- * of seeds behind it. */
+/* report.c: see report.h. Accuracies are shares 0..1 in JSON and percent in tables; every figure stands with the
+ * number of seeds behind it. */
 #include "bench/report.h"
 #include "base/buf.h"
 #include "base/mem.h"

@@ -12,7 +12,8 @@ struct report {                   /* one method of a run */
 
 /* main's figures, with n (methods, main first, then none, then joint). */
 void report_print(const struct report *v, size_t n);
-/* One object: protocol, scenario, method, fisher, lambda, seeds, accuracy_mean and the rest; none and joint inside. */
+/* One object: protocol, scenario, method, fisher, lambda, seeds, accuracy_mean and the rest; none and joint
+ * inside. */
 void report_json(const struct report *v, size_t n, struct buf *out);
 
 /* Accuracy of every task after each task, one line a method: an SVG of its own. */

@@ -8,8 +8,8 @@ struct work {
         struct unit_result result; /* filled by runner_run */
 };
 
-/* Units whose result is kept are read. With jobs > 1 the others run as `ewc-bench unit` of this very program (exec, so
- * that no BLAS is forked), whose results come back through the state directory. Progress goes to stderr.
+/* Units whose result is kept are read. With jobs > 1 the others run as `ewc-bench unit` of this very program (exec,
+ * so that no BLAS is forked), whose results come back through the state directory. Progress goes to stderr.
  * 0; RUNNER_STOPPED: interrupted by a signal, what is finished is kept. */
 enum { RUNNER_STOPPED = 1 };
 int runner_run(struct work *work, size_t n, const struct options *o, const struct dataset *d, struct err *e);

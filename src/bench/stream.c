@@ -2,9 +2,9 @@
  *
  * The first WARM_ROWS rows are learned but not scored; their mean and deviation scale all inputs. After that every
  * window is predicted by the net as it stands and then learned: a consolidation, and at every CLOSE_EVERYth window a
- * rollover that protects what was learned (online EWC, since a stream's records must not pile up). The baseline to beat
- * on such streams is the repeat of the last label, so it stands in every line of output. A run takes seconds and is not
- * kept. */
+ * rollover that protects what was learned (online EWC, since a stream's records must not pile up). The baseline to
+ * beat on such streams is the repeat of the last label, so it stands in every line of output. A run takes seconds and
+ * is not kept. */
 #include "bench/stream.h"
 #include "base/buf.h"
 #include "base/clock.h"

@@ -1,5 +1,5 @@
-/* summary.c: R of every seed read by libewc's metrics, then mean and standard error. A figure that a unit does not have
- * (joint has no forgetting, a diverged run no accuracy) is left out of the mean, and n says so. */
+/* summary.c: R of every seed read by libewc's metrics, then mean and standard error. A figure that a unit does not
+ * have (joint has no forgetting, a diverged run no accuracy) is left out of the mean, and n says so. */
 #include "bench/summary.h"
 #include <ewc/metrics.h>
 #include <math.h>

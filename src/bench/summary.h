@@ -1,4 +1,5 @@
-/* summary.h: the figures of a method over its seeds (reference: section 8 of the metrics' papers, libewc metrics.h). */
+/* summary.h: the figures of a method over its seeds (reference: section 8 of the metrics' papers, libewc
+ * metrics.h). */
 #pragma once
 #include "bench/bench.h"
 

@@ -8,9 +8,10 @@ struct unit_callbacks { /* NULL members are skipped */
         void *arg;
 };
 
-/* Keeps its state after every task in dir (created as needed; NULL: nowhere) and goes on from there; a finished unit's
- * result is read, not computed again. The same settings give the same R, interrupted or not; only seconds differ.
- * 0; UNIT_STOPPED: asked to; negative: broken. A run that diverged is a result, with R not measured from there on. */
+/* Keeps its state after every task in dir (created as needed; NULL: nowhere) and goes on from there; a finished
+ * unit's result is read, not computed again. The same settings give the same R, interrupted or not; only seconds
+ * differ. 0; UNIT_STOPPED: asked to; negative: broken. A run that diverged is a result, with R not measured from
+ * there on. */
 enum { UNIT_STOPPED = 1 };
 int unit_run(const struct settings *s, const struct dataset *d, const char *dir, const struct unit_callbacks *cb,
     struct unit_result *ret, struct err *e);

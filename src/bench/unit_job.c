@@ -1,9 +1,9 @@
 /* unit_job.c: one task as one job of the learner, and what is taken from its result.
  *
- * A task that a later one must be protected from is a rollover (it ends with the Fisher or the path integral); the last
- * task, and all tasks of methods without penalty, are consolidations. Holdouts are the test sets of the tasks seen and
- * of the next one, so that one run gives a row of R and the figure forward transfer needs. A search for lambda gets a
- * tenth of the training rows instead: test rows decide nothing. */
+ * A task that a later one must be protected from is a rollover (it ends with the Fisher or the path integral); the
+ * last task, and all tasks of methods without penalty, are consolidations. Holdouts are the test sets of the tasks
+ * seen and of the next one, so that one run gives a row of R and the figure forward transfer needs. A search for
+ * lambda gets a tenth of the training rows instead: test rows decide nothing. */
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"

@@ -1,5 +1,6 @@
-/* unit_probe.c: accuracy while training goes on, on the first test rows of every task seen so far: what a model that is
- * served while it learns would show. The mean over tasks is one sample; mean and minimum of the samples are kept. */
+/* unit_probe.c: accuracy while training goes on, on the first test rows of every task seen so far: what a model that
+ * is served while it learns would show. The mean over tasks is one sample; mean and minimum of the samples are
+ * kept. */
 #include "base/err.h"
 #include "base/mem.h"
 #include "bench/unit_in.h"

@@ -1,7 +1,7 @@
 /* unit_state.c: the state of an unfinished unit (binary, this program's own) and the result of a finished one (JSON).
  *
- * A state file is a header, then theta, optim, and (fisher, anchor) of every closed task as float32. It is a cache: one
- * that is short, long or of another program's making counts as none. */
+ * A state file is a header, then theta, optim, and (fisher, anchor) of every closed task as float32. It is a cache:
+ * one that is short, long or of another program's making counts as none. */
 #include "bench/unit_state.h"
 #include "base/buf.h"
 #include "base/err.h"

@@ -1,4 +1,5 @@
-/* call.c: one call as every command makes it: connect on first use, print what went wrong, translate it to an exit code. */
+/* call.c: one call as every command makes it: connect on first use, print what went wrong, translate it to an exit
+ * code. */
 #include "base/str.h"
 #include "cli/client.h"
 #include "proto/json.h"
@@ -22,29 +23,28 @@ static int exit_of_status(int status)
         }
 }
 
-int cli_fail(struct cli *c, const struct err *e)
-{
-        (void)c;
-        fprintf(stderr, "ewcctl: %s\n", e->msg);
-        return EXIT_FAILED;
-}
-
 static int refuse(struct cli *c, const struct answer *a)
 {
         struct json_doc *doc = NULL;
         struct err e = ERR_NULL;
         const char *detail = NULL, *pointer = NULL;
+        int code = exit_of_status(a->status);
 
         if (json_parse((struct slice){a->body.data, a->body.len}, &doc, &e) == 0) {
                 detail = json_text(doc, "/detail");
                 pointer = json_text(doc, "/errors/0/pointer");
         }
-        if (c->opt.json && detail)
+        if (!detail) {
+                json_free(doc);
+                return cli_refuse(c, code, a->status, "the daemon refused with status %d", a->status);
+        }
+        if (c->opt.json)
                 out_json(&a->body);
-        fprintf(stderr, "ewcctl: %s%s%s%s\n", detail ? detail : "the daemon refused", pointer ? " (at " : "",
-            pointer ? pointer : "", pointer ? ")" : "");
+        bar_break(&c->bar);
+        fprintf(
+            stderr, "ewcctl: %s%s%s%s\n", detail, pointer ? " (at " : "", pointer ? pointer : "", pointer ? ")" : "");
         json_free(doc);
-        return exit_of_status(a->status);
+        return code;
 }
 
 int cli_call(struct cli *c, const char *method, const char *path, const char *headers, const struct buf *body,
@@ -53,15 +53,11 @@ int cli_call(struct cli *c, const char *method, const char *path, const char *he
         struct err e = ERR_NULL;
         int r;
 
-        if (!c->client && client_new(&c->client, &c->opt, &e) < 0) {
-                cli_fail(c, &e);
-                return e.code == -EINVAL ? EXIT_USAGE : EXIT_FAILED; /* -EINVAL: a bad --url or --socket */
-        }
-        if (client_call(c->client, method, path, headers, body ? body->data : NULL, body ? body->len : 0, ret, &e) <
-            0) {
-                cli_fail(c, &e);
-                return EXIT_UNREACHABLE;
-        }
+        if (!c->client && client_new(&c->client, &c->opt, &e) < 0) /* -EINVAL: a bad --url or --socket */
+                return cli_refuse(c, e.code == -EINVAL ? EXIT_USAGE : EXIT_FAILED, 0, "%s", e.msg);
+        r = client_call(c->client, method, path, headers, body ? body->data : NULL, body ? body->len : 0, ret, &e);
+        if (r < 0)
+                return cli_refuse(c, EXIT_UNREACHABLE, 0, "%s", e.msg);
         if (ret->status / 100 != 2) {
                 r = refuse(c, ret);
                 answer_deinit(ret);
@@ -83,9 +79,7 @@ int cli_get(struct cli *c, struct answer *ret, struct json_doc **ret_doc, const 
         va_start(ap, fmt);
         n = vsnprintf(path, sizeof(path), fmt, ap);
         va_end(ap);
-        if (n < 0 || (size_t)n >= sizeof(path)) {
-                fprintf(stderr, "ewcctl: name too long\n");
-                return EXIT_USAGE;
-        }
+        if (n < 0 || (size_t)n >= sizeof(path))
+                return cli_refuse(c, EXIT_USAGE, 0, "name too long");
         return cli_call(c, "GET", path, "", NULL, ret, ret_doc);
 }

@@ -1,6 +1,7 @@
 /* cli.h: what every command of ewcctl gets: options, positional arguments, a connection, and ways to print.
  *
- * Data goes to stdout, everything else to stderr. A command returns an exit code; nothing here calls exit. */
+ * Data goes to stdout, everything else to stderr; with --json stdout gets JSON whatever happens. A command returns an
+ * exit code; nothing here calls exit. */
 #pragma once
 #include "base/buf.h"
 #include "base/err.h"
@@ -33,9 +34,24 @@ struct options {
 
 struct client;
 
+/* bar.c: progress on stderr: a bar when that is a terminal, else a line at most every few seconds; none with
+ * --json. */
+struct bar {
+        const char *what;
+        uint64_t started_ns, shown_ns;
+        bool tty, quiet;
+        bool open; /* a bar stands on the terminal's line, which is not ended */
+};
+struct cli;
+void bar_start(struct cli *c, const char *what); /* what must outlive the bar */
+void bar_show(struct cli *c, double fraction, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void bar_end(struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3))); /* draws it full */
+void bar_break(struct bar *b); /* ends the terminal's line before other words */
+
 struct cli {
         struct options opt;
         struct client *client; /* connected on first use */
+        struct bar bar;
 };
 
 struct command {
@@ -66,6 +82,7 @@ enum {
         FLAG_GLOBAL = 1 << 30,
 };
 int options_parse(int argc, char **argv, struct options *ret, const struct command **ret_command, struct err *e);
+bool options_json(int argc, char **argv);  /* --json stands there; for command lines that do not parse */
 void usage_print(const struct command *c); /* NULL: the whole program; to stdout */
 
 /* out.c */
@@ -78,15 +95,11 @@ void out_table_print(struct out_table *t);              /* and frees it */
 bool out_list_has(const char *list, const char *item);  /* comma-separated; NULL list has everything */
 void out_percent(char *ret, size_t size, double share); /* "97.3 %", or "-" for NaN */
 
-/* bar.c: a progress bar on stderr when it is a terminal, else a line at most every few seconds. */
-struct bar {
-        const char *what;
-        uint64_t started_ns, shown_ns;
-        bool tty;
-};
-void bar_start(struct bar *b, const char *what);
-void bar_show(struct bar *b, double fraction, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-void bar_end(struct bar *b, const char *fmt, ...) __attribute__((format(printf, 2, 3))); /* draws it full */
+/* fail.c: how a command ends that could not do its work. Each prints and returns an exit code. */
+int cli_refuse(struct cli *c, int code, int status, const char *fmt, ...) /* status: the daemon's, 0 for none */
+    __attribute__((format(printf, 4, 5)));
+int cli_fail(struct cli *c, const struct err *e); /* EXIT_FAILED */
+void fail_json(struct buf *b, int code, int status, const char *detail);
 
 int cmd_status(struct cli *c);
 int cmd_model_create(struct cli *c);

@@ -1,6 +1,7 @@
 /* client.c: HTTP/1.1 to the daemon, one blocking connection.
  *
- * Only what ewcd sends is understood: a status line, header fields, Content-Length. An answer is limited to 256 MiB. */
+ * Only what ewcd sends is understood: a status line, header fields, Content-Length. An answer is limited to 256
+ * MiB. */
 #include "cli/client.h"
 
 #include "base/mem.h"

@@ -6,9 +6,9 @@
 struct client;
 struct json_doc;
 
-int client_new(
-    struct client **ret, const struct options *o, struct err *e); /* --socket, --url, $EWCD_SOCKET, the default */
-void client_free(struct client *c);                               /* accepts NULL */
+/* The daemon is named by --socket, --url, $EWCD_SOCKET, or the default. */
+int client_new(struct client **ret, const struct options *o, struct err *e);
+void client_free(struct client *c); /* accepts NULL */
 
 struct answer {
         int status;
@@ -17,16 +17,15 @@ struct answer {
 };
 void answer_deinit(struct answer *a);
 
-/* 0 with any status, or negative when nobody answered. headers: "Name: value\r\n…" or "". A connection that was closed
- * while idle is opened again once. */
+/* 0 with any status, or negative when nobody answered. headers: "Name: value\r\n…" or "". A connection that was
+ * closed while idle is opened again once. */
 int client_call(struct client *c, const char *method, const char *path, const char *headers, const void *body,
     size_t n, struct answer *ret, struct err *e);
 
-/* The usual way: calls, and for any status but 2xx prints the daemon's own words to stderr. *ret_doc may be NULL when it is not
- * wanted. Returns an exit code; on EXIT_OK the caller frees *ret_doc and answer. */
+/* The usual way: calls, and for any status but 2xx prints the daemon's own words to stderr, with --json its answer to
+ * stdout. ret_doc may be NULL. Returns an exit code; on EXIT_OK the caller frees *ret_doc and answer. */
 int cli_call(struct cli *c, const char *method, const char *path, const char *headers, const struct buf *body,
     struct answer *ret, struct json_doc **ret_doc);
-int cli_fail(struct cli *c, const struct err *e); /* prints, returns EXIT_FAILED or EXIT_UNREACHABLE */
 int cli_get(struct cli *c, struct answer *ret, struct json_doc **ret_doc, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 

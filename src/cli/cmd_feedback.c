@@ -1,7 +1,7 @@
 /* cmd_feedback.c: feedback import.
  *
- * Every row's event_id is made of the file's own digest and the row's place in it, so that an import that broke off can
- * simply be run again: what arrived before counts as duplicate. ndjson lines go out as they stand. */
+ * Every row's event_id is made of the file's own digest and the row's place in it, so that an import that broke off
+ * can simply be run again: what arrived before counts as duplicate. ndjson lines go out as they stand. */
 #include "base/digest.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -22,7 +22,6 @@ struct import {
         struct cli *cli;
         struct cli_rows rows;
         struct buf body;
-        struct bar bar;
         char file_id[FILE_ID_SIZE];
         uint64_t in_body, sent, accepted, duplicate, rejected;
         char first_reason[512];
@@ -130,11 +129,23 @@ static int send_rows(struct import *im)
                 }
                 if (++im->in_body == im->cli->opt.batch)
                         r = flush(im);
-                bar_show(&im->bar, cli_rows_fraction(&im->rows), "%llu rows", (unsigned long long)im->sent);
+                bar_show(im->cli, cli_rows_fraction(&im->rows), "%llu rows", (unsigned long long)im->sent);
         }
         if (r == EXIT_OK && k < 0)
                 return cli_fail(im->cli, &e);
         return r == EXIT_OK ? flush(im) : r;
+}
+
+/* An import that broke off has its error on stdout with --json, and tells only people how far it came. */
+static void print_counts(const struct import *im, bool whole)
+{
+        bool json = im->cli->opt.json && whole;
+
+        fprintf(im->cli->opt.json && !whole ? stderr : stdout,
+            json ? "{\"sent\":%llu,\"accepted\":%llu,\"duplicate\":%llu,\"rejected\":%llu}\n"
+                 : "sent %llu, accepted %llu, duplicate %llu, rejected %llu\n",
+            (unsigned long long)im->sent, (unsigned long long)im->accepted, (unsigned long long)im->duplicate,
+            (unsigned long long)im->rejected);
 }
 
 int cmd_feedback_import(struct cli *c)
@@ -143,25 +154,20 @@ int cmd_feedback_import(struct cli *c)
         struct err e = ERR_NULL;
         int r;
 
-        if (c->opt.batch == 0 || c->opt.batch > 4096) {
-                fprintf(stderr, "ewcctl: --batch takes 1 to 4096\n");
-                return EXIT_USAGE;
-        }
+        if (c->opt.batch == 0 || c->opt.batch > 4096)
+                return cli_refuse(c, EXIT_USAGE, 0, "--batch takes 1 to 4096");
         if (file_id(c->opt.pos[1], im.file_id, &e) < 0 ||
             cli_rows_open(&im.rows, &c->opt, c->opt.n_pos > 2 ? c->opt.pos[2] : NULL, &e) < 0)
                 return cli_fail(c, &e);
         buf_init(&im.body, BODY_MAX);
-        bar_start(&im.bar, "feedback");
+        bar_start(c, "feedback");
         r = send_rows(&im);
-        bar_end(&im.bar, "%llu rows", (unsigned long long)im.sent);
-        if (c->opt.json)
-                printf("{\"sent\":%llu,\"accepted\":%llu,\"duplicate\":%llu,\"rejected\":%llu}\n",
-                    (unsigned long long)im.sent, (unsigned long long)im.accepted, (unsigned long long)im.duplicate,
-                    (unsigned long long)im.rejected);
-        else
-                printf("sent %llu, accepted %llu, duplicate %llu, rejected %llu\n", (unsigned long long)im.sent,
-                    (unsigned long long)im.accepted, (unsigned long long)im.duplicate,
-                    (unsigned long long)im.rejected);
+        if (r == EXIT_OK && im.sent == 0)
+                r = cli_rows_none(c);
+        if (r == EXIT_OK)
+                bar_end(c, "%llu rows", (unsigned long long)im.sent);
+        if (im.sent > 0)
+                print_counts(&im, r == EXIT_OK);
         if (im.rejected > 0)
                 fprintf(stderr, "ewcctl: first rejection: %s\n", im.first_reason);
         buf_deinit(&im.body);

@@ -49,21 +49,20 @@ static void print_end(const struct json_doc *doc)
         out_table_print(t);
 }
 
-static void show_progress(struct bar *bar, const struct json_doc *doc)
+static void show_progress(struct cli *c, const struct json_doc *doc)
 {
-        bar_show(bar, doc_number(doc, 0, "/progress"), "%s  epoch %.0f/%.0f  loss %.4f  penalty ratio %.3f",
+        bar_show(c, doc_number(doc, 0, "/progress"), "%s  epoch %.0f/%.0f  loss %.4f  penalty ratio %.3f",
             json_text(doc, "/state"), doc_number(doc, 0, "/epoch"), doc_number(doc, 0, "/epochs"),
             doc_number(doc, 0, "/loss"), doc_number(doc, 0, "/penalty_ratio"));
 }
 
 int job_follow(struct cli *c, const char *model, uint64_t job)
 {
-        struct bar bar;
         char what[32];
         int code = -1;
 
         snprintf(what, sizeof(what), "job %" PRIu64, job);
-        bar_start(&bar, what);
+        bar_start(c, what);
         while (code < 0) {
                 struct json_doc *doc = NULL;
                 struct answer a;
@@ -73,9 +72,9 @@ int job_follow(struct cli *c, const char *model, uint64_t job)
                         return r;
                 code = exit_of_state(json_text(doc, "/state"));
                 if (code < 0) {
-                        show_progress(&bar, doc);
+                        show_progress(c, doc);
                 } else {
-                        bar_end(&bar, "%s", json_text(doc, "/state"));
+                        bar_end(c, "%s", json_text(doc, "/state"));
                         if (c->opt.json)
                                 out_json(&a.body);
                         else
@@ -156,8 +155,7 @@ static int job_argument(struct cli *c, uint64_t *ret)
 {
         if (slice_u64(slice_of(c->opt.pos[1]), ret))
                 return EXIT_OK;
-        fprintf(stderr, "ewcctl: a job is a number, not '%s'\n", c->opt.pos[1]);
-        return EXIT_USAGE;
+        return cli_refuse(c, EXIT_USAGE, 0, "a job is a number, not '%s'", c->opt.pos[1]);
 }
 
 int cmd_job_watch(struct cli *c)

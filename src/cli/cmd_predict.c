@@ -1,4 +1,5 @@
-/* cmd_predict.c: predict: a file in, one label a line out; with --labels the accuracy against the file's own labels. */
+/* cmd_predict.c: predict: a file in, one label a line out; with --labels the accuracy against the file's own
+ * labels. */
 #include "base/mem.h"
 #include "cli/client.h"
 #include "cli/doc.h"
@@ -15,7 +16,6 @@ struct prediction_run {
         struct cli *cli;
         struct cli_rows rows;
         struct buf body;
-        struct bar bar;
         char (*truth)[LABEL_SIZE]; /* (batch) */
         uint64_t in_body, n, correct;
         char version[24];
@@ -89,7 +89,7 @@ static int predict_rows(struct prediction_run *p)
                 if (++p->in_body == p->cli->opt.batch)
                         r = flush(p);
                 if (p->cli->opt.labels)
-                        bar_show(&p->bar, cli_rows_fraction(&p->rows), "%llu rows", (unsigned long long)p->n);
+                        bar_show(p->cli, cli_rows_fraction(&p->rows), "%llu rows", (unsigned long long)p->n);
         }
         if (r == EXIT_OK && k < 0)
                 return cli_fail(p->cli, &e);
@@ -103,10 +103,8 @@ int cmd_predict(struct cli *c)
         struct err e = ERR_NULL;
         int r;
 
-        if (c->opt.batch == 0 || c->opt.batch > 1024) {
-                fprintf(stderr, "ewcctl: --batch takes 1 to 1024\n");
-                return EXIT_USAGE;
-        }
+        if (c->opt.batch == 0 || c->opt.batch > 1024)
+                return cli_refuse(c, EXIT_USAGE, 0, "--batch takes 1 to 1024");
         c->opt.labels = c->opt.labels || labels;
         p.truth = mem_array(c->opt.batch, LABEL_SIZE);
         if (!p.truth || cli_rows_open(&p.rows, &c->opt, labels, &e) < 0) {
@@ -114,10 +112,12 @@ int cmd_predict(struct cli *c)
                 return cli_fail(c, &e);
         }
         buf_init(&p.body, BODY_MAX);
-        bar_start(&p.bar, "predict");
+        bar_start(c, "predict");
         r = predict_rows(&p);
-        if (c->opt.labels)
-                bar_end(&p.bar, "%llu rows", (unsigned long long)p.n);
+        if (r == EXIT_OK && p.n == 0)
+                r = cli_rows_none(c);
+        if (r == EXIT_OK && c->opt.labels)
+                bar_end(c, "%llu rows", (unsigned long long)p.n);
         if (r == EXIT_OK && c->opt.labels && c->opt.json)
                 printf("{\"n\":%llu,\"correct\":%llu,\"accuracy\":%.6f,\"version\":\"%s\"}\n",
                     (unsigned long long)p.n, (unsigned long long)p.correct,

@@ -1,4 +1,5 @@
-/* main.c: ewcctl: the command table, and nothing else. It talks to the daemon only, by the same HTTP API as everybody. */
+/* main.c: ewcctl: the command table, and nothing else. It talks to the daemon only, by the same HTTP API as
+ * everybody. */
 #include "base/mem.h"
 #include "cli/cli.h"
 #include "cli/client.h"
@@ -40,8 +41,8 @@ int main(int argc, char **argv)
 
         signal(SIGPIPE, SIG_IGN);
         if (options_parse(argc, argv, &cli.opt, &command, &e) < 0) {
-                fprintf(stderr, "ewcctl: %s\n", e.msg);
-                return EXIT_USAGE;
+                cli.opt.json = options_json(argc, argv);
+                return cli_refuse(&cli, EXIT_USAGE, 0, "%s", e.msg);
         }
         if (cli.opt.version) {
                 printf("ewcctl %s\n", EWCD_VERSION);

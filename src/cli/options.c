@@ -34,7 +34,7 @@ static const struct flag flags[] = {
     {"--only", FLAG_ONLY, TYPE_TEXT, AT(only), 0, "A,B,…", "take only rows with these labels"},
     {"--source", FLAG_SOURCE, TYPE_TEXT, AT(source), 0, "NAME", "who the labels come from"},
     {"--label-column", FLAG_LABEL_COLUMN, TYPE_TEXT, AT(label_column), 0, "NAME",
-        "csv column of the label (default: label)"},
+        "csv column of the label (default: label), or its place in a file without header line (default: the last)"},
     {"--labels", FLAG_LABELS, TYPE_OPTIONAL, AT(labels_file), AT(labels), "[=FILE]",
         "compare with the labels of the csv file, or of an idx label file"},
     {"--reason", FLAG_REASON, TYPE_TEXT, AT(reason), 0, "TEXT", "why, for the audit log"},
@@ -163,6 +163,14 @@ int options_parse(int argc, char **argv, struct options *ret, const struct comma
         if (r == 0)
                 *ret = o;
         return r;
+}
+
+bool options_json(int argc, char **argv)
+{
+        for (int i = 1; i < argc; i++)
+                if (strcmp(argv[i], "--json") == 0)
+                        return true;
+        return false;
 }
 
 static void flags_print(uint32_t accepted)

@@ -32,6 +32,16 @@ int cli_rows_next(struct cli_rows *r, struct row *ret, struct err *e)
         }
 }
 
+int cli_rows_none(struct cli *c)
+{
+        const char *path = c->opt.pos[1];
+
+        if (c->opt.only || c->opt.skip)
+                return cli_refuse(
+                    c, EXIT_FAILED, 0, "%s has no row left after --only and --skip: nothing was sent", path);
+        return cli_refuse(c, EXIT_FAILED, 0, "%s has no rows: nothing was sent", path);
+}
+
 void cli_rows_close(struct cli_rows *r)
 {
         rows_close(r->rows);

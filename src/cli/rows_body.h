@@ -14,6 +14,7 @@ struct cli_rows {
 int cli_rows_open(struct cli_rows *ret, const struct options *o, const char *labels_path, struct err *e);
 int cli_rows_next(
     struct cli_rows *r, struct row *ret, struct err *e); /* as rows_next, after --only, --skip and --limit */
+int cli_rows_none(struct cli *c);                        /* says why no row was taken; an exit code */
 void cli_rows_close(struct cli_rows *r);
 double cli_rows_fraction(const struct cli_rows *r); /* 0..1, of the file or of --limit */
 

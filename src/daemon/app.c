@@ -24,9 +24,9 @@
 
 enum { CONTROL_MAILBOX = 8192, STATE_MODE = 0700 };
 
-/* The two stores of the one file, until their queues take them. */
+/* The three stores of the one file, until their queues take them. */
 struct stores {
-        struct store *writer, *reader;
+        struct store *writer, *reader, *exporter;
         struct store_health health;
 };
 
@@ -44,7 +44,8 @@ static int store_start(struct app *a, struct stores *s, struct err *e)
         umask(0077);
         int r = file_mkdir(a->paths.state, STATE_MODE, e);
         if (r < 0 || (r = file_mkdir(a->paths.jobs, STATE_MODE, e)) < 0 ||
-            (r = open_one(a, false, &s->writer, e)) < 0 || (r = open_one(a, true, &s->reader, e)) < 0)
+            (r = open_one(a, false, &s->writer, e)) < 0 || (r = open_one(a, true, &s->reader, e)) < 0 ||
+            (r = open_one(a, true, &s->exporter, e)) < 0)
                 return r;
         r = store_maintain(s->writer, &s->health, e);
         return r == 0 ? 0 : err_wrap(e, r, "database %s", a->paths.database);
@@ -105,6 +106,7 @@ static int jobs_begin(struct app *a, struct err *e)
             .control = a->control,
             .writer = a->writer,
             .reader = a->reader,
+            .exporter = a->exporter,
             .publish = a->publish,
             .learner = learner_proc_port(a->learner),
         };
@@ -131,8 +133,9 @@ static int start(struct app *a, struct stores *s, struct err *e)
         if ((r = loop_new(&a->control, a->clock, CONTROL_MAILBOX, e)) < 0)
                 return r;
         control_listen(a);
-        if ((r = store_start(a, s, e)) < 0 ||                            /* lock, identity, migrate */
-            (r = queue_start(a, &s->reader, true, &a->reader, e)) < 0 || /* reader thread runs */
+        if ((r = store_start(a, s, e)) < 0 ||                                /* lock, identity, migrate */
+            (r = queue_start(a, &s->reader, true, &a->reader, e)) < 0 ||     /* reader thread runs */
+            (r = queue_start(a, &s->exporter, true, &a->exporter, e)) < 0 || /* for what takes long */
             (r = serve_new(&a->serve, a->conf, APP_PROGRAM, a->clock, a->control, e)) <
                 0 ||                                                      /* loops, not turning yet */
             (r = publish_start(a, s, e)) < 0 ||                           /* champions loaded and warm */
@@ -161,6 +164,7 @@ int app_init(struct app *a, const struct conf *c, const char *conf_path, const s
         uint64_t start_ns = clock_mono_ns(clock);
         int r = start(a, &s, e);
         store_close(s.reader); /* NULL once their queues have taken them */
+        store_close(s.exporter);
         if (r < 0) {
                 app_deinit(a);
                 store_close(s.writer);
@@ -233,6 +237,7 @@ void app_deinit(struct app *a)
         learner_proc_free(a->learner);
         store_queue_stop(a->writer); /* drains, last commit, WAL checkpoint */
         store_queue_stop(a->reader);
+        store_queue_stop(a->exporter);
         publish_free(a->publish);
         serve_free(a->serve); /* takes the answers nobody waits for */
         signals_free(a->signals);

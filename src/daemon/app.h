@@ -34,7 +34,7 @@ struct app {
         struct paths paths;
         struct loop *control;
         struct signals *signals;
-        struct store_queue *writer, *reader;
+        struct store_queue *writer, *reader, *exporter;
         struct serve *serve;
         struct publish *publish;
         struct learner_proc *learner;

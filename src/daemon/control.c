@@ -1,7 +1,8 @@
 /* control.c: messages and timers of the control thread.
  *
- * The watchdog proves progress, not life: the manager is told only if every serving loop has turned and no queue
- * of the store has been busy with one thing since the last look, and no learner has outlived its own stall limit. */
+ * The watchdog proves progress, not life: the manager is told only if every serving loop has turned, neither the
+ * store nor the reader has been busy with one thing since the last look, and no learner has outlived its own stall
+ * limit. The exporter is not asked: one of its items may take as long as a large model does. */
 #include "daemon/control.h"
 #include "base/err.h"
 #include "base/mem.h"

@@ -14,7 +14,8 @@ enum rows_format { ROWS_CSV = 1, ROWS_IDX, ROWS_NDJSON };
 struct rows_open {
         const char *path;         /* csv, ndjson, or the idx image file */
         const char *labels_path;  /* idx: the label file, or NULL for unlabelled rows */
-        const char *label_column; /* csv: name of the label column; NULL: the one named "label", else none */
+        const char *label_column; /* csv: name of the label column; NULL: the one named "label", else none. Without a
+                                     header line: its position from 1; NULL: the last */
 };
 
 struct row {

@@ -1,11 +1,13 @@
 /* gate.c: the verdict on a candidate, and the sentence that explains it.
  *
  * Every task becomes one number, its loss: for classifiers the accuracy given up, for squared loss the relative
- * increase of the mean loss; against the champion, or since the task's close where that is more. A closed task's loss is held against the budget, the open task's gain (minus its loss)
- * against min_gain, both with a tolerance of 1e-9. A number that is not finite never passes. The deciding task is the
- * one that blocks by the greatest excess; when nothing blocks, the closed task nearest to its budget, or the open one
- * when no closed task could be judged. */
+ * increase of the mean loss; against the champion, or since the task's close where that is more. A closed task's loss
+ * is held against the budget, the open task's gain (minus its loss) against min_gain, both with a tolerance of 1e-9.
+ * A number that is not finite never passes. The deciding task is the one that blocks by the greatest excess; when
+ * nothing blocks, the closed task nearest to its budget, or the open one when no closed task could be judged. A
+ * closed task that has rows to be judged by and was not measured blocks before all others. */
 #include "domain/gate.h"
+#include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -22,13 +24,20 @@ struct scale {         /* how numbers are shown */
 struct scan {         /* what the walk over the tasks found; SIZE_MAX: none */
         size_t worst; /* closed task with the greatest loss */
         size_t open;  /* open task, judged or not */
-        size_t n_closed, n_blind;
+        size_t lost;  /* first closed task with holdout rows that was not measured */
+        size_t n_closed, n_blind, n_lost;
         double worst_loss, open_loss;
 };
 
 static bool judged(const struct gate_task *t)
 {
         return t->before.n > 0 && t->after.n > 0;
+}
+
+/* A closed task that should have been measured and was not. */
+static bool lost(const struct gate_task *t)
+{
+        return !judged(t) && !t->open && t->n_holdout > 0;
 }
 
 static double loss_from(const struct evaluation *base, const struct evaluation *after, enum ewc_loss loss)
@@ -58,10 +67,14 @@ static double comparable(double loss)
 
 static struct scan scan_tasks(const struct gate_task *tasks, size_t n, enum ewc_loss loss)
 {
-        struct scan s = {.worst = SIZE_MAX, .open = SIZE_MAX};
+        struct scan s = {.worst = SIZE_MAX, .open = SIZE_MAX, .lost = SIZE_MAX};
         for (size_t i = 0; i < n; i++) {
                 if (tasks[i].open)
                         s.open = i;
+                if (lost(&tasks[i])) {
+                        s.lost = s.n_lost++ == 0 ? i : s.lost;
+                        continue;
+                }
                 if (!judged(&tasks[i])) {
                         s.n_blind++;
                         continue;
@@ -137,16 +150,46 @@ static void say_open(struct text *t, const struct gate_task *tasks, const struct
                 say(t, " (must gain at least %.*f)", digits, min_gain * sc->factor);
 }
 
+static void say_lost(struct text *t, const struct gate_task *tasks, const struct scan *s)
+{
+        say(t, " task %s has %" PRIu64 " holdout rows but could not be measured", tasks[s->lost].name,
+            tasks[s->lost].n_holdout);
+        if (s->n_lost > 1)
+                say(t, ", and %zu more closed tasks", s->n_lost - 1);
+}
+
 static void say_blind(struct text *t, const struct gate_task *tasks, size_t n, size_t n_blind)
 {
         enum { NAMED = 3 };
         size_t named = 0;
         for (size_t i = 0; i < n && named < NAMED; i++)
-                if (!judged(&tasks[i]))
+                if (!judged(&tasks[i]) && !lost(&tasks[i]))
                         say(t, "%s %s", named++ ? "," : " task", tasks[i].name);
         if (n_blind > named)
                 say(t, " and %zu more", n_blind - named);
         say(t, " without holdout rows: not judged");
+}
+
+static void explain(struct text *t, const struct gate_task *tasks, size_t n, const struct scan *s,
+    const struct gate_conf *conf, bool open_blocks, enum ewc_loss loss)
+{
+        const struct scale sc = {
+            100, loss == EWC_LOSS_SQUARED, s->worst != SIZE_MAX && since_close(&tasks[s->worst], loss)};
+        bool open_seen = s->open != SIZE_MAX && judged(&tasks[s->open]);
+        if (s->n_lost > 0)
+                say_lost(t, tasks, s);
+        if (s->worst != SIZE_MAX) {
+                say(t, "%s ", s->n_lost > 0 ? "," : "");
+                say_closed(t, tasks, s, conf->max_forgetting, &sc);
+        }
+        if (open_seen) {
+                say(t, "%s ", s->n_lost > 0 || s->worst != SIZE_MAX ? "," : "");
+                say_open(t, tasks, s, conf->min_gain, open_blocks, &sc);
+        }
+        if (s->n_blind > 0) {
+                say(t, "%s", s->n_blind < n ? ";" : "");
+                say_blind(t, tasks, n, s->n_blind);
+        }
 }
 
 struct verdict gate_judge(const struct gate_task *tasks, size_t n, const struct gate_conf *conf, enum ewc_loss loss)
@@ -158,26 +201,17 @@ struct verdict gate_judge(const struct gate_task *tasks, size_t n, const struct 
         bool closed_blocks = !(over <= TOLERANCE), open_blocks = !(under <= TOLERANCE);
         bool by_open = open_blocks ? !closed_blocks || under > over : s.worst == SIZE_MAX && !closed_blocks;
 
-        struct verdict v = {.promote = !closed_blocks && !open_blocks};
+        struct verdict v = {.promote = !closed_blocks && !open_blocks && s.n_lost == 0};
         v.deciding = by_open ? (s.open != SIZE_MAX ? s.open : 0) : s.worst;
         v.value = by_open ? (open_seen ? -s.open_loss : NAN) : s.worst_loss;
         v.limit = by_open ? conf->min_gain : conf->max_forgetting;
-
-        const struct scale sc = {
-            100, loss == EWC_LOSS_SQUARED, s.worst != SIZE_MAX && since_close(&tasks[s.worst], loss)};
+        if (s.n_lost > 0) {
+                v.deciding = s.lost;
+                v.value = NAN;
+                v.limit = conf->max_forgetting;
+        }
         struct text t = {v.reason, sizeof(v.reason)};
         say(&t, "%s:", v.promote ? "promoted" : "rejected");
-        if (s.worst != SIZE_MAX) {
-                say(&t, " ");
-                say_closed(&t, tasks, &s, conf->max_forgetting, &sc);
-        }
-        if (open_seen) {
-                say(&t, s.worst != SIZE_MAX ? ", " : " ");
-                say_open(&t, tasks, &s, conf->min_gain, open_blocks, &sc);
-        }
-        if (s.n_blind > 0) {
-                say(&t, "%s", s.n_blind < n ? ";" : "");
-                say_blind(&t, tasks, n, s.n_blind);
-        }
+        explain(&t, tasks, n, &s, conf, open_blocks, loss);
         return v;
 }

@@ -12,6 +12,7 @@ struct gate_task {
         bool open;
         struct evaluation before, after;
         struct evaluation at_close; /* closed tasks, the same rows under the version that closed it; n 0: not known */
+        uint64_t n_holdout;         /* rows the store keeps to judge it by, whether or not they were measured */
 };
 
 struct gate_conf {
@@ -26,6 +27,7 @@ struct verdict {
         char reason[REASON_SIZE]; /* "promoted: task low lost 0.3 pt (budget 2.0), task high gained 4.1 pt" */
 };
 
-/* A task with n 0 cannot be judged: named in the reason, does not block. Squared loss: loss decides instead of
- * accuracy, relative to the champion's. tasks (n >= 1). */
+/* A task with n 0 cannot be judged and is named in the reason. It does not block, unless it is closed and has holdout
+ * rows: then something keeps it from being measured, and what the candidate did to it is not known. Squared loss:
+ * loss decides instead of accuracy, relative to the champion's. tasks (n >= 1). */
 struct verdict gate_judge(const struct gate_task *tasks, size_t n, const struct gate_conf *conf, enum ewc_loss loss);

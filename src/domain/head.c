@@ -1,10 +1,12 @@
 /* head.c: which outputs belong to which task, and how a net grows.
  *
- * Rows are only ever appended: an output keeps its index and its meaning for the life of a model, which is what
- * lets old parameters, Fishers and anchors be padded rather than moved. In scenario task a row with task 0 was made
- * before the first task had an id, and is the first task's. */
+ * A net grows by rows at its end, so along one line of versions an output keeps its index. A model's versions are a
+ * tree, though: whoever returns to an older version and learns on gets other rows at the same indices. So rows of
+ * different versions are compared by task and class. In scenario task a row with task 0 was made before the first
+ * task had an id, and is the first task's. */
 #include "domain/head.h"
 #include "base/arena.h"
+#include "base/mem.h"
 #include <errno.h>
 #include <string.h>
 
@@ -29,32 +31,74 @@ int head_initial(enum scenario s, size_t n_classes, task_id first_task, size_t n
         return 0;
 }
 
-static bool has_row(enum scenario s, const struct output_row *rows, size_t n, const struct task *t, uint32_t class)
+static bool same_row(enum scenario s, task_id first, const struct output_row *a, const struct output_row *b)
+{
+        task_id of_a = a->task ? a->task : first, of_b = b->task ? b->task : first;
+        return a->class == b->class && (s != SCENARIO_TASK || of_a == of_b);
+}
+
+/* Index of a row, or n. Rows stand mostly in the order they are asked for, so the walk begins at *next. */
+static size_t find_row(enum scenario s, task_id first, const struct output_row *rows, size_t n,
+    const struct output_row *wanted, size_t *next)
+{
+        for (size_t i = 0; i < n; i++) {
+                size_t at = *next + i < n ? *next + i : *next + i - n;
+                if (!same_row(s, first, &rows[at], wanted))
+                        continue;
+                *next = at + 1 < n ? at + 1 : 0;
+                return at;
+        }
+        return n;
+}
+
+static task_id first_of(const struct task *tasks, size_t n)
 {
         for (size_t i = 0; i < n; i++)
-                if (rows[i].class == class && (s != SCENARIO_TASK || row_of_task(&rows[i], t)))
-                        return true;
-        return false;
+                if (tasks[i].ordinal == 0)
+                        return tasks[i].id;
+        return 0;
 }
 
 int head_extend(enum scenario s, const struct output_row *old, size_t n_old, size_t n_classes,
-    const struct task *task, struct arena *a, struct output_row **ret, size_t *ret_n)
+    const struct task *tasks, size_t n_tasks, struct arena *a, struct output_row **ret, size_t *ret_n)
 {
-        size_t n_wanted = s == SCENARIO_TASK ? task->n_classes : n_classes;
-        struct output_row *rows = arena_new_array(a, struct output_row, n_old + n_wanted);
+        const struct task shared = {.n_classes = n_classes};
+        bool own = s == SCENARIO_TASK;
+        task_id first = first_of(tasks, n_tasks);
+        size_t n = n_old, most = n_old, next = 0;
+        n_tasks = own ? n_tasks : 1;
+        for (size_t t = 0; t < n_tasks; t++)
+                if (!mem_add(most, own ? tasks[t].n_classes : n_classes, &most))
+                        return -ENOMEM;
+        struct output_row *rows = arena_new_array(a, struct output_row, most);
         if (!rows)
                 return -ENOMEM;
         if (n_old > 0)
                 memcpy(rows, old, n_old * sizeof(*rows));
-        size_t n = n_old;
-        for (size_t i = 0; i < n_wanted; i++) {
-                uint32_t class = s == SCENARIO_TASK ? task->classes[i] : (uint32_t)i;
-                if (!has_row(s, old, n_old, task, class))
-                        rows[n++] = (struct output_row){s == SCENARIO_TASK ? task->id : 0, class};
+        for (size_t t = 0; t < n_tasks; t++) {
+                const struct task *of = own ? &tasks[t] : &shared;
+                for (size_t i = 0; i < of->n_classes; i++) {
+                        struct output_row row = {of->id, own ? of->classes[i] : (uint32_t)i};
+                        if (find_row(s, first, old, n_old, &row, &next) == n_old)
+                                rows[n++] = row;
+                }
         }
         *ret = rows;
         *ret_n = n;
         return 0;
+}
+
+void head_map(enum scenario s, task_id first, const struct output_row *from, size_t n_from,
+    const struct output_row *to, size_t n_to, uint32_t *ret)
+{
+        size_t next = 0;
+        for (size_t i = 0; i < n_to; i++)
+                ret[i] = EWC_OUTPUT_NEW;
+        for (size_t i = 0; i < n_from; i++) {
+                size_t at = find_row(s, first, to, n_to, &from[i], &next);
+                if (at < n_to)
+                        ret[at] = (uint32_t)i;
+        }
 }
 
 static bool known_class(const struct task *all, size_t n_all, uint32_t class)

@@ -55,8 +55,8 @@ struct learn_rows {           /* labelled rows of one task */
 struct learn_past { /* a closed task's protection */
         uint64_t task;
         double alpha;
-        const float *fisher; /* (P) mean 1 over its protected parameters, zero-padded to the present outputs */
-        const float *anchor; /* (P) theta at its close */
+        const float *fisher; /* (P) mean 1 over its protected parameters; 0 for outputs that came later */
+        const float *anchor; /* (P) theta at its close; the job's theta for outputs that came later */
         double factor;       /* of its ewc_fisher_info: raw F = factor * fisher; read in scale "raw" only */
 };
 
@@ -83,8 +83,8 @@ struct learn_plan {
         bool drop_last;    /* an epoch's last incomplete batch is not trained on */
         bool replay_even; /* a step replays ceil(batch / sets) rows of every closed set, not batch rows of them all */
         bool final_theta; /* rollover: theta as training left it, though the champion was better on the holdout */
-        /* Distillation from the starting theta on the current rows (Li and Hoiem 2016, arXiv:1606.09282): weight of one
-         * term per closed set of job.replay, over its head; sets may be empty. 0: none. */
+        /* Distillation from the starting theta on the current rows (Li and Hoiem 2016, arXiv:1606.09282): weight of
+         * one term per closed set of job.replay, over its head; sets may be empty. 0: none. */
         double distill, distill_temperature;
         bool keep_optim; /* hand the optimiser's state over in the result */
 };
@@ -96,6 +96,9 @@ struct learn_job {
         uint64_t id;        /* job_id; 0 outside the daemon */
         struct ewc_spec net;
         const float *theta; /* (P) the champion, grown to the present outputs; training starts here */
+        /* Trailing outputs that the champion does not answer with: measured as silent before training, so that
+         * "before" is what the champion does and not what untrained rows make of it. At most the net's outputs. */
+        uint32_t n_fresh;
         size_t n_past;
         const struct learn_past *past;
         struct learn_rows train; /* the open task */

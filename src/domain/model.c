@@ -42,6 +42,32 @@ static int check_scale(
         return 0;
 }
 
+static int check_scale_not_0(const struct model_spec *s, struct err *e)
+{
+        for (size_t i = 0; i < s->n_scale; i++)
+                if (fpclassify(s->scale[i]) == FP_ZERO)
+                        return err_field(e, -EINVAL, "/input/scale",
+                            "scale number %zu is 0, which makes every input the same; give another, or leave scale "
+                            "out",
+                            i);
+        return 0;
+}
+
+/* Words that stand, or in the Open Inference Protocol's extensions stand, where a model's name does or right behind
+ * it: a model so named would read as something else. */
+static int check_name(const struct model_spec *s, struct err *e)
+{
+        static const char *const words[] = {
+            "stats", "ready", "infer", "predict", "feedback", "tasks", "versions", "aliases", "jobs"};
+        if (validate_name("model", s->name, e) < 0)
+                return err_field(e, -EINVAL, "/name", "%s", e ? e->msg : "");
+        for (size_t i = 0; i < ARRAY_LEN(words); i++)
+                if (strcmp(s->name, words[i]) == 0)
+                        return err_field(
+                            e, -EINVAL, "/name", "'%s' is a word of the API's paths; give another name", words[i]);
+        return 0;
+}
+
 static int check_class_name(const char *name, size_t i, struct err *e)
 {
         char field[ERR_FIELD_MAX];
@@ -150,16 +176,17 @@ uint32_t model_ids(const struct model_spec *s)
 
 int model_spec_check(const struct model_spec *s, struct err *e)
 {
-        int r = 0;
-        if (validate_name("model", s->name, e) < 0)
-                return err_field(e, -EINVAL, "/name", "%s", e ? e->msg : "");
+        int r = check_name(s, e);
+        if (r < 0)
+                return r;
         if (!scenario_name(s->scenario))
                 return err_field(e, -EINVAL, "/scenario", "unknown scenario; give task, domain or class");
         if ((r = check_input(s, e)) < 0 || (r = check_classes(s, e)) < 0 || (r = check_task(s, e)) < 0 ||
             (r = check_net(s, e)) < 0 ||
             (r = check_scale("/input/scale", "scale", s->n_scale, s->scale, s->n_inputs, e)) < 0)
                 return r;
-        if ((r = check_scale("/input/offset", "offset", s->n_offset, s->offset, s->n_inputs, e)) < 0)
+        if ((r = check_scale("/input/offset", "offset", s->n_offset, s->offset, s->n_inputs, e)) < 0 ||
+            (r = check_scale_not_0(s, e)) < 0)
                 return r;
         return check_ids(s, e);
 }

@@ -40,7 +40,14 @@ struct learning {
 };
 
 /* The keys of "learning" in JSON: one table for parsing, defaults, ranges, documentation. */
-enum learning_type { LEARNING_REAL, LEARNING_UINT, LEARNING_METHOD, LEARNING_LAMBDA, LEARNING_FISHER, LEARNING_OPTIMIZER };
+enum learning_type {
+        LEARNING_REAL,
+        LEARNING_UINT,
+        LEARNING_METHOD,
+        LEARNING_LAMBDA,
+        LEARNING_FISHER,
+        LEARNING_OPTIMIZER
+};
 
 struct learning_key {
         const char *path; /* "lambda", "optimizer.rate", … */
@@ -59,6 +66,7 @@ int learning_check(const struct learning *l, struct err *e); /* cross-key rules;
 void learning_plan(const struct learning *l, uint64_t seed, uint32_t threads, struct learn_plan *ret);
 
 int model_spec_check(const struct model_spec *s, struct err *e); /* -EINVAL with field and what to do */
-void model_scale(const struct model_spec *s, size_t n, const float *raw, float *ret); /* (n,I) raw -> net inputs; may alias */
+/* (n,I) raw -> net inputs; may alias */
+void model_scale(const struct model_spec *s, size_t n, const float *raw, float *ret);
 uint32_t model_ids(const struct model_spec *s); /* inputs are ids 0..n-1 of an embedding; 0: they are numbers */
 int model_class_find(const struct model_spec *s, const char *name); /* index, or -1 */

@@ -1,7 +1,9 @@
 /* policy.c: when to train.
  *
  * A row of tests, most binding first; the first that says no gives the reason. All arithmetic is on whole numbers, so
- * the boundary is exact: 500 new rows fire a threshold of 500. A clock that stepped back counts as no time passed. */
+ * the boundary is exact: 500 new rows fire a threshold of 500. A stamp in the future was made before the clock was
+ * set back, and tells nothing about how long ago it was: the interval is due, and the job it starts sets a new
+ * stamp. */
 #include "domain/policy.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -23,7 +25,14 @@ static struct due by_interval(int64_t now_ms, const struct counters *c, const st
 {
         struct due d = {0};
         int64_t from = interval_from(c), wait = (int64_t)l->trigger_interval_s * 1000;
-        int64_t passed = now_ms > from ? now_ms - from : 0;
+        int64_t passed = now_ms - from;
+        if (passed < 0) {
+                d.train = true;
+                d.trigger = TRIGGER_INTERVAL;
+                snprintf(d.reason, sizeof(d.reason),
+                    "due: the clock was set back to before the last job or row, %" PRIu64 " new rows", c->n_new);
+                return d;
+        }
         if (passed >= wait) {
                 d.train = true;
                 d.trigger = TRIGGER_INTERVAL;
@@ -46,7 +55,7 @@ struct due policy_due(int64_t now_ms, const struct counters *c, const struct lea
                 return not_yet("not due: no new rows");
         if (c->n_open_train < 2)
                 return not_yet("not due: fewer than 2 rows to train on");
-        if (loss == EWC_LOSS_SOFTMAX && c->n_open_classes < 2)
+        if (loss == EWC_LOSS_SOFTMAX && c->n_open_classes < 2 && c->n_head_classes < 2)
                 return not_yet("not due: all rows have the same label");
         struct due d = {0};
         if (l->trigger_min_feedback > 0 && c->n_new >= l->trigger_min_feedback) {

@@ -30,7 +30,7 @@ enum task_state { TASK_OPEN = 1, TASK_CLOSED = 2 };                             
 enum job_kind { JOB_CONSOLIDATE = 1, JOB_ROLLOVER = 2 };                               /* on disk */
 enum version_state { VERSION_INITIAL = 1, VERSION_PROMOTED = 2, VERSION_REJECTED = 3 }; /* on disk */
 enum trigger_kind { TRIGGER_MANUAL = 1, TRIGGER_MIN_FEEDBACK = 2, TRIGGER_INTERVAL = 3 }; /* on disk */
-enum tensor_role { TENSOR_THETA = 1, TENSOR_FISHER = 2, TENSOR_ANCHOR = 3 };           /* on disk; ANCHOR is theta_old */
+enum tensor_role { TENSOR_THETA = 1, TENSOR_FISHER = 2, TENSOR_ANCHOR = 3 }; /* on disk; ANCHOR is theta_old */
 
 /* Lower-case names used in JSON, SQL views, logs and CLI ("task", "open", "consolidate", "min_feedback", …). NULL if
  * the value is unknown; *_parse returns false for an unknown name. */
@@ -122,7 +122,12 @@ struct feedback {
         int64_t received_ms;
 };
 
-enum feedback_verdict { FEEDBACK_ACCEPTED = 1, FEEDBACK_DUPLICATE = 2, FEEDBACK_CONFLICT = 3, FEEDBACK_TASK_CLOSED = 4 };
+enum feedback_verdict {
+        FEEDBACK_ACCEPTED = 1,
+        FEEDBACK_DUPLICATE = 2,
+        FEEDBACK_CONFLICT = 3,
+        FEEDBACK_TASK_CLOSED = 4
+};
 
 struct receipt {
         uint64_t n_accepted, n_duplicate, n_conflict;
@@ -136,10 +141,11 @@ struct counters {
         uint64_t n_open_train;      /* train rows of the open task */
         uint64_t n_open_holdout;
         uint64_t n_open_classes;    /* distinct labels among them */
+        uint64_t n_head_classes;    /* classes of the head that training the open task now would train */
         uint64_t last_seq;          /* newest row of the model */
         uint64_t used_seq;          /* newest row a finished job has consumed */
         int64_t oldest_new_ms;      /* received_ms of the oldest new row, 0 if none */
-        int64_t last_job_ended_ms;  /* 0: never */
+        int64_t last_job_ended_ms;  /* of the newest job that has ended; 0: none has */
         bool job_active;
 };
 
@@ -163,7 +169,7 @@ struct version {
         size_t n_params;
         struct digest theta, fisher, anchor; /* blobs; fisher and anchor all-zero when absent */
         bool has_fisher;
-        double fisher_scale;     /* mean of the merged Fisher over its protected parameters (unit merge: sum of alphas) */
+        double fisher_scale; /* mean of the merged Fisher over its protected parameters (unit merge: sum of alphas) */
         enum ewc_fisher fisher_kind;
         uint64_t fisher_samples;
         double lambda;           /* canonical scale */

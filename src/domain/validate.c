@@ -17,6 +17,22 @@ int validate_name(const char *what, const char *name, struct err *e)
             what, NAME_SIZE - 1);
 }
 
+/* What the net would be given must be finite too: such a row could be kept, but never learnt from. */
+static int check_scaled(const struct model_spec *s, size_t n, const float *x, struct err *e)
+{
+        if (s->n_scale == 0 || s->n_offset == 0)
+                return 0;
+        for (size_t i = 0; i < n; i++) {
+                float scale = s->scale[s->n_scale > 1 ? i : 0], offset = s->offset[s->n_offset > 1 ? i : 0];
+                float y = x[i] * scale + offset;
+                if (!isfinite(y))
+                        return err_field(e, -EDOM, "/inputs",
+                            "number %zu is %g: times the model's scale %g plus its offset %g it overflows", i,
+                            (double)x[i], (double)scale, (double)offset);
+        }
+        return 0;
+}
+
 int validate_row(const struct model_spec *s, size_t n, const float *x, struct err *e)
 {
         if (n != s->n_inputs)
@@ -29,7 +45,7 @@ int validate_row(const struct model_spec *s, size_t n, const float *x, struct er
                 if (!(x[i] >= 0 && x[i] < (float)ids) || x[i] > floorf(x[i]))
                         return err_field(e, -EDOM, "/inputs", "number %zu is %g; model %s takes ids from 0 to %u", i,
                             (double)x[i], s->name, ids - 1);
-        return 0;
+        return check_scaled(s, n, x, e);
 }
 
 int validate_key(const char *what, const char *key, struct err *e)

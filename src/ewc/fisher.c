@@ -4,8 +4,9 @@
  * dense layer l their squares sum over the columns into Q_l (B,out), and at the end one product per layer gives all
  * squares of per-sample gradients: sum_n,k (delta_nk a_n^T)^2 = Q_l^T (A_l o A_l), since a_n does not depend on k.
  * Layers that use a parameter at many places add over the places before the square, each in its own file. D is
- * worked through in blocks of a bounded number of rows; Q is kept for a block of the batch, a dense net's whole batch.
- * Products are float, the running sum is double. Dropout is off. BATCHED is the square of an ordinary gradient. */
+ * worked through in blocks of a bounded number of rows; Q is kept for a block of the batch, a dense net's whole
+ * batch. Products are float, the running sum is double. Dropout is off. BATCHED is the square of an ordinary
+ * gradient. */
 #include "ewc/factor.h"
 #include "ewc/layers.h"
 

@@ -1,8 +1,9 @@
 /* internal.h: what the files of libewc share and nobody else sees.
  *
- * The stack of a net is a list of stages, layers with their shapes, the output layer last. A tape holds what one forward pass leaves for
- * the backward pass. Workspaces are carved twice by the same layout function: once with no base to learn the size,
- * once over the caller's block. Letters for shapes as in ewc.h; R rows of back-propagated columns. */
+ * The stack of a net is a list of stages, layers with their shapes, the output layer last. A tape holds what one
+ * forward pass leaves for the backward pass. Workspaces are carved twice by the same layout function: once with no
+ * base to learn the size, once over the caller's block. Letters for shapes as in ewc.h; R rows of back-propagated
+ * columns. */
 #pragma once
 #include <ewc/ewc.h>
 #include <ewc/net.h>

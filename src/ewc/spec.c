@@ -220,23 +220,45 @@ static void copy_or_zero(float *to, const float *from, size_t n)
                 memset(to, 0, n * sizeof(*to));
 }
 
+/* Where output o of the new layout stands in the old one; no source: growth, the old outputs come first. */
+static uint32_t output_source(const struct ewc_spec *from, const uint32_t *source, uint32_t o)
+{
+        if (source)
+                return source[o];
+        return o < from->n_outputs ? o : EWC_OUTPUT_NEW;
+}
+
+int ewc_spec_map(const struct ewc_spec *from, const struct ewc_spec *to, const uint32_t *source, const float *old,
+    const float *fresh, float *ret)
+{
+        struct ewc_stage a, b;
+
+        if (!same_hidden(from, to))
+                return EWC_E_DIM;
+        for (uint32_t o = 0; source && o < to->n_outputs; o++) {
+                if (source[o] != EWC_OUTPUT_NEW && source[o] >= from->n_outputs)
+                        return EWC_E_INVAL;
+        }
+        ewc_spec_stage(from, from->n_layers, &a);
+        ewc_spec_stage(to, to->n_layers, &b);
+        memcpy(ret, old, a.w * sizeof(*ret)); /* hidden layers */
+        for (uint32_t o = 0; o < to->n_outputs; o++) {
+                size_t w = b.w + (size_t)o * b.in, bias = b.b + o;
+                uint32_t at = output_source(from, source, o);
+                bool is_new = at == EWC_OUTPUT_NEW;
+
+                copy_or_zero(ret + w, !is_new ? old + a.w + (size_t)at * a.in : fresh ? fresh + w : NULL, b.in);
+                copy_or_zero(ret + bias, !is_new ? old + a.b + at : fresh ? fresh + bias : NULL, 1);
+        }
+        return 0;
+}
+
 int ewc_spec_grow(
     const struct ewc_spec *from, const struct ewc_spec *to, const float *old, const float *fresh, float *ret)
 {
-        struct ewc_stage a, b;
-        size_t old_w, all_w;
-
-        if (from->n_outputs > to->n_outputs || !same_hidden(from, to))
+        if (from->n_outputs > to->n_outputs)
                 return EWC_E_DIM;
-        ewc_spec_stage(from, from->n_layers, &a);
-        ewc_spec_stage(to, to->n_layers, &b);
-        old_w = (size_t)a.in * a.out;
-        all_w = (size_t)b.in * b.out;
-        memcpy(ret, old, (a.w + old_w) * sizeof(*ret)); /* hidden layers and the old output rows */
-        copy_or_zero(ret + b.w + old_w, fresh ? fresh + b.w + old_w : NULL, all_w - old_w);
-        memcpy(ret + b.b, old + a.b, a.out * sizeof(*ret));
-        copy_or_zero(ret + b.b + a.out, fresh ? fresh + b.b + a.out : NULL, (size_t)b.out - a.out);
-        return 0;
+        return ewc_spec_map(from, to, NULL, old, fresh, ret);
 }
 
 int ewc_head_check(const struct ewc_spec *s, const struct ewc_head *head)

@@ -29,7 +29,8 @@ int publish_initial(struct publish *p, struct store *s, size_t *ret_loaded, size
 
 /* Control thread. done may be NULL. Requests for one model are served in order; the last state wins. */
 int publish_model(struct publish *p, model_id m, publish_fn done, void *arg);
-void publish_forget(struct publish *p, const void *arg); /* control thread: whoever asked with arg will not be called */
+/* Control thread: whoever asked with arg will not be called. */
+void publish_forget(struct publish *p, const void *arg);
 
 /* Any thread: the same by message; when all loops have switched, reply_to gets kind PUBLISH_MSG_DONE with id and
  * generation as given and payload a struct publish_reply to be freed with free(). 0 or -EAGAIN. */

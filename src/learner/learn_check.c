@@ -153,6 +153,8 @@ int learn_check(const struct learn_job *job, struct err *e)
         char why[128] = "";
         if (ewc_spec_check(&job->net, why, sizeof(why)) < 0)
                 return err_field(e, -EINVAL, "net", "net: %s", why);
+        if (job->n_fresh > job->net.n_outputs)
+                return err_field(e, -EINVAL, "fresh", "more fresh outputs than the net has");
         if (job->kind != JOB_CONSOLIDATE && job->kind != JOB_ROLLOVER)
                 return err_field(e, -EINVAL, "kind", "job kind %d is unknown", (int)job->kind);
         int r = check_plan(&job->plan, e);

@@ -1,8 +1,8 @@
 /* learn_distill.c: learning without forgetting (Li and Hoiem 2016, arXiv:1606.09282).
  *
  * The teacher is the net the job starts from. On every batch of the open task its logits are compared with the
- * student's, over the head of each closed task: one term for every distinct head, weighted by how many closed sets share
- * it, so that every closed task counts once. The terms stand beside the label loss and share its scale. */
+ * student's, over the head of each closed task: one term for every distinct head, weighted by how many closed sets
+ * share it, so that every closed task counts once. The terms stand beside the label loss and share its scale. */
 #include "base/err.h"
 #include "learner/learn_in.h"
 #include <string.h>

@@ -1,7 +1,7 @@
 /* learn_eval.c: accuracy and loss of a set of rows under the present theta.
  *
  * Rows go through in tiles of fixed size in their own order, so a number depends on theta and the rows alone. Holdout
- * rows count equally; weights are for training. */
+ * rows count equally; weights are for training. Every tile is reported: a large holdout is not silence. */
 #include "learner/learn_in.h"
 #include <math.h>
 
@@ -19,6 +19,8 @@ int learn_eval(struct learner *l, const struct learn_rows *rows, struct evaluati
                 int r = learn_poll(l);
                 if (r == 0)
                         r = learn_ewc(l, ewc_train_score(l->net, &rows->head, &b, &score, l->ws), "evaluation");
+                if (r == 0)
+                        r = learn_report(l, l->st.loss, l->st.penalty, false);
                 if (r != 0)
                         return r;
         }

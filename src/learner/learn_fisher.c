@@ -8,7 +8,7 @@
 enum {
         COLUMNS_MAX = 2048, /* back-propagated rows of a batch: rows times columns per row */
         ROWS_MAX = 256,
-        SLICES = 8, /* reports and checkpoints of a pass, about */
+        SLICES = 8, /* checkpoints of a pass, about; every batch is reported, for whoever takes silence for a stall */
 };
 
 size_t learn_fisher_rows(const struct learn_job *job)
@@ -87,10 +87,8 @@ int learn_fisher(struct learner *l)
                 if (r != 0)
                         return r;
                 at += n;
-                if (at % slice != 0 && at < total)
-                        continue;
                 l->st.fisher_done = at;
-                r = learn_report(l, l->st.loss, l->st.penalty, true);
+                r = learn_report(l, l->st.loss, l->st.penalty, at % slice == 0 || at == total);
                 if (r != 0)
                         return r;
         }

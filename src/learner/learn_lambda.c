@@ -75,12 +75,13 @@ static void choose(struct learner *l, uint32_t chosen)
         }
 }
 
-/* A rollover protects the best theta known for its task. When the last training left the open task's holdout worse than
- * the champion (as noise does once a task has been learned), the champion itself is the optimum to take the Fisher at. */
+/* A rollover protects the best theta known for its task. When the last training left the open task's holdout worse
+ * than the champion (as noise does once a task has been learned), the champion itself is the optimum to take the
+ * Fisher at. Not so when the champion lacks outputs: the starting theta is then not the one that was measured. */
 static int keep_optimum(struct learner *l)
 {
         const struct learn_job *job = l->job;
-        if (job->kind != JOB_ROLLOVER || job->plan.final_theta)
+        if (job->kind != JOB_ROLLOVER || job->plan.final_theta || job->n_fresh > 0)
                 return 0;
         int r = l->after_valid ? 0 : learn_eval_all(l, l->after);
         for (size_t i = 0; r == 0 && i < job->n_holdout; i++)

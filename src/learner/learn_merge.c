@@ -1,7 +1,7 @@
 /* learn_merge.c: the closed tasks' records as one penalty (U, centre), by libewc's rules.
  *
- * A record's weight is its alpha, in scale raw times its factor. separate is the daemon's way: the weighted centre, equal
- * to the sum of the tasks' penalties up to a constant. In the other rules the last anchor is the centre. */
+ * A record's weight is its alpha, in scale raw times its factor. separate is the daemon's way: the weighted centre,
+ * equal to the sum of the tasks' penalties up to a constant. In the other rules the last anchor is the centre. */
 #include "learner/learn_in.h"
 #include <ewc/merge.h>
 #include <math.h>

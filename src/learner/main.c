@@ -33,7 +33,7 @@ enum exit_status {
 };
 
 enum { THREADS_MAX = 1024, JOB_ARENA_MAX = 256 << 20 };
-#define LINE_EVERY_NS 1000000000ull /* inside long epochs; the parent takes silence for a stall */
+#define LINE_EVERY_NS 1000000000ull /* where there is nothing new to say; the parent takes silence for a stall */
 
 struct options {
         const char *job, *result, *checkpoint;
@@ -48,7 +48,8 @@ struct worker {
         struct learn_state resume;
         struct checkpoint checkpoint;
         struct buf line;
-        bool started; /* the first report has come */
+        bool started;  /* the first report has come */
+        bool measured; /* training is over, its last measurement has begun */
         uint32_t n_tries;
         uint64_t last_line_ns, try_began_ns;
         double seconds[LEARN_MAX_TRIES];
@@ -90,6 +91,16 @@ static int say(struct worker *w, enum progress_event event, const char *message)
         return buf_ok(&w->line) ? write_all(STDOUT_FILENO, w->line.data, w->line.len) : -ENOMEM;
 }
 
+/* A report without a checkpoint, in words: measuring is what is done before the first step, after the last epoch of a
+ * try, and at the end. */
+static enum progress_event sign_of_life(const struct learn_progress *p)
+{
+        if (p->phase == LEARN_PHASE_FISHER)
+                return PROGRESS_FISHER;
+        bool measuring = p->phase == LEARN_PHASE_DONE || p->step == 0 || p->epoch == p->epochs;
+        return measuring ? PROGRESS_EVAL : PROGRESS_EPOCH;
+}
+
 /* What a report means: 0 if it is not worth a line. */
 static int event_of(struct worker *w, const struct learn_progress *p)
 {
@@ -102,11 +113,13 @@ static int event_of(struct worker *w, const struct learn_progress *p)
                 w->n_tries = p->state->n_tries;
                 return PROGRESS_TRY;
         }
-        if (p->phase == LEARN_PHASE_DONE || (first && !w->job.resume))
+        bool last = p->phase == LEARN_PHASE_DONE && !w->measured;
+        w->measured |= last;
+        if (last || (first && !w->job.resume))
                 return PROGRESS_EVAL;
         if (p->state)
                 return p->phase == LEARN_PHASE_FISHER ? PROGRESS_FISHER : PROGRESS_EPOCH;
-        return clock_mono_ns(&clock_system) - w->last_line_ns >= LINE_EVERY_NS ? PROGRESS_EPOCH : 0;
+        return clock_mono_ns(&clock_system) - w->last_line_ns >= LINE_EVERY_NS ? (int)sign_of_life(p) : 0;
 }
 
 static int on_progress(void *arg, const struct learn_progress *p)
@@ -238,7 +251,7 @@ static int train(struct worker *w, struct learn_result *ret, struct err *e)
         fprintf(stderr, "%s: starting over\n", e->msg);
         w->job.resume = NULL;
         w->n_tries = 0;
-        w->started = false;
+        w->started = w->measured = false;
         return learn_run(&w->job, &cb, ret, e);
 }
 

@@ -80,6 +80,8 @@ int bundle_write_job(const char *path, const struct learn_job *job, struct err *
             "holdout", holdout);
         if (job->optim_in)
                 json_object_set_new(json, "optim", put_optim_in(&p, job));
+        if (job->n_fresh > 0)
+                json_object_set_new(json, "fresh", json_integer((json_int_t)job->n_fresh));
         int r = parts_write(&p, path, JOB_FORMAT, NULL, "ewcd.job", json, e);
         parts_deinit(&p);
         return r;
@@ -223,14 +225,16 @@ static int read_optim_in(struct bundle *b, const json_t *o, struct learn_job *jo
 static int read_job(struct bundle *b, struct arena *a, struct learn_job *job, struct err *e)
 {
         const json_t *o = b->json;
-        const json_t *optim = json_object_get(o, "optim");
+        const json_t *optim = json_object_get(o, "optim"), *fresh = json_object_get(o, "fresh");
         const char *kind = get_text(o, "kind");
-        if (!has_keys(o, optim ? 9 : 8) || !get_u64(o, "id", &job->id))
+        if (!has_keys(o, 8u + (optim ? 1 : 0) + (fresh ? 1 : 0)) || !get_u64(o, "id", &job->id))
                 return bundle_bad(e, "ewcd.job: a member is missing or unknown");
         if (strcmp(kind, "consolidate") != 0 && strcmp(kind, "rollover") != 0)
                 return bundle_bad(e, "ewcd.job: kind %.40s is unknown", kind);
         job->kind = strcmp(kind, "rollover") == 0 ? JOB_ROLLOVER : JOB_CONSOLIDATE;
         int r = get_net(json_object_get(o, "net"), &job->net, e);
+        if (r == 0 && fresh && (!get_u32(o, "fresh", &job->n_fresh) || job->n_fresh > job->net.n_outputs))
+                return bundle_bad(e, "ewcd.job: fresh is not a number of outputs of the net");
         if (r == 0)
                 r = get_plan(json_object_get(o, "plan"), &job->plan, e);
         if (r == 0)

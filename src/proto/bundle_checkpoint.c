@@ -1,7 +1,7 @@
 /* bundle_checkpoint.c: the state of an unfinished job, from a learner to its successor.
  *
- * fisher_sum and path come first in the data so that their doubles are aligned. The file names the digest of its job: a state
- * is worthless, and dangerous, for any other. */
+ * fisher_sum and path come first in the data so that their doubles are aligned. The file names the digest of its job:
+ * a state is worthless, and dangerous, for any other. */
 #include "base/err.h"
 #include "proto/bundle_in.h"
 #include <errno.h>

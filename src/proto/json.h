@@ -1,4 +1,5 @@
-/* json.h: pieces of JSON writers, and a cursor over parsed answers; the JSON library's types do not leave the room. */
+/* json.h: pieces of JSON writers, and a cursor over parsed answers; the JSON library's types do not leave the
+ * room. */
 #pragma once
 #include "base/str.h"
 #include <stddef.h>

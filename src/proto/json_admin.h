@@ -60,3 +60,6 @@ const char *problem_title(enum problem p);
 /* status comes from the caller; field "" leaves "errors" out. instance: "urn:uuid:…" or NULL. */
 void json_error_write(
     struct buf *b, enum problem p, int status, const char *detail, const char *field, const char *instance);
+/* The same with "errors" ready made, a JSON array (json_rejected_write). */
+void json_error_list_write(struct buf *b, enum problem p, int status, const char *detail, const struct buf *errors,
+    const char *instance);

@@ -28,8 +28,7 @@ const char *problem_title(enum problem p)
         return problems[row(p)].title;
 }
 
-void json_error_write(
-    struct buf *b, enum problem p, int status, const char *detail, const char *field, const char *instance)
+static void begin(struct buf *b, enum problem p, int status, const char *detail, const char *instance)
 {
         buf_printf(b, "{\"type\":\"urn:ewcd:problem:%s\",\"title\":\"%s\",\"status\":%d,\"detail\":", problem_slug(p),
             problem_title(p), status);
@@ -44,6 +43,21 @@ void json_error_write(
         buf_printf(&text, "%s: %s", problem_slug(p), detail);
         json_put_string(b, buf_ok(&text) ? text.data : problem_slug(p));
         buf_deinit(&text);
+}
+
+void json_error_list_write(
+    struct buf *b, enum problem p, int status, const char *detail, const struct buf *errors, const char *instance)
+{
+        begin(b, p, status, detail, instance);
+        buf_puts(b, ",\"errors\":");
+        buf_put(b, errors->data, errors->len);
+        buf_putc(b, '}');
+}
+
+void json_error_write(
+    struct buf *b, enum problem p, int status, const char *detail, const char *field, const char *instance)
+{
+        begin(b, p, status, detail, instance);
         if (field && field[0]) {
                 buf_puts(b, ",\"errors\":[{\"pointer\":");
                 json_put_string(b, field);

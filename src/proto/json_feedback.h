@@ -43,6 +43,10 @@ struct event_verdict {
 void json_receipt_write(
     struct buf *b, const struct receipt *r, const struct event *events, const struct event_verdict *v, size_t n);
 
+/* The first max of the rejected ones as the array [{"index":…,"pointer":…,"type":…,"detail":…}]. */
+void json_rejected_write(
+    struct buf *b, const struct event *events, const struct event_verdict *v, size_t n, size_t max);
+
 /* GET feedback/{id}: {"id","seq","state","received_at","label","task","source","split","job","version","reason"} */
 struct fate_view {
         const char *id, *state, *label, *task, *source;

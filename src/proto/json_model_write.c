@@ -1,6 +1,7 @@
 /* json_model_write.c: models as JSON: the canonical text kept in the store, and the metadata people and programs see.
  *
- * The stored text has scale, offset and rates as doubles: a reader that goes through double then finds the same float32. */
+ * The stored text has scale, offset and rates as doubles: a reader that goes through double then finds the same
+ * float32. */
 #include "base/buf.h"
 #include "proto/json.h"
 #include "proto/json_model.h"

@@ -23,21 +23,29 @@ static void put_rejected(struct buf *b, size_t i, const struct event *event, con
         buf_putc(b, '}');
 }
 
+void json_rejected_write(
+    struct buf *b, const struct event *events, const struct event_verdict *v, size_t n, size_t max)
+{
+        size_t written = 0;
+        buf_putc(b, '[');
+        for (size_t i = 0; i < n && written < max; i++) {
+                if (v[i].problem == 0)
+                        continue;
+                if (written++ > 0)
+                        buf_putc(b, ',');
+                put_rejected(b, i, &events[i], &v[i]);
+        }
+        buf_putc(b, ']');
+}
+
 void json_receipt_write(
     struct buf *b, const struct receipt *r, const struct event *events, const struct event_verdict *v, size_t n)
 {
-        bool first = true;
-        buf_printf(b, "{\"accepted\":%" PRIu64 ",\"duplicate\":%" PRIu64 ",\"quarantined\":0,\"rejected\":[",
-            r->n_accepted, r->n_duplicate);
-        for (size_t i = 0; i < n; i++) {
-                if (v[i].problem == 0)
-                        continue;
-                if (!first)
-                        buf_putc(b, ',');
-                put_rejected(b, i, &events[i], &v[i]);
-                first = false;
-        }
-        buf_puts(b, "],\"first_seq\":");
+        buf_printf(b,
+            "{\"accepted\":%" PRIu64 ",\"duplicate\":%" PRIu64 ",\"quarantined\":0,\"rejected\":", r->n_accepted,
+            r->n_duplicate);
+        json_rejected_write(b, events, v, n, n);
+        buf_puts(b, ",\"first_seq\":");
         json_put_id(b, r->first_seq);
         buf_puts(b, ",\"last_seq\":");
         json_put_id(b, r->last_seq);

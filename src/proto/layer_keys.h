@@ -1,4 +1,5 @@
-/* layer_keys.h: the JSON keys of each type of layer beside "type": one table for requests, stored text and bundles. */
+/* layer_keys.h: the JSON keys of each type of layer beside "type": one table for requests, stored text and
+ * bundles. */
 #pragma once
 #include <ewc/net.h>
 

@@ -1,7 +1,7 @@
 /* oip.h: Open Inference Protocol v2, JSON form (serving reference 2.2), and the short JSON of predict (3.1).
  *
- * Tensor data is scanned straight from the body into float rows; the JSON library is not involved. Numbers are flat or
- * nested, nesting <= 8. Unknown top-level keys are ignored as the protocol wants, in predict refused by name. */
+ * Tensor data is scanned straight from the body into float rows; the JSON library is not involved. Numbers are flat
+ * or nested, nesting <= 8. Unknown top-level keys are ignored as the protocol wants, in predict refused by name. */
 #pragma once
 #include "base/str.h"
 #include "domain/problem.h"

@@ -58,6 +58,9 @@ void h_work_drop_publishing(struct server *s);
 /* --- on the queue's thread --- */
 int h_find_model(struct h_work *w, struct store *s, struct model *ret,
     struct err *e); /* H_REFUSED: unknown, with the known names */
+/* Whether the model's answers can be right or wrong: of one that learns numbers, accuracy says nothing. 0, or
+ * negative. */
+int h_has_accuracy(struct h_work *w, const struct model *m, bool *ret, struct err *e);
 /* {v} of the path: a number, or @alias. H_REFUSED: unknown. */
 int h_find_version(
     struct h_work *w, struct store *s, const struct model *m, const char *text, struct version *ret, struct err *e);

@@ -102,11 +102,14 @@ void h_alias_get(struct request *r)
 
 /* --- PUT --- */
 
+enum { IF_MATCH_MAX = 32 };
+
 struct move {
         const char *alias;
         struct alias_request to;
-        uint64_t epoch;
-        bool any_epoch; /* If-Match: * */
+        size_t n_epochs;
+        uint64_t epochs[IF_MATCH_MAX]; /* If-Match: those of its ETags that could be an alias's */
+        bool any_epoch;                /* If-Match: * */
         model_id model;
 };
 
@@ -140,16 +143,21 @@ static int run_move(struct h_work *w, struct store *s, struct err *e)
 {
         struct move *mv = w->arg;
         struct alias a;
-        int r;
-        if (mv->any_epoch) {
-                r = store_alias_get(s, mv->model, mv->alias, &a, e);
-                if (r == STORE_NOT_FOUND)
-                        return h_refuse(w, e, PROBLEM_PRECONDITION, "", "there is no alias %s", mv->alias);
-                if (r != 0)
-                        return r;
-                mv->epoch = a.epoch;
-        }
-        r = store_alias_set(s, mv->model, mv->alias, mv->to.version, mv->epoch, "http", mv->to.reason, &a, e);
+        uint64_t epoch = 0; /* of an alias that is not there yet */
+        int r = store_alias_get(s, mv->model, mv->alias, &a, e);
+        if (r == STORE_NOT_FOUND && mv->any_epoch)
+                return h_refuse(w, e, PROBLEM_PRECONDITION, "", "there is no alias %s", mv->alias);
+        if (r != 0 && r != STORE_NOT_FOUND)
+                return r;
+        if (r == 0)
+                epoch = a.epoch;
+        bool matches = mv->any_epoch;
+        for (size_t i = 0; i < mv->n_epochs; i++)
+                matches = matches || mv->epochs[i] == epoch;
+        if (!matches)
+                return h_refuse(w, e, PROBLEM_PRECONDITION, "",
+                    "alias %s has moved; read it again and send its new ETag", mv->alias);
+        r = store_alias_set(s, mv->model, mv->alias, mv->to.version, epoch, "http", mv->to.reason, &a, e);
         if (r == STORE_CONFLICT)
                 return h_refuse(w, e, PROBLEM_PRECONDITION, "",
                     "alias %s has moved; read it again and send its new ETag", mv->alias);
@@ -183,15 +191,52 @@ static void checked(struct h_work *w, struct request *r)
         h_write(w, sizeof(struct move));
 }
 
-/* "41" as a strong entity tag, or *. */
+/* One member of the list, at p; ret_end: behind it. A tag that is no number, or weak, is good but matches nothing. */
+static bool parse_etag(const char *p, const char *end, struct move *ret, const char **ret_end)
+{
+        bool weak = end - p >= 2 && p[0] == 'W' && p[1] == '/';
+        p += weak ? 2 : 0;
+        const char *close = p < end && *p == '"' ? memchr(p + 1, '"', (size_t)(end - p - 1)) : NULL;
+        if (!close)
+                return false;
+        uint64_t epoch;
+        if (!weak && ret->n_epochs < IF_MATCH_MAX &&
+            slice_u64((struct slice){p + 1, (size_t)(close - p - 1)}, &epoch))
+                ret->epochs[ret->n_epochs++] = epoch;
+        *ret_end = close + 1;
+        return true;
+}
+
+/* RFC 9110 13.1.1: *, or a list of entity tags, of which a strong one must be the alias's. False: none can be. */
 static bool parse_if_match(struct slice text, struct move *ret)
 {
+        const char *p = text.p, *end = text.p + text.n;
         ret->any_epoch = slice_eq(text, "*");
-        if (ret->any_epoch)
-                return true;
-        if (text.n < 3 || text.p[0] != '"' || text.p[text.n - 1] != '"')
-                return false;
-        return slice_u64((struct slice){text.p + 1, text.n - 2}, &ret->epoch);
+        while (p < end && !ret->any_epoch) {
+                if (*p == ' ' || *p == '\t' || *p == ',') {
+                        p++;
+                        continue;
+                }
+                if (!parse_etag(p, end, ret, &p))
+                        return false;
+                while (p < end && (*p == ' ' || *p == '\t'))
+                        p++;
+                if (p < end && *p != ',')
+                        return false;
+        }
+        return ret->any_epoch || ret->n_epochs > 0;
+}
+
+/* Several lines of one field are one list (RFC 9110 5.3). */
+static struct slice if_match(struct request *r)
+{
+        const char *all = NULL;
+        for (size_t i = 0; i < r->n_headers; i++) {
+                if (slice_eq_nocase(r->headers[i].name, "If-Match"))
+                        all = arena_printf(r->arena, "%s%s" SLICE_FMT, all ? all : "", all ? "," : "",
+                            SLICE_ARG(r->headers[i].value));
+        }
+        return all ? slice_of(all) : (struct slice){0};
 }
 
 void h_alias_put(struct request *r)
@@ -199,7 +244,7 @@ void h_alias_put(struct request *r)
         const char *name = alias_arg(r);
         if (!name)
                 return;
-        struct slice match = request_header(r, "If-Match");
+        struct slice match = if_match(r);
         if (match.n == 0) {
                 reply_problem(
                     r, PROBLEM_NEED_PRECONDITION, "", "send If-Match with the alias's ETag (\"0\" to create it)");

@@ -21,6 +21,7 @@
 #include <string.h>
 
 enum { ROW_OVERHEAD = 256 }; /* bytes of a row beside its inputs, for the size of a group */
+enum { ERRORS_SHOWN = 8 };   /* when all events are rejected */
 
 struct batch {
         model_id model;
@@ -256,10 +257,14 @@ static void store_verdicts(struct batch *b, struct arena *a)
 static void reply_receipt(struct batch *b, struct request *r)
 {
         if (b->receipt.n_accepted + b->receipt.n_duplicate == 0) {
-                const struct event_verdict *v = &b->verdicts[0];
-                reply_problem(r, PROBLEM_ALL_REJECTED, v->field ? v->field : "",
-                    "all %zu events were rejected; the first: %s: %s", b->n_events, v->slug ? v->slug : "",
-                    v->detail ? v->detail : "");
+                const char *why = b->verdicts[0].detail ? b->verdicts[0].detail : "";
+                struct buf *errors = server_body(r->server);
+                json_rejected_write(errors, b->events, b->verdicts, b->n_events, ERRORS_SHOWN);
+                if (b->n_events == 1)
+                        reply_problem_list(r, PROBLEM_ALL_REJECTED, errors, "the event was rejected: %s", why);
+                else
+                        reply_problem_list(r, PROBLEM_ALL_REJECTED, errors,
+                            "all %zu events were rejected; the first: %s", b->n_events, why);
                 return;
         }
         struct buf *body = server_body(r->server);

@@ -1,15 +1,18 @@
 /* h_find.c: models, versions and tasks by the names in a request.
  *
- * What a loop serves is looked up in its own table. A name that is not there costs one question to the reader, which
- * knows whether the thing does not exist (404, with what does exist) or is only not loaded (503). */
+ * What a loop serves is looked up in its own table; an alias other than the champion's costs one question to the
+ * reader first. So does a name that is not there: the reader knows whether the thing does not exist (404, with what
+ * does exist) or is only not loaded (503). */
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "infer/served.h"
 #include "infer/vtable.h"
 #include "loop/loop.h"
+#include "proto/json_model.h"
 #include "server/h.h"
 #include "server/metrics.h"
+#include "server/route.h"
 #include "store/store.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -90,6 +93,16 @@ int h_find_model(struct h_work *w, struct store *s, struct model *ret, struct er
             h_join(&w->arena, shown, names.name), shown < names.n ? ", …" : "");
 }
 
+int h_has_accuracy(struct h_work *w, const struct model *m, bool *ret, struct err *e)
+{
+        struct model_spec spec;
+        int r = json_spec_read(m->spec_json, &w->arena, &spec, e);
+        if (r != 0)
+                return err_wrap(e, r < 0 ? r : -EBADMSG, "description of model %s", m->name);
+        *ret = spec.net.loss != EWC_LOSS_SQUARED;
+        return 0;
+}
+
 int h_find_version(
     struct h_work *w, struct store *s, const struct model *m, const char *text, struct version *ret, struct err *e)
 {
@@ -136,6 +149,37 @@ static int run_why_not(struct h_work *w, struct store *s, struct err *e)
             "the champion of model %s, version %" PRIu64 ", is not loaded yet", m.name, champion.number);
 }
 
+/* The alias's version, by number; whether that is served is asked again on the loop. */
+static int run_resolve(struct h_work *w, struct store *s, struct err *e)
+{
+        struct model m;
+        struct version v;
+        int r = h_find_model(w, s, &m, e);
+        if (r == 0)
+                r = h_find_version(w, s, &m, w->arg, &v, e);
+        if (r == 0 && !(w->arg = arena_printf(&w->arena, "%" PRIu64, v.number)))
+                r = err_oom(e);
+        return r;
+}
+
+/* The request begins anew, with the number in the alias's place: its body and its arena are still there. */
+static void resolved(struct h_work *w, struct request *r)
+{
+        const char *number = w->arg;
+        if (!r || w->work.result != 0) {
+                h_finish(w, r);
+                return;
+        }
+        char *copy = arena_strdup(r->arena, number);
+        h_work_free(w);
+        if (!copy) {
+                reply_error(r, -ENOMEM, NULL);
+                return;
+        }
+        r->arg[1] = slice_of(copy);
+        r->route->handle(r);
+}
+
 static bool is_served(const struct served *s, struct slice version)
 {
         return version.n == 0 || slice_eq(version, "@champion") || slice_eq(version, s->number_text);
@@ -147,7 +191,8 @@ struct served *h_served(struct request *r)
         struct served *s = vtable_get(r->server->versions, r->arg[0]);
         if (s && is_served(s, version))
                 return s;
-        struct h_work *w = h_work_new(r, run_why_not, NULL);
+        bool alias = s && version.n > 0 && version.p[0] == '@';
+        struct h_work *w = alias ? h_work_new(r, run_resolve, resolved) : h_work_new(r, run_why_not, NULL);
         if (!w)
                 return NULL;
         if (version.n > 0 && !(w->arg = arena_strndup(&w->arena, version.p, version.n))) {

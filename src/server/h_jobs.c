@@ -7,6 +7,7 @@
 #include "super/jobs.h"
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 
 enum { MIN_TRAIN_ROWS = 2 };
@@ -72,6 +73,20 @@ void h_jobs_post(struct request *r)
                 h_write(w, sizeof(struct job_new));
 }
 
+/* Its tasks without what means nothing. */
+static int drop_accuracy(struct arena *a, struct job *job)
+{
+        struct job_task *all = arena_new_array(a, struct job_task, job->n_tasks);
+        if (!all)
+                return -ENOMEM;
+        for (size_t i = 0; i < job->n_tasks; i++) {
+                all[i] = job->tasks[i];
+                all[i].before.accuracy = all[i].after.accuracy = NAN;
+        }
+        job->tasks = all;
+        return 0;
+}
+
 /* What a job looks like from outside: with what its learner said last, and not ended before every loop has switched.
  * Returns live, or NULL if there is nothing live about it. */
 static const struct job_live *look(const struct h_work *w, struct job *job, struct job_live *live)
@@ -90,6 +105,7 @@ static const struct job_live *look(const struct h_work *w, struct job *job, stru
 struct listing {
         struct h_work *work;
         size_t limit, n;
+        bool has_accuracy;
         uint64_t before, last;
 };
 
@@ -98,6 +114,8 @@ static int list_row(void *arg, const struct job *j)
         struct listing *l = arg;
         struct job_live live;
         struct job job = *j;
+        if (!l->has_accuracy && drop_accuracy(&l->work->arena, &job) < 0)
+                return -ENOMEM;
         const struct job_live *now = look(l->work, &job, &live);
         json_job_list_row(&l->work->body, &job, now, l->n == 0);
         l->last = j->id;
@@ -110,7 +128,7 @@ static int run_list(struct h_work *w, struct store *s, struct err *e)
         struct listing *l = w->arg;
         struct model m;
         int r = h_find_model(w, s, &m, e);
-        if (r != 0)
+        if (r != 0 || (r = h_has_accuracy(w, &m, &l->has_accuracy, e)) != 0)
                 return r;
         struct job_filter f = {.model = m.id, .before = l->before, .limit = l->limit};
         json_job_list_begin(&w->body);
@@ -154,6 +172,11 @@ static int find_job(struct h_work *w, struct store *s, job_id id, struct job *re
         r = store_job_get(s, id, &w->arena, ret, e);
         if (r == STORE_NOT_FOUND || (r == 0 && ret->model != m.id))
                 return h_refuse(w, e, PROBLEM_UNKNOWN_JOB, "", "model %s has no job %" PRIu64, m.name, id);
+        bool has_accuracy = true;
+        if (r == 0)
+                r = h_has_accuracy(w, &m, &has_accuracy, e);
+        if (r == 0 && !has_accuracy && drop_accuracy(&w->arena, ret) < 0)
+                r = err_oom(e);
         return r;
 }
 

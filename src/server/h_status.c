@@ -97,9 +97,11 @@ static void write_store(struct buf *b, const struct server *s)
         buf_puts(b, ",\"store\":{\"engine\":");
         json_put_string(b, s->conf->engine ? s->conf->engine : "");
         buf_printf(b,
-            ",\"schema\":%d,\"db_bytes\":%" PRIu64 ",\"wal_bytes\":%" PRIu64 ",\"read_only\":%s,\"waiting\":%" PRIu64
-            ",\"items\":%" PRIu64 ",\"groups\":%" PRIu64 ",\"last_commit_seconds\":",
-            s->conf->schema, q.db_bytes, q.wal_bytes, yes_no(q.read_only), q.waiting, q.items, q.groups);
+            ",\"schema\":%d,\"db_bytes\":%" PRIu64 ",\"wal_bytes\":%" PRIu64
+            ",\"read_only\":%s,\"full\":%s,\"waiting\":%" PRIu64 ",\"items\":%" PRIu64 ",\"groups\":%" PRIu64
+            ",\"last_commit_seconds\":",
+            s->conf->schema, q.db_bytes, q.wal_bytes, yes_no(q.read_only), yes_no(q.full), q.waiting, q.items,
+            q.groups);
         json_put_number(b, (double)q.commit_ns_last * 1e-9);
         buf_putc(b, '}');
 }

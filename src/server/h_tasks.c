@@ -12,8 +12,8 @@
 
 /* --- GET --- */
 
-static int fill_view(const struct model *m, const struct task *t, const struct version *champion, struct arena *a,
-    struct task_view *ret)
+static int fill_view(const struct model *m, struct task *t, const struct version *champion, bool has_accuracy,
+    struct arena *a, struct task_view *ret)
 {
         const char **names = arena_new_array(a, const char *, t->n_classes);
         if (!names)
@@ -27,6 +27,8 @@ static int fill_view(const struct model *m, const struct task *t, const struct v
                         ret->n_now = champion->evaluations[i].n;
                 }
         }
+        if (!has_accuracy)
+                t->accuracy_at_close = ret->accuracy_now = NAN;
         return 0;
 }
 
@@ -37,14 +39,16 @@ static int run_list(struct h_work *w, struct store *s, struct err *e)
         struct alias champion;
         struct version v;
         size_t n;
+        bool has_accuracy = true;
         int r = h_find_model(w, s, &m, e);
-        if (r != 0 || (r = store_task_list(s, m.id, &w->arena, &tasks, &n, e)) != 0 ||
+        if (r != 0 || (r = h_has_accuracy(w, &m, &has_accuracy, e)) != 0 ||
+            (r = store_task_list(s, m.id, &w->arena, &tasks, &n, e)) != 0 ||
             (r = store_alias_get(s, m.id, "champion", &champion, e)) != 0 ||
             (r = store_version_get(s, champion.version, &w->arena, &v, e)) != 0)
                 return r;
         struct task_view *views = arena_new_array(&w->arena, struct task_view, n);
         for (size_t i = 0; i < n; i++) {
-                if (!views || fill_view(&m, &tasks[i], &v, &w->arena, &views[i]) < 0)
+                if (!views || fill_view(&m, &tasks[i], &v, has_accuracy, &w->arena, &views[i]) < 0)
                         return err_oom(e);
         }
         json_task_list_write(&w->body, views, n);

@@ -5,11 +5,13 @@
 #include "server/handlers.h"
 #include "store/store.h"
 #include <errno.h>
+#include <math.h>
 
 struct listing {
         struct h_work *work;
         const struct task *tasks;
         size_t n_tasks, limit, n;
+        bool has_accuracy;
         uint64_t before, last;
 };
 
@@ -22,8 +24,25 @@ static const char *task_name(const struct listing *l, task_id id)
         return NULL;
 }
 
-static int fill_view(const struct listing *l, const struct version *v, struct version_view *ret)
+/* A copy of the version's evaluations without what means nothing. */
+static int drop_accuracy(struct arena *a, struct version *v)
 {
+        struct evaluation *all = arena_new_array(a, struct evaluation, v->n_evaluations);
+        if (!all)
+                return -ENOMEM;
+        for (size_t i = 0; i < v->n_evaluations; i++) {
+                all[i] = v->evaluations[i];
+                all[i].accuracy = NAN;
+        }
+        v->evaluations = all;
+        return 0;
+}
+
+/* v is the caller's own, and lives as long as the view. */
+static int fill_view(const struct listing *l, struct version *v, struct version_view *ret)
+{
+        if (!l->has_accuracy && drop_accuracy(&l->work->arena, v) < 0)
+                return -ENOMEM;
         const char **names = arena_new_array(&l->work->arena, const char *, v->n_evaluations);
         if (!names)
                 return -ENOMEM;
@@ -39,16 +58,18 @@ static int load_tasks(struct listing *l, struct store *s, const struct model *m,
 {
         struct task *tasks;
         int r = store_task_list(s, m->id, &l->work->arena, &tasks, &l->n_tasks, e);
-        if (r == 0)
-                l->tasks = tasks;
-        return r;
+        if (r != 0)
+                return r;
+        l->tasks = tasks;
+        return h_has_accuracy(l->work, m, &l->has_accuracy, e);
 }
 
 static int list_row(void *arg, const struct version *v)
 {
         struct listing *l = arg;
         struct version_view view;
-        int r = fill_view(l, v, &view);
+        struct version own = *v;
+        int r = fill_view(l, &own, &view);
         if (r < 0)
                 return r;
         json_version_list_row(&l->work->body, &view, l->n == 0);

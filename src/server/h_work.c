@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "infer/publish.h"
 #include "loop/loop.h"
+#include "server/metrics.h"
 #include "store/store.h"
 #include <errno.h>
 #include <stdarg.h>
@@ -58,9 +59,20 @@ static int work_run(struct store *s, struct store_work *work, struct err *e)
         return w->run(w, s, e);
 }
 
+/* One line when the disk is full and one when something could be written again, however many requests there are. */
+static void note_full(struct metrics *m, const struct store_work *work)
+{
+        bool wrote = work->result == 0 && work->cost > 0;
+        if (work->result == STORE_FULL && atomic_exchange(&m->store_full, 1) == 0)
+                log_warning("the disk is full: nothing can be stored; predictions go on");
+        else if (wrote && atomic_load(&m->store_full) != 0 && atomic_exchange(&m->store_full, 0) != 0)
+                log_warning("the disk has room again: storing goes on");
+}
+
 static void work_done(struct store_work *work)
 {
         struct h_work *w = work->arg;
+        note_full(w->server->metrics, work);
         if (w->server->stopped) {
                 h_work_free(w);
                 return;

@@ -7,9 +7,11 @@
  * meanwhile.
  *
  * Deadlines are absolute and never re-armed by a byte; conn_sweep compares them with the clock. While a handler
- * has the request nothing is read but the socket is watched: a client that goes takes its request's id with it,
- * and request_find() then answers NULL. A handler may reply before it returns (conn_run goes on) or later (the
- * next request starts from the loop, never from the stack of whoever replied).
+ * has the request nothing is read but the socket is watched: a client that resets or closes it whole takes its
+ * request's id with it, and request_find() then answers NULL. One that only ends its own side (a half-close, which
+ * over TCP a close looks like) still gets its answer; if nobody is there to take it, the write says so. A handler may
+ * reply before it returns (conn_run goes on) or later (the next request starts from the loop, never from the stack
+ * of whoever replied).
  *
  * The last answer is followed by a half-close and a short wait for the peer's end (RFC 9112 9.6), because
  * closing over unread input would destroy the answer on its way. */
@@ -236,12 +238,12 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
                 conn_close(arg);
 }
 
-/* Pipelined input wakes this too; only the socket's state tells whether the client has gone. */
+/* Pipelined input and a half-close wake this too; only the socket's state tells whether the client has gone. */
 static void on_watch(evutil_socket_t fd, short what, void *arg)
 {
         (void)what;
-        struct pollfd p = {.fd = fd, .events = POLLRDHUP};
-        if (poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR)))
+        struct pollfd p = {.fd = fd};
+        if (poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR)))
                 conn_close(arg);
 }
 

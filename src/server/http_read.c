@@ -61,9 +61,23 @@ static enum problem find_route(struct conn *c)
                 reply_header(&c->req, "Allow", "%s", allow);
                 reply_problem(&c->req, p, "", "this path has no such method; it has %s", allow);
         } else if (p != PROBLEM_NONE) {
-                reply_problem(&c->req, p, "", "no such path; the API manual lists them all");
+                char near[256];
+                route_near(&c->req, near, sizeof(near));
+                reply_problem(&c->req, p, "", "no such path%s%s", near[0] ? "; near it: " : "", near);
         }
         return p;
+}
+
+/* Whoever sends it counts on it: to ignore it would break a promise without a word. */
+static bool no_idempotency_key(struct conn *c)
+{
+        if (c->req.method == METHOD_GET || c->req.method == METHOD_HEAD ||
+            request_header(&c->req, "Idempotency-Key").p == NULL)
+                return true;
+        conn_refuse(c, PROBLEM_UNSUPPORTED,
+            "the header Idempotency-Key is not supported; an event_id in each event makes retries of feedback count "
+            "exactly once");
+        return false;
 }
 
 /* Length and coding are good, or have been answered. */
@@ -118,7 +132,7 @@ static void on_head(struct conn *c, const char *p, size_t n)
         char *plain = head.escaped ? arena_alloc(&c->arena, head.path.n) : NULL;
         if (plain)
                 r->path = (struct slice){plain, http_unescape(head.path, plain)};
-        if (find_route(c) != PROBLEM_NONE)
+        if (find_route(c) != PROBLEM_NONE || !no_idempotency_key(c))
                 return;
         size_t limit = route_body_limit(r->server, r->route);
         if (body && !body_welcome(c, &head, limit))

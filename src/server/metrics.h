@@ -20,10 +20,12 @@ struct metrics {
         _Atomic uint64_t in_flight, connections;
         _Atomic uint64_t rejected;                  /* 503s */
         _Atomic uint64_t inferences, inference_rows, compute_ns;
+        _Atomic uint64_t store_full; /* 1: the log says that the disk is full, not yet that it is over */
         _Atomic uint64_t feedback_accepted, feedback_duplicate, feedback_rejected;
 };
 
-/* Prometheus text 0.0.4 of everything countable: these counters, the queues, the jobs, the versions served by this loop. */
+/* Prometheus text 0.0.4 of everything countable: these counters, the queues, the jobs, the versions served by this
+ * loop. */
 void metrics_write(struct buf *b, struct server *s);
 
 void metrics_request(struct metrics *m, size_t route_index, int status, uint64_t duration_ns);

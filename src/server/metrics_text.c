@@ -152,6 +152,8 @@ static void write_store(struct buf *b, struct server *s)
         single(b, "ewcd_db_bytes", "gauge", "Size of the database file.", (double)w.db_bytes);
         single(b, "ewcd_store_read_only", "gauge", "1 after a failed write: nothing can be stored.",
             w.read_only ? 1 : 0);
+        single(b, "ewcd_store_full", "gauge", "1 after a write that found the disk full: nothing can be stored.",
+            w.full ? 1 : 0);
 }
 
 /* --- learning and versions --- */
@@ -174,6 +176,8 @@ static void write_tasks(struct buf *b, const struct server *s, const char *name,
 {
         for (size_t i = 0; i < vtable_size(s->versions); i++) {
                 const struct served *v = vtable_at(s->versions, i);
+                if (v->spec.net.loss == EWC_LOSS_SQUARED) /* numbers are near or far, not right or wrong */
+                        continue;
                 for (size_t k = 0; k < v->n_tasks; k++) {
                         const struct served_task *t = &v->tasks[k];
                         if (t->now.n == 0 || (forgetting && (t->state != TASK_CLOSED || t->n_at_close == 0)))

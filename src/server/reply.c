@@ -63,7 +63,9 @@ static const char *problem_type(const struct request *r)
         return preferred ? "application/problem+json" : "application/json";
 }
 
-static void send_problem(struct request *r, enum problem p, const char *field, const char *detail)
+/* errors: NULL, or the array to write instead of the one field. */
+static void send_errors(
+    struct request *r, enum problem p, const char *field, const struct buf *errors, const char *detail)
 {
         static const char plain[] = "{\"title\":\"Server full\",\"status\":503,\"error\":\"overloaded: no memory\"}";
         struct buf *body = &conn_of(r)->http->scratch;
@@ -75,11 +77,31 @@ static void send_problem(struct request *r, enum problem p, const char *field, c
         if (status == 401)
                 reply_header(r, "WWW-Authenticate", "Bearer");
         buf_reset(body);
-        json_error_write(body, p, status, detail, field ? field : "", instance);
-        if (buf_ok(body))
+        if (errors)
+                json_error_list_write(body, p, status, detail, errors, instance);
+        else
+                json_error_write(body, p, status, detail, field ? field : "", instance);
+        if (buf_ok(body) && (!errors || buf_ok(errors)))
                 http_reply(r, status, problem_type(r), body->data, body->len);
         else
                 http_reply(r, 503, "application/json", plain, sizeof(plain) - 1);
+}
+
+static void send_problem(struct request *r, enum problem p, const char *field, const char *detail)
+{
+        send_errors(r, p, field, NULL, detail);
+}
+
+void reply_problem_list(struct request *r, enum problem p, const struct buf *errors, const char *fmt, ...)
+{
+        char detail[ERR_MSG_MAX];
+        va_list ap;
+        va_start(ap, fmt);
+        int n = vsnprintf(detail, sizeof(detail), fmt, ap);
+        va_end(ap);
+        if (n >= (int)sizeof(detail))
+                detail[str_utf8_cut(detail, sizeof(detail) - 1)] = '\0';
+        send_errors(r, p, "", errors, n < 0 ? "" : detail);
 }
 
 void reply_problem(struct request *r, enum problem p, const char *field, const char *fmt, ...)

@@ -1,8 +1,8 @@
 /* request.h: all a handler sees of HTTP.
  *
  * A request lives until exactly one reply; its arena is reset after it. Work that goes to another thread keeps the
- * req_ref and asks request_find() when it comes back: a client that has left bumped the generation, the answer is then
- * dropped (whatever was made durable stays). Everything here belongs to the serving loop's thread. */
+ * req_ref and asks request_find() when it comes back: a client that has left bumped the generation, the answer is
+ * then dropped (whatever was made durable stays). Everything here belongs to the serving loop's thread. */
 #pragma once
 #include "base/str.h"
 #include "domain/problem.h"
@@ -49,9 +49,14 @@ bool request_query_u64(const struct request *r, const char *key, uint64_t *ret);
 bool request_query(const struct request *r, const char *key, struct slice *ret); /* decoded, in the arena */
 
 /* Exactly one of the reply functions per request; r is gone afterwards. */
-void reply_header(struct request *r, const char *name, const char *fmt, ...) __attribute__((format(printf, 3, 4))); /* before the reply */
+void reply_header(struct request *r, const char *name, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4))); /* before the reply */
 void reply_json(struct request *r, int status, const struct buf *body); /* a failed buf becomes a 500 */
 void reply_bytes(struct request *r, int status, const char *content_type, const void *data, size_t n);
-void reply_problem(struct request *r, enum problem p, const char *field, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+void reply_problem(struct request *r, enum problem p, const char *field, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+/* errors: the JSON array for "errors"; fmt: all of it in one sentence. */
+void reply_problem_list(struct request *r, enum problem p, const struct buf *errors, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
 /* outcome: an enum problem from proto, or negative: -ENOMEM -> overloaded, others -> internal (logged). */
 void reply_error(struct request *r, int outcome, const struct err *e);

@@ -110,6 +110,47 @@ enum problem route_find(struct request *r, char *allow, size_t allow_size)
         return PROBLEM_METHOD;
 }
 
+/* How many of the pattern's first segments fit the path's, and how many it has. */
+static size_t shared(const char *pattern, const struct path *path, size_t *ret_n)
+{
+        size_t same = 0, n = 0;
+        for (const char *p = pattern; *p == '/'; n++) {
+                size_t len = strcspn(++p, "/");
+                struct slice s = n < path->n ? path->segment[n] : (struct slice){0};
+                bool fits = *p == '{' ? s.n > 0 : len == s.n && len > 0 && memcmp(p, s.p, len) == 0;
+                same += fits && same == n;
+                p += len;
+        }
+        *ret_n = n;
+        return same;
+}
+
+void route_near(struct request *r, char *ret, size_t size)
+{
+        struct path path;
+        size_t best = 0, n, at = 0;
+        const char *last = "";
+        (void)split(r, &path); /* of a path that is too long, its beginning */
+        for (size_t i = 0; i < n_routes; i++) {
+                size_t same = shared(routes[i].pattern, &path, &n);
+                best = same > best ? same : best;
+        }
+        ret[0] = '\0';
+        for (size_t i = 0; i < n_routes; i++) {
+                const char *pattern = routes[i].pattern;
+                if (shared(pattern, &path, &n) < best || n > best + 1 || pattern[strlen(pattern) - 1] == '/' ||
+                    strcmp(pattern, last) == 0)
+                        continue;
+                int w = snprintf(ret + at, size - at, "%s%s", at > 0 ? ", " : "", pattern);
+                if (w < 0 || (size_t)w >= size - at) {
+                        ret[at] = '\0';
+                        return;
+                }
+                at += (size_t)w;
+                last = pattern;
+        }
+}
+
 size_t route_body_limit(const struct server *s, const struct route *route)
 {
         switch (route->body) {

@@ -1,4 +1,5 @@
-/* route.h: the table of routes: method and pattern to handler, body limit and summary. Documents and tests iterate it. */
+/* route.h: the table of routes: method and pattern to handler, body limit and summary. Documents and tests iterate
+ * it. */
 #pragma once
 #include "server/request.h"
 
@@ -18,4 +19,6 @@ extern const size_t n_routes;
 /* Fills r->route and r->arg. PROBLEM_NONE, PROBLEM_NOT_FOUND, or PROBLEM_METHOD with allow (size >= 64) listing the
  * methods the path has. HEAD matches GET. */
 enum problem route_find(struct request *r, char *allow, size_t allow_size);
+/* After NOT_FOUND: "/v2/models/{m}/jobs, …": patterns that share the path's beginning, as many as fit. */
+void route_near(struct request *r, char *ret, size_t size);
 size_t route_body_limit(const struct server *s, const struct route *route);

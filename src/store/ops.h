@@ -72,6 +72,7 @@ struct store_ops {
             const char *who, const char *reason, struct alias *ret, struct err *e);
         int (*audit_list)(struct store *s, model_id m, store_audit_fn each, void *arg, struct err *e);
 
+        void (*sizes)(struct store *s, struct store_health *ret); /* NULL: it has no files */
         int (*maintain)(struct store *s, struct store_health *ret, struct err *e);
         int (*check)(struct store *s, bool full, struct store_health *ret, struct err *e);
         int (*backup)(struct store *s, const char *path, struct err *e);

@@ -9,6 +9,9 @@
  * stand still behind a slow receiver: that is the back-pressure. While stopping it does not wait: the item is
  * released.
  *
+ * Care (store_maintain) has its turn after idle time, and under load after a multiple of it, so that neither the WAL
+ * nor what nobody refers to grows for as long as the load lasts.
+ *
  * The read queue runs items one by one, each in its own read transaction. */
 #include "store/queue.h"
 
@@ -21,13 +24,15 @@
 #include <pthread.h>
 #include <string.h>
 
-enum { DELIVER_WAIT_NS = 1000000 };
+enum { DELIVER_WAIT_NS = 1000000, CARE_BUSY = 10 };
+static const uint64_t ns_per_ms = 1000000, sizes_each_ns = 1000000000;
 
 struct store_queue {
         struct store *s;
         struct store_queue_conf conf;
         pthread_t thread;
-        pthread_mutex_t lock; /* guards everything below */
+        uint64_t cared_ns, sized_ns; /* when it was last; the thread's own, or before it starts */
+        pthread_mutex_t lock;        /* guards everything below */
         pthread_cond_t wake;
         struct store_work *head, **tail; /* waiting, in order */
         size_t n_waiting;
@@ -57,7 +62,7 @@ static struct store_work *take(struct store_queue *q, size_t *ret_n, bool *ret_i
 {
         struct store_work *first = NULL, **end = &first;
         size_t n = 0, bytes = 0;
-        struct timespec until = in_ns(q->conf.maintain_ms * 1000000u);
+        struct timespec until = in_ns(q->conf.maintain_ms * ns_per_ms);
         bool timed = q->conf.maintain_ms > 0 && !cared;
 
         *ret_idle = false;
@@ -173,6 +178,7 @@ static void care(struct store_queue *q)
         struct err e = ERR_NULL;
         int r = store_maintain(q->s, &h, &e);
 
+        q->cared_ns = clock_mono_ns(q->conf.clock);
         pthread_mutex_lock(&q->lock);
         q->stats.turns++;
         if (r == 0) {
@@ -180,6 +186,43 @@ static void care(struct store_queue *q)
                 q->stats.db_bytes = h.db_bytes;
         }
         q->stats.read_only = r == STORE_READONLY;
+        pthread_mutex_unlock(&q->lock);
+}
+
+static void look_at_sizes(struct store_queue *q, uint64_t now_ns)
+{
+        struct store_health h;
+
+        store_sizes(q->s, &h);
+        q->sized_ns = now_ns;
+        pthread_mutex_lock(&q->lock);
+        q->stats.wal_bytes = h.wal_bytes;
+        q->stats.db_bytes = h.db_bytes;
+        pthread_mutex_unlock(&q->lock);
+}
+
+/* Between two groups. */
+static void care_under_load(struct store_queue *q)
+{
+        uint64_t now = clock_mono_ns(q->conf.clock);
+
+        if (q->conf.maintain_ms > 0 && (now - q->cared_ns) / CARE_BUSY >= q->conf.maintain_ms * ns_per_ms)
+                care(q);
+        if (!q->conf.read && now - q->sized_ns >= sizes_each_ns)
+                look_at_sizes(q, now);
+}
+
+/* Full until something that writes has succeeded again. */
+static void note_full(struct store_queue *q, const struct store_work *first)
+{
+        bool full = false, wrote = false;
+
+        for (const struct store_work *w = first; w; w = w->next) {
+                full = full || w->result == STORE_FULL;
+                wrote = wrote || (w->result == 0 && w->cost > 0);
+        }
+        pthread_mutex_lock(&q->lock);
+        q->stats.full = full || (q->stats.full && !wrote);
         pthread_mutex_unlock(&q->lock);
 }
 
@@ -212,7 +255,9 @@ static void *thread_main(void *arg)
                 cared = false;
                 run_group(q, first);
                 note_read_only(q, first);
+                note_full(q, first);
                 answer(q, first, n);
+                care_under_load(q);
         }
         store_close(q->s);
         q->s = NULL;
@@ -255,9 +300,18 @@ int store_queue_start(struct store_queue **ret, struct store *s, const struct st
                 q->conf.max_group_items = 1;
                 q->conf.maintain_ms = 0;
         }
+        if (!c->clock)
+                q->conf.clock = &clock_system;
         if (q->conf.max_group_items == 0)
                 q->conf.max_group_items = 1;
         q->tail = &q->head;
+        q->cared_ns = q->sized_ns = clock_mono_ns(q->conf.clock);
+        if (!c->read) {
+                struct store_health h;
+                store_sizes(s, &h);
+                q->stats.wal_bytes = h.wal_bytes;
+                q->stats.db_bytes = h.db_bytes;
+        }
         int r = init(q);
         if (r != 0) {
                 free(q);

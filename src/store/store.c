@@ -420,6 +420,13 @@ int store_audit_list(struct store *s, model_id m, store_audit_fn each, void *arg
 
 /* --- care --- */
 
+void store_sizes(struct store *s, struct store_health *ret)
+{
+        *ret = (struct store_health){0};
+        if (s->ops->sizes)
+                s->ops->sizes(s, ret);
+}
+
 int store_maintain(struct store *s, struct store_health *ret, struct err *e)
 {
         int r = may_write(s, e);

@@ -1,9 +1,11 @@
 /* export.c: a claimed job becomes a bundle.
  *
- * The champion is grown to the outputs the open task needs: old parameters keep every bit, new output rows start as
- * in a fresh net drawn from the job's seed. The Fisher and the anchor of every closed task are padded with zeros: a
- * new row is protected by nothing. Holdouts of all tasks go along, the open task's last, so that the learner
- * measures before and after in one run. Everything held in memory is charged to one budget and released at the end. */
+ * The champion is grown to the outputs that all tasks need: old parameters keep every bit. A row that the champion
+ * lacks and a closed task has, as after a return to an older version, starts as that task was closed with it (the
+ * first task to have it); any other starts as in a fresh net drawn from the job's seed. The Fisher and the anchor of
+ * every closed task are moved to the job's outputs by task and class: a row that came later is protected by nothing,
+ * and its anchor is theta. Holdouts of all tasks go along, the open task's last, so that the learner measures before
+ * and after in one run. Everything held in memory is charged to one budget and released at the end. */
 #include "super/export.h"
 #include "base/arena.h"
 #include "base/err.h"
@@ -28,6 +30,8 @@ struct export
         struct layout l;
         size_t P;
         float *theta;
+        uint32_t *source; /* (n_outputs) of the record being read */
+        bool *restored;   /* (n_outputs) theta has the row of a record */
         struct learn_past *past;
         size_t n_past;
         struct ewc_head *heads; /* (n_tasks) */
@@ -66,6 +70,7 @@ static int fresh_theta(const struct ewc_spec *net, uint64_t seed, float *ret, st
         return 0;
 }
 
+/* The parent's theta in the layout of the job; outputs it lacks are drawn, as in a fresh net. */
 static int load_theta(struct store *s, const struct job *job, struct export *x, struct err *e)
 {
         size_t n_old = x->l.parent.n_params;
@@ -92,70 +97,136 @@ static int load_theta(struct store *s, const struct job *job, struct export *x, 
         return r;
 }
 
-/* One vector of a closed task's record, padded to the job's outputs. */
-static int load_record(struct store *s, const struct task *t, enum tensor_role role, const struct ewc_spec *then,
+struct record { /* of a closed task, as it is read */
+        const struct task *task;
+        struct ewc_spec net; /* with the outputs it was closed with */
+        uint32_t *source;    /* (n_outputs) where the job's outputs stand in it */
+        bool same;           /* all at their own place */
+};
+
+/* One vector of a record in the layout of the job; what the record lacks comes from fresh (P), or is 0. */
+static int load_vector(struct store *s, const struct record *rec, enum tensor_role role, const float *fresh,
     struct export *x, const float **ret, struct err *e)
 {
-        size_t n_old = ewc_spec_params(then);
+        size_t n_old = ewc_spec_params(&rec->net);
         float *old = budget_take(&x->budget, n_old, sizeof(float), "records of closed tasks", e);
         if (!old)
                 return e->code;
-        int r = store_task_tensor(s, t->id, role, old, n_old, e);
+        int r = store_task_tensor(s, rec->task->id, role, old, n_old, e);
         if (r != 0) {
                 free(old);
-                return err_wrap(e, r, "%s of task %s", tensor_role_name(role), t->name);
+                return err_wrap(e, r, "%s of task %s", tensor_role_name(role), rec->task->name);
         }
-        if (n_old == x->P) {
+        if (rec->same) {
                 *ret = old;
                 return 0;
         }
-        float *padded = budget_take(&x->budget, x->P, sizeof(float), "records of closed tasks", e);
-        r = padded ? 0 : e->code;
-        if (r == 0 && (r = ewc_spec_grow(then, &x->l.spec.net, old, NULL, padded)) < 0)
-                r = err_set(e, -EBADMSG, "%s of task %s does not fit the net: %s", tensor_role_name(role), t->name,
-                    ewc_strerror(r));
+        float *mapped = budget_take(&x->budget, x->P, sizeof(float), "records of closed tasks", e);
+        r = mapped ? 0 : e->code;
+        if (r == 0 && (r = ewc_spec_map(&rec->net, &x->l.spec.net, rec->source, old, fresh, mapped)) < 0)
+                r = err_set(e, -EBADMSG, "%s of task %s does not fit the net: %s", tensor_role_name(role),
+                    rec->task->name, ewc_strerror(r));
         free(old);
         x->budget.left += n_old * sizeof(float);
         if (r < 0) {
-                free(padded);
+                free(mapped);
                 return r;
         }
-        *ret = padded;
+        *ret = mapped;
         return 0;
 }
 
-static int load_past_one(struct store *s, const struct task *t, struct export *x, struct err *e)
+/* Copies row and bias of one output; both vectors are in the job's layout. */
+static void copy_output(const struct ewc_spec *net, size_t o, const float *from, float *to)
 {
+        struct ewc_tensor w, b;
+        size_t n = ewc_spec_tensors(net);
+        ewc_spec_tensor(net, n - 2, &w);
+        ewc_spec_tensor(net, n - 1, &b);
+        size_t row = w.offset + o * w.cols;
+        memcpy(to + row, from + row, w.cols * sizeof(float));
+        to[b.offset + o] = from[b.offset + o];
+}
+
+/* Outputs the parent lacks and this record has start as this record has them, unless an earlier one did so. */
+static void restore_outputs(struct export *x, const struct record *rec, const float *anchor)
+{
+        for (size_t o = x->l.parent.n_outputs; o < x->l.n_outputs; o++) {
+                if (x->restored[o] || rec->source[o] == EWC_OUTPUT_NEW)
+                        continue;
+                copy_output(&x->l.spec.net, o, anchor, x->theta);
+                x->restored[o] = true;
+        }
+}
+
+/* Anchors read before a later record gave theta an output follow it. */
+static void follow_restored(struct export *x)
+{
+        for (size_t i = 0, k = 0; i < x->l.n_tasks && k < x->n_past; i++) {
+                if (x->l.tasks[i].id != x->past[k].task)
+                        continue;
+                layout_source(&x->l, i, x->source);
+                for (size_t o = x->l.parent.n_outputs; o < x->l.n_outputs; o++)
+                        if (x->restored[o] && x->source[o] == EWC_OUTPUT_NEW)
+                                copy_output(&x->l.spec.net, o, x->theta, (float *)x->past[k].anchor);
+                k++;
+        }
+}
+
+static int open_record(struct store *s, size_t task, struct export *x, struct record *ret, struct err *e)
+{
+        const struct task *t = &x->l.tasks[task];
         struct ewc_fisher_info info;
         size_t n_outputs, n_params;
         int r = store_task_record(s, t->id, &x->arena, &info, &n_outputs, &n_params, e);
         if (r != 0)
                 return err_wrap(e, r, "record of task %s", t->name);
-        struct ewc_spec then = x->l.spec.net;
-        then.n_outputs = n_outputs <= then.n_outputs ? (uint32_t)n_outputs : 0;
-        if (ewc_spec_check(&then, NULL, 0) < 0 || ewc_spec_params(&then) != n_params)
+        struct record rec = {.task = t, .net = x->l.spec.net, .source = x->source};
+        rec.net.n_outputs = n_outputs <= EWC_MAX_UNITS ? (uint32_t)n_outputs : 0;
+        if (n_outputs != x->l.records[task].n_outputs || ewc_spec_check(&rec.net, NULL, 0) < 0 ||
+            ewc_spec_params(&rec.net) != n_params)
                 return err_set(e, -EBADMSG, "record of task %s: %zu outputs and %zu parameters do not fit the net",
                     t->name, n_outputs, n_params);
+        layout_source(&x->l, task, rec.source);
+        rec.same = n_outputs == x->l.n_outputs;
+        for (size_t o = 0; rec.same && o < n_outputs; o++)
+                rec.same = rec.source[o] == o;
+        *ret = rec;
+        return 0;
+}
+
+/* The anchor first: it may give theta outputs that the parent lacks. */
+static int load_past_one(struct store *s, size_t task, struct export *x, struct err *e)
+{
+        struct record rec;
+        int r = open_record(s, task, x, &rec, e);
+        if (r < 0)
+                return r;
         struct learn_past *p = &x->past[x->n_past];
-        *p = (struct learn_past){.task = t->id, .alpha = t->alpha};
+        *p = (struct learn_past){.task = rec.task->id, .alpha = rec.task->alpha};
         x->n_past++; /* from here on export_deinit has its vectors */
-        r = load_record(s, t, TENSOR_FISHER, &then, x, &p->fisher, e);
-        return r == 0 ? load_record(s, t, TENSOR_ANCHOR, &then, x, &p->anchor, e) : r;
+        r = load_vector(s, &rec, TENSOR_ANCHOR, x->theta, x, &p->anchor, e);
+        if (r == 0)
+                restore_outputs(x, &rec, p->anchor);
+        return r == 0 ? load_vector(s, &rec, TENSOR_FISHER, NULL, x, &p->fisher, e) : r;
 }
 
 static int load_past(struct store *s, struct export *x, struct err *e)
 {
         x->past = arena_new_array(&x->arena, struct learn_past, x->l.n_tasks);
-        if (!x->past)
+        x->source = arena_new_array(&x->arena, uint32_t, x->l.n_outputs);
+        x->restored = arena_new_array(&x->arena, bool, x->l.n_outputs);
+        if (!x->past || !x->source || !x->restored)
                 return err_oom(e);
         for (size_t i = 0; i < x->l.n_tasks; i++) {
                 const struct task *t = &x->l.tasks[i];
                 if (t->state != TASK_CLOSED || !t->has_fisher)
                         continue;
-                int r = load_past_one(s, t, x, e);
+                int r = load_past_one(s, i, x, e);
                 if (r < 0)
                         return r;
         }
+        follow_restored(x);
         return 0;
 }
 
@@ -271,6 +342,7 @@ int export_job(
                     .id = job->id,
                     .net = x.l.spec.net,
                     .theta = x.theta,
+                    .n_fresh = x.l.n_fresh,
                     .n_past = x.n_past,
                     .past = x.past,
                     .train = x.train,

@@ -255,6 +255,8 @@ int jobs_start(struct jobs **ret, const struct jobs_conf *c, const struct jobs_d
         board_init(&j->board);
         j->conf = *c;
         j->deps = *d;
+        if (!d->exporter)
+                j->deps.exporter = d->reader;
         j->dir = copy(c->dir);
         j->program = copy(c->program);
         j->conf.dir = j->dir;

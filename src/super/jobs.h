@@ -2,7 +2,7 @@
  * crash.
  *
  * Everything runs on the control thread but the functions marked "any thread". It never touches the database
- * itself: work items go to the store thread and the reader thread and come back as messages. */
+ * itself: work items go to the threads of the store, the reader and the exporter and come back as messages. */
 #pragma once
 #include "base/err.h"
 #include "base/mailbox.h"
@@ -19,7 +19,7 @@ struct store_queue;
 struct jobs_conf {
         const char *dir;          /* holds <job id>/job.safetensors, checkpoint.safetensors, result.safetensors */
         uint32_t learner_threads; /* BLAS threads of a learner */
-        uint32_t max_attempts;    /* learner starts per job, 3 */
+        uint32_t max_attempts;    /* learner starts in a row that brought a job no newer checkpoint, 3 */
         uint32_t policy_ms;       /* how often due-ness is asked at the latest */
         uint32_t max_learners;    /* at the same time, over all models */
         uint32_t backoff_ms;      /* first wait before something that failed is tried again, then doubled; 0: 1000 */
@@ -30,6 +30,7 @@ struct jobs_conf {
 struct jobs_deps {
         struct loop *control;
         struct store_queue *writer, *reader;
+        struct store_queue *exporter; /* read-only, for items that take long; NULL: the reader */
         struct publish *publish;
         struct learner_port learner;
 };

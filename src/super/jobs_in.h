@@ -1,6 +1,7 @@
 /* jobs_in.h: what the jobs_*.c files share; nobody else includes it. */
 #pragma once
 #include "base/arena.h"
+#include "base/digest.h"
 #include "domain/policy.h"
 #include "domain/report.h"
 #include "store/queue.h"
@@ -55,8 +56,11 @@ struct run { /* one job under way */
         bool cancelled, restarted;
         bool has_job_file, has_result_file; /* LOAD */
         struct learner_run *learner;
-        uint32_t attempts;   /* learner starts so far */
-        uint64_t n_unusable; /* EXPORT */
+        uint32_t attempts;     /* learner starts so far, as the store counts them */
+        uint32_t started;      /* ATTEMPT: the same with this one, until it is committed */
+        uint32_t fruitless;    /* starts in a row without a newer checkpoint, this one included */
+        char why[REASON_SIZE]; /* what the last learner died of */
+        uint64_t n_unusable;   /* EXPORT */
         struct settlement *settlement;
         char refusal[REASON_SIZE]; /* not "": settle as rejected, with this reason */
         size_t blob;               /* STAGE: which one, and which chunk */
@@ -66,7 +70,8 @@ struct run { /* one job under way */
         enum job_state end; /* END */
         char reason[REASON_SIZE];
         uint64_t start_ns;
-        char dir[PATH_CAP], job_path[PATH_CAP], result_path[PATH_CAP], checkpoint_path[PATH_CAP];
+        char dir[PATH_CAP], job_path[PATH_CAP], result_path[PATH_CAP], checkpoint_path[PATH_CAP],
+            notes_path[PATH_CAP];
         struct live live;
 };
 
@@ -142,13 +147,27 @@ struct run *run_find(struct jobs *j, job_id id);
 void run_learn(struct run *r);
 
 /* jobs_step.c */
+enum step_thread { ON_WRITER, ON_READER, ON_EXPORTER };
 struct step_row {
         const char *name;
-        bool reader; /* on the reader thread, else the store thread */
+        enum step_thread thread;
         int (*work)(struct store *s, struct run *r, struct err *e);
         void (*done)(struct run *r, int result, const struct err *e); /* control thread */
 };
+uint32_t jobs_tries(int code); /* how often a step that ended so is tried; 1: it will not get better */
 extern const struct step_row step_rows[STEP_COUNT];
+
+/* jobs_notes.c: files only, on whichever thread has the run */
+struct notes {
+        uint32_t starts, fruitless; /* as in struct run */
+        uint64_t n_unusable;
+        struct digest seen; /* the checkpoint the last start found */
+};
+enum { NOTES_SPENT = 100 };                           /* beside the store's outcomes */
+void notes_read(const char *path, struct notes *ret); /* all-zero if there are none */
+int notes_write(const char *path, const struct notes *n, struct err *e);
+int notes_start(struct run *r, struct err *e); /* counts a start; NOTES_SPENT: no more of them */
+void notes_take_back(const struct run *r);     /* the last start was ended by us */
 
 /* jobs_recover.c */
 void jobs_recover(struct jobs *j);

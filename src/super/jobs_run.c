@@ -40,7 +40,7 @@ static bool set_paths(struct run *r)
         snprintf(id, sizeof(id), "%" PRIu64, r->id);
         return join(r->dir, r->jobs->dir, id) && join(r->job_path, r->dir, "job.safetensors") &&
                join(r->result_path, r->dir, "result.safetensors") &&
-               join(r->checkpoint_path, r->dir, "checkpoint.safetensors");
+               join(r->checkpoint_path, r->dir, "checkpoint.safetensors") && join(r->notes_path, r->dir, "notes");
 }
 
 struct run *run_new(struct jobs *j, const struct found *f)
@@ -95,10 +95,13 @@ static void on_done(struct store_work *w)
         struct run *r = w->arg;
         struct jobs *j = r->jobs;
         jobs_returned(j);
-        if (j->stopping)
+        if (j->stopping) {
+                if (r->step == STEP_ATTEMPT && w->result == 0)
+                        notes_take_back(r); /* counted, and will not be made */
                 run_drop(r);
-        else
+        } else {
                 step_rows[r->step].done(r, w->result, &w->err);
+        }
         jobs_check_stop(j);
 }
 
@@ -115,6 +118,11 @@ static void wait(struct run *r, uint64_t ms)
         }
 }
 
+static struct store_queue *queue_of(const struct jobs_deps *d, enum step_thread t)
+{
+        return t == ON_WRITER ? d->writer : t == ON_READER ? d->reader : d->exporter;
+}
+
 static void submit(struct run *r)
 {
         struct jobs *j = r->jobs;
@@ -125,7 +133,7 @@ static void submit(struct run *r)
         r->work = (struct store_work){.run = on_thread, .done = on_done, .arg = r};
         if (r->step == STEP_STAGE)
                 r->work.cost = BLOB_CHUNK;
-        if (jobs_submit(j, step_rows[r->step].reader ? j->deps.reader : j->deps.writer, &r->work) < 0)
+        if (jobs_submit(j, queue_of(&j->deps, step_rows[r->step].thread), &r->work) < 0)
                 wait(r, SUBMIT_AGAIN_MS);
 }
 
@@ -154,6 +162,15 @@ void run_go(struct run *r, enum step step)
         submit(r);
 }
 
+/* The step's name stands before the text once, also when the text begins with it. */
+static void log_again(const struct run *r, const char *why)
+{
+        const char *name = step_rows[r->step].name;
+        size_t n = strlen(name);
+        bool named = strncmp(why, name, n) == 0 && why[n] == ':';
+        log_warning("job %" PRIu64 ": %s%s%s; trying again", r->id, named ? "" : name, named ? "" : ": ", why);
+}
+
 void run_again(struct run *r, const struct err *why, uint32_t max_tries)
 {
         if (r->cancelled && r->step < STEP_COMMIT) {
@@ -165,7 +182,7 @@ void run_again(struct run *r, const struct err *why, uint32_t max_tries)
                 run_fail(r, why->msg);
                 return;
         }
-        log_warning("job %" PRIu64 ": %s: %s; trying again", r->id, step_rows[r->step].name, why->msg);
+        log_again(r, why->msg);
         wait(r, jobs_backoff(r->jobs, r->tries));
 }
 
@@ -259,17 +276,13 @@ static void on_stuck(void *arg)
 
 static void start_again(struct run *r, const char *why)
 {
-        char text[REASON_SIZE];
-        if (r->attempts >= r->jobs->conf.max_attempts) {
-                snprintf(text, sizeof(text), "the learner was started %" PRIu32 " times; the last one: %.400s",
-                    r->attempts, why);
-                run_fail(r, text);
-                return;
-        }
-        log_warning("job %" PRIu64 ": the learner ended: %s; starting it again", r->id, why);
+        bool last = r->fruitless >= r->jobs->conf.max_attempts; /* unless it got further: then it goes on at once */
+        log_warning("job %" PRIu64 ": the learner ended: %s; starting it again%s", r->id, why,
+            last ? " if it got any further" : "");
+        snprintf(r->why, sizeof(r->why), "%s", why);
         r->step = STEP_ATTEMPT;
         board_step(&r->jobs->board, &r->live, STEP_ATTEMPT);
-        wait(r, jobs_backoff(r->jobs, r->attempts));
+        wait(r, last ? 0 : jobs_backoff(r->jobs, r->fruitless));
 }
 
 static void on_exit_of_learner(void *arg, enum learner_exit how, const char *why)
@@ -278,16 +291,18 @@ static void on_exit_of_learner(void *arg, enum learner_exit how, const char *why
         struct jobs *j = r->jobs;
         r->learner = NULL;
         board_learning(&j->board, &r->live, false);
-        if (j->stopping)
+        if (j->stopping) {
+                notes_take_back(r); /* not a death */
                 run_drop(r);
-        else if (r->cancelled)
+        } else if (r->cancelled) {
                 run_end(r, JOB_CANCELLED, "cancelled on request");
-        else if (how == LEARNER_COMPLETE)
+        } else if (how == LEARNER_COMPLETE) {
                 run_go(r, r->job.state == JOB_RUNNING ? STEP_JUDGE : STEP_SETTLE);
-        else if (how == LEARNER_REFUSED || how == LEARNER_FAILED)
+        } else if (how == LEARNER_REFUSED || how == LEARNER_FAILED) {
                 run_fail(r, why);
-        else
+        } else {
                 start_again(r, why); /* died, or someone else stopped it */
+        }
         jobs_check_stop(j);
 }
 

@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "proto/json_model.h"
 #include "store/store.h"
 #include "super/export.h"
@@ -19,6 +20,18 @@
 static uint32_t tries_for(int code)
 {
         return code == STORE_CONFLICT || code == STORE_NOT_FOUND ? 1 : 0;
+}
+
+/* What may pass by itself is tried again a few times. Damaged data, a description nobody can read, a task that is
+ * gone will be the same next time: the job fails and says it. */
+uint32_t jobs_tries(int code)
+{
+        static const int passing[] = {
+            STORE_FULL, STORE_READONLY, -EAGAIN, -EBUSY, -EIO, -ENOMEM, -ENOSPC, -EDQUOT, -EMFILE, -ENFILE, -EROFS};
+        for (size_t i = 0; i < ARRAY_LEN(passing); i++)
+                if (code == passing[i])
+                        return STORE_TRIES;
+        return 1;
 }
 
 /* --- claim, load --- */
@@ -61,6 +74,8 @@ static int claim_work(struct store *s, struct run *r, struct err *e)
                 code = seed_of(s, r, &seed, e);
         if (code == 0)
                 code = store_job_claim(s, r->id, seed, e);
+        if (code == STORE_NOT_FOUND && seed != 0) /* the job is there: what it starts from is not */
+                code = err_set(e, -EBADMSG, "claim: its model has no champion");
         return code == 0 ? read_job(s, r, e) : code;
 }
 
@@ -74,7 +89,7 @@ static void claim_done(struct run *r, int code, const struct err *e)
         }
         if (code != 0) {
                 r->job.state = JOB_QUEUED; /* what the group did was undone */
-                run_again(r, e, code < 0 ? STORE_TRIES : 0);
+                run_again(r, e, code < 0 ? jobs_tries(code) : 0);
                 return;
         }
         board_names(&r->jobs->board, &r->live, r->job.model_name, r->task);
@@ -85,6 +100,9 @@ static int load_work(struct store *s, struct run *r, struct err *e)
 {
         r->has_job_file = file_exists(r->job_path);
         r->has_result_file = file_exists(r->result_path);
+        struct notes n;
+        notes_read(r->notes_path, &n);
+        r->n_unusable = n.n_unusable;
         return read_job(s, r, e);
 }
 
@@ -109,8 +127,6 @@ static void resume(struct run *r)
         }
         if (!r->has_job_file)
                 run_fail(r, "its job file was gone after a restart");
-        else if (r->attempts >= r->jobs->conf.max_attempts)
-                run_fail(r, "the learner was started as often as allowed before a restart");
         else
                 run_go(r, STEP_ATTEMPT);
 }
@@ -127,7 +143,7 @@ static void load_done(struct run *r, int code, const struct err *e)
                         run_drop(r);
                         return;
                 }
-                run_again(r, e, 0);
+                run_again(r, e, jobs_tries(code) == 1 ? 1 : 0);
                 return;
         }
         board_names(&r->jobs->board, &r->live, r->job.model_name, r->task);
@@ -161,17 +177,20 @@ static int export_work(struct store *s, struct run *r, struct err *e)
         int code = file_remove_tree(r->dir, e);
         if (code == 0)
                 code = file_mkdir(r->dir, 0700, e);
-        return code == 0 ? export_job(s, &r->job, &c, &r->n_unusable, e) : code;
+        if (code == 0)
+                code = export_job(s, &r->job, &c, &r->n_unusable, e);
+        const struct notes n = {.n_unusable = r->n_unusable};
+        return code == 0 ? notes_write(r->notes_path, &n, e) : code;
 }
 
 static void export_done(struct run *r, int code, const struct err *e)
 {
-        if (code == EXPORT_EMPTY || code == -E2BIG) {
+        if (code == EXPORT_EMPTY) {
                 run_fail(r, e->msg);
                 return;
         }
         if (code != 0) {
-                run_again(r, e, STORE_TRIES);
+                run_again(r, e, jobs_tries(code));
                 return;
         }
         if (r->n_unusable > 0)
@@ -182,22 +201,34 @@ static void export_done(struct run *r, int code, const struct err *e)
 
 static int attempt_work(struct store *s, struct run *r, struct err *e)
 {
-        if (r->job.state == JOB_EXPORTING) {
-                int code = store_job_move(s, r->id, JOB_EXPORTING, JOB_RUNNING, NULL, e);
-                if (code != 0)
-                        return code;
-        }
-        return store_job_attempt(s, r->id, &r->attempts, e);
+        int code = notes_start(r, e);
+        if (code == 0 && r->job.state == JOB_EXPORTING)
+                code = store_job_move(s, r->id, JOB_EXPORTING, JOB_RUNNING, NULL, e);
+        return code == 0 ? store_job_attempt(s, r->id, &r->started, e) : code;
+}
+
+static void fail_spent(struct run *r)
+{
+        char text[REASON_SIZE];
+        snprintf(text, sizeof(text),
+            "the learner was started %" PRIu32 " times in a row without getting further%s%.400s",
+            r->jobs->conf.max_attempts, r->why[0] ? "; the last one: " : ", before a restart", r->why);
+        run_fail(r, text);
 }
 
 static void attempt_done(struct run *r, int code, const struct err *e)
 {
+        if (code == NOTES_SPENT) {
+                fail_spent(r);
+                return;
+        }
         if (code != 0) {
                 run_again(r, e, tries_for(code));
                 return;
         }
         if (r->job.state == JOB_EXPORTING)
                 r->job.state = JOB_RUNNING;
+        r->attempts = r->started;
         run_go(r, STEP_LEARN);
 }
 
@@ -231,6 +262,17 @@ static int settle_work(struct store *s, struct run *r, struct err *e)
         return settle_prepare(s, &r->job, &c, &r->settlement, e);
 }
 
+/* The verdict stands on the rows that could be used; whoever reads it is told of the others. */
+static void add_unusable(const struct run *r, char reason[REASON_SIZE])
+{
+        size_t n = strnlen(reason, REASON_SIZE - 1);
+        if (r->n_unusable > 0)
+                snprintf(reason + n, REASON_SIZE - n,
+                    "; %" PRIu64 " row%s could not be used: another size, a class without an output, or not finite "
+                    "after scale and offset",
+                    r->n_unusable, r->n_unusable == 1 ? "" : "s");
+}
+
 static void settle_done(struct run *r, int code, const struct err *e)
 {
         if (code == SETTLE_FAILED) {
@@ -238,9 +280,10 @@ static void settle_done(struct run *r, int code, const struct err *e)
                 return;
         }
         if (code != 0) {
-                run_again(r, e, STORE_TRIES);
+                run_again(r, e, jobs_tries(code));
                 return;
         }
+        add_unusable(r, r->settlement->verdict.reason);
         r->blob = 0;
         r->chunk = 0;
         run_go(r, STEP_STAGE);
@@ -336,16 +379,16 @@ static void clean_done(struct run *r, int code, const struct err *e)
 }
 
 const struct step_row step_rows[STEP_COUNT] = {
-    [STEP_CLAIM] = {"claim", false, claim_work, claim_done},
-    [STEP_LOAD] = {"load", true, load_work, load_done},
-    [STEP_REQUEUE] = {"requeue", false, requeue_work, requeue_done},
-    [STEP_EXPORT] = {"export", true, export_work, export_done},
-    [STEP_ATTEMPT] = {"start", false, attempt_work, attempt_done},
-    [STEP_LEARN] = {"learn", false, NULL, NULL},
-    [STEP_JUDGE] = {"judge", false, judge_work, judge_done},
-    [STEP_SETTLE] = {"settle", true, settle_work, settle_done},
-    [STEP_STAGE] = {"stage", false, stage_work, stage_done},
-    [STEP_COMMIT] = {"commit", false, commit_work, commit_done},
-    [STEP_END] = {"end", false, end_work, end_done},
-    [STEP_CLEAN] = {"clean", true, clean_work, clean_done},
+    [STEP_CLAIM] = {"claim", ON_WRITER, claim_work, claim_done},
+    [STEP_LOAD] = {"load", ON_READER, load_work, load_done},
+    [STEP_REQUEUE] = {"requeue", ON_WRITER, requeue_work, requeue_done},
+    [STEP_EXPORT] = {"export", ON_EXPORTER, export_work, export_done},
+    [STEP_ATTEMPT] = {"start", ON_WRITER, attempt_work, attempt_done},
+    [STEP_LEARN] = {"learn", ON_WRITER, NULL, NULL},
+    [STEP_JUDGE] = {"judge", ON_WRITER, judge_work, judge_done},
+    [STEP_SETTLE] = {"settle", ON_EXPORTER, settle_work, settle_done},
+    [STEP_STAGE] = {"stage", ON_WRITER, stage_work, stage_done},
+    [STEP_COMMIT] = {"commit", ON_WRITER, commit_work, commit_done},
+    [STEP_END] = {"end", ON_WRITER, end_work, end_done},
+    [STEP_CLEAN] = {"clean", ON_EXPORTER, clean_work, clean_done},
 };

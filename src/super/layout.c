@@ -1,7 +1,8 @@
 /* layout.c: model, tasks and outputs of a job.
  *
  * An open task without fixed classes has those of its feedback, which goes on growing while the job runs. Here only
- * the claimed range counts, and that is frozen until the job ends. */
+ * the claimed range counts, and that is frozen until the job ends. A closed task has the outputs it was closed with,
+ * whatever rows came in for it since: only those have been trained. */
 #include "super/layout.h"
 #include "base/arena.h"
 #include "base/err.h"
@@ -11,6 +12,8 @@
 #include "store/store.h"
 #include <errno.h>
 #include <inttypes.h>
+
+#define SCRATCH_MAX ((size_t)256 << 20)
 
 static int load_model(struct store *s, model_id m, struct arena *a, struct layout *l, struct err *e)
 {
@@ -85,6 +88,90 @@ static int load_tasks(struct store *s, const struct job *job, struct arena *a, s
         return 0;
 }
 
+/* --- outputs --- */
+
+static int load_record(
+    struct store *s, const struct task *t, struct arena *a, struct layout_record *ret, struct err *e)
+{
+        struct arena scratch; /* a version has more to it than its outputs */
+        struct version v;
+        arena_init(&scratch, SCRATCH_MAX);
+        int r = store_version_get(s, t->closed_by, &scratch, &v, e);
+        if (r != 0) {
+                r = err_wrap(e, r, "version that closed task %s", t->name);
+        } else {
+                ret->n_outputs = v.n_outputs;
+                ret->outputs = arena_memdup(a, v.outputs, v.n_outputs * sizeof(*v.outputs));
+                r = ret->outputs ? 0 : err_oom(e);
+        }
+        arena_deinit(&scratch);
+        return r;
+}
+
+static int load_records(struct store *s, struct arena *a, struct layout *l, struct err *e)
+{
+        struct layout_record *records = arena_new_array(a, struct layout_record, l->n_tasks);
+        if (!records)
+                return err_oom(e);
+        for (size_t i = 0; i < l->n_tasks; i++) {
+                if (l->tasks[i].state != TASK_CLOSED || !l->tasks[i].has_fisher)
+                        continue;
+                int r = load_record(s, &l->tasks[i], a, &records[i], e);
+                if (r != 0)
+                        return r;
+        }
+        l->records = records;
+        return 0;
+}
+
+void layout_source(const struct layout *l, size_t task, uint32_t *ret)
+{
+        const struct layout_record *r = &l->records[task];
+        head_map(l->spec.scenario, l->tasks[0].id, r->outputs, r->n_outputs, l->outputs, l->n_outputs, ret);
+}
+
+/* Gives t the classes that the record of the task has outputs for. */
+static bool recorded_classes(const struct layout_record *r, struct arena *a, struct task *t)
+{
+        uint32_t *classes = arena_new_array(a, uint32_t, r->n_outputs);
+        if (!classes)
+                return false;
+        t->classes = classes;
+        t->n_classes = 0;
+        for (size_t i = 0; i < r->n_outputs; i++)
+                if (r->outputs[i].task == t->id || (r->outputs[i].task == 0 && t->ordinal == 0))
+                        classes[t->n_classes++] = r->outputs[i].class;
+        return true;
+}
+
+/* The tasks as they add outputs: closed ones with those of their record, the open one last. */
+static struct task *growing_tasks(struct arena *a, const struct layout *l)
+{
+        struct task *tasks = arena_new_array(a, struct task, l->n_tasks);
+        size_t n = 0;
+        if (!tasks)
+                return NULL;
+        for (size_t i = 0; i < l->n_tasks; i++) {
+                if (&l->tasks[i] == l->open)
+                        continue;
+                tasks[n] = l->tasks[i];
+                if (l->spec.scenario == SCENARIO_TASK && !recorded_classes(&l->records[i], a, &tasks[n]))
+                        return NULL;
+                n++;
+        }
+        tasks[n] = *l->open;
+        return tasks;
+}
+
+static uint32_t count_fresh(const struct layout *l)
+{
+        uint32_t n = 0;
+        for (size_t i = l->parent.n_outputs; i < l->n_outputs; i++)
+                if (l->spec.scenario != SCENARIO_TASK || l->outputs[i].task == l->open->id)
+                        n++;
+        return n;
+}
+
 static int grow(struct arena *a, struct layout *l, struct err *e)
 {
         struct output_row *rows;
@@ -92,13 +179,15 @@ static int grow(struct arena *a, struct layout *l, struct err *e)
         if (l->parent.n_outputs < 1 || l->parent.n_outputs > EWC_MAX_UNITS)
                 return err_set(
                     e, -EBADMSG, "version %" PRIu64 " has %zu outputs", l->parent.number, l->parent.n_outputs);
-        if (head_extend(l->spec.scenario, l->parent.outputs, l->parent.n_outputs, l->spec.n_classes, l->open, a,
-                &rows, &n) < 0)
+        const struct task *tasks = growing_tasks(a, l);
+        if (!tasks || head_extend(l->spec.scenario, l->parent.outputs, l->parent.n_outputs, l->spec.n_classes, tasks,
+                          l->n_tasks, a, &rows, &n) < 0)
                 return err_oom(e);
         if (n > EWC_MAX_UNITS)
                 return err_set(e, -E2BIG, "the net would have %zu outputs; %d are the most", n, EWC_MAX_UNITS);
         l->outputs = rows;
         l->n_outputs = n;
+        l->n_fresh = count_fresh(l);
         l->parent_net = l->spec.net;
         l->parent_net.n_outputs = (uint32_t)l->parent.n_outputs;
         l->spec.net.n_outputs = (uint32_t)n;
@@ -120,6 +209,8 @@ int layout_load(struct store *s, const struct job *job, struct arena *a, struct 
                 r = load_tasks(s, job, a, &l, e);
         if (r == 0 && (r = store_version_get(s, job->parent, a, &l.parent, e)) != 0)
                 r = err_wrap(e, r, "parent version %" PRIu64, job->parent_number);
+        if (r == 0)
+                r = load_records(s, a, &l, e);
         if (r == 0)
                 r = grow(a, &l, e);
         if (r < 0)

@@ -11,6 +11,12 @@ struct arena;
 struct err;
 struct store;
 
+/* The outputs that a closed task's record has: those of the version that closed it. */
+struct layout_record {
+        size_t n_outputs; /* 0: the task has no record */
+        const struct output_row *outputs;
+};
+
 struct layout {
         struct model_spec spec; /* net.n_outputs is the job's */
         struct learning learning;
@@ -19,9 +25,22 @@ struct layout {
         size_t n_tasks;
         const struct task *tasks; /* in order of opening; the open one's classes are those of the job's range */
         const struct task *open;  /* the job's task */
+        const struct layout_record *records; /* (n_tasks) */
+
+        /* The parent's, then those of closed tasks that it lacks (after a return to a version from before their
+         * close), then what the open task adds. */
         size_t n_outputs;
-        const struct output_row *outputs; /* the parent's, and what the open task adds */
+        const struct output_row *outputs;
+
+        /* Trailing ones the parent does not answer with. In scenario task those of the open task: a closed task's
+         * rows disturb no other head, and since the parent has no answer for that task, its own head is what a
+         * candidate is compared with. Where tasks share a head: all rows the parent lacks. */
+        uint32_t n_fresh;
 };
 
 /* Everything points into the arena. Negative: broken, or the job's model, task or parent is not there any more. */
 int layout_load(struct store *s, const struct job *job, struct arena *a, struct layout *ret, struct err *e);
+
+/* Where each of the job's outputs stands among those of a task's record: the source of ewc_spec_map. ret
+ * (n_outputs). */
+void layout_source(const struct layout *l, size_t task, uint32_t *ret);

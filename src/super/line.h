@@ -13,7 +13,7 @@ struct line_reader {
 };
 
 /* Reads what is there and hands out each line without its newline. too_long (may be NULL) is told once per line of
- * LINE_CAP bytes or more, which is dropped. Returns false at the end of the stream or when reading fails; what is left
- * then, without a newline, is handed out as a line. */
+ * LINE_CAP bytes or more, which is dropped. Returns false at the end of the stream or when reading fails; what is
+ * left then, without a newline, is handed out as a line. */
 bool line_read(
     struct line_reader *r, int fd, void (*line)(void *arg, struct slice l), void (*too_long)(void *arg), void *arg);

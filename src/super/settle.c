@@ -42,7 +42,8 @@ static int failed(struct err *e, int code, const char *what)
 static int check_own(const struct job *job, const struct layout *l, const struct learn_job *file, struct err *e)
 {
         bool same = ewc_spec_equal(&file->net, &l->spec.net);
-        if (file->id != job->id || file->kind != job->kind || file->train.task != job->task || !same)
+        if (file->id != job->id || file->kind != job->kind || file->train.task != job->task || !same ||
+            file->n_fresh != l->n_fresh)
                 return err_set(e, -EBADMSG, "the job file is of another job");
         return 0;
 }
@@ -99,6 +100,7 @@ static int judge(struct settlement *s, const char *refusal, struct err *e)
                     .open = &l->tasks[i] == l->open,
                     .before = s->outcome.before[i],
                     .after = s->outcome.after[i],
+                    .n_holdout = l->tasks[i].n_holdout,
                     .at_close = {l->tasks[i].id, l->tasks[i].n_at_close, l->tasks[i].accuracy_at_close,
                         l->tasks[i].loss_at_close}};
         const struct gate_conf conf = {l->learning.gate_max_forgetting, l->learning.gate_min_gain};

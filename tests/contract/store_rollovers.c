@@ -12,6 +12,67 @@
 #include <math.h>
 #include <string.h>
 
+static uint64_t head_classes(struct kit *k, model_id m)
+{
+        struct counters c;
+        assert_int_equal(store_feedback_count(k->s, m, &c, &k->e), 0);
+        return c.n_head_classes;
+}
+
+/* What may tell a first label from another: in scenario task the task's own outputs, in class those of all tasks. */
+static void classes_of_the_head_are_counted(void **state)
+{
+        struct kit *k = *state;
+        model_id t = kit_model(k, "t", SCENARIO_TASK), c = kit_model(k, "c", SCENARIO_CLASS),
+                 d = kit_model(k, "d", SCENARIO_DOMAIN);
+        struct kit_outcome w;
+        version_id v = 0;
+
+        assert_int_equal(head_classes(k, d), 3);
+        assert_int_equal(head_classes(k, t), 3); /* its net has an output for each class of the model */
+        assert_int_equal(head_classes(k, c), 0);
+        kit_add(k, c, kit_row("c0", 0, false));
+        kit_add(k, c, kit_row("c1", 0, false));
+        assert_int_equal(head_classes(k, c), 1);
+        kit_add(k, c, kit_row("c2", 1, true));
+        assert_int_equal(head_classes(k, c), 2);
+        kit_roll(k, c, "two", 1);
+        assert_int_equal(head_classes(k, c), 2);
+        kit_add(k, c, kit_row("c3", 2, false));
+        assert_int_equal(head_classes(k, c), 3); /* one label alone in its task, among three */
+        const char *given[] = {"a", "d"};        /* d without any feedback */
+        job_id j = kit_job(k, c, "three", true, 2, given);
+        kit_to_judging(k, j);
+        kit_outcome(k, &w, c, j, true, 5, true);
+        assert_int_equal(store_rollover_commit(k->s, &w.o, &w.close, &v, &k->e), 0);
+        assert_int_equal(head_classes(k, c), 4);
+        kit_roll(k, c, "four", 6);
+        assert_int_equal(head_classes(k, c), 4);
+        kit_fill(k, t, 0, 4);
+        kit_roll(k, t, "two", 2);
+        assert_int_equal(head_classes(k, t), 0);
+        kit_add(k, t, kit_row("t0", 2, false));
+        kit_reopen(k);
+        assert_int_equal(head_classes(k, t), 1); /* the head of the first task is no help */
+        assert_int_equal(head_classes(k, c), 4);
+}
+
+static void the_newest_job_ended_last(void **state)
+{
+        struct kit *k = *state;
+        model_id m = kit_model(k, "m", SCENARIO_DOMAIN);
+        struct counters c;
+
+        kit_fill(k, m, 0, 4);
+        fake_clock_advance_ms(&k->clock, 90000);
+        kit_consolidate(k, m, 1, false);
+        fake_clock_set_wall_ms(&k->clock, 1700000000005); /* an administrator sets it right */
+        kit_consolidate(k, m, 2, false);
+        kit_job(k, m, NULL, false, 0, NULL);
+        assert_int_equal(store_feedback_count(k->s, m, &c, &k->e), 0);
+        assert_int_equal(c.last_job_ended_ms, 1700000000005);
+}
+
 static void closes_opens_and_hands_over(void **state)
 {
         struct kit *k = *state;
@@ -210,7 +271,7 @@ static void tasks_in_order_with_their_own_classes(void **state)
         assert_int_equal(store_job_create(k->s, &again, &j, &k->e), STORE_EXISTS);
 }
 
-STORE_TESTS(store_rollover_tests, STORE_TEST(closes_opens_and_hands_over),
-    STORE_TEST(the_record_comes_back_bit_for_bit), STORE_TEST(rejected_leaves_the_task_open),
-    STORE_TEST(a_missing_record_undoes_all), STORE_TEST(classes_grow_in_scenario_class),
-    STORE_TEST(tasks_in_order_with_their_own_classes));
+STORE_TESTS(store_rollover_tests, STORE_TEST(classes_of_the_head_are_counted), STORE_TEST(the_newest_job_ended_last),
+    STORE_TEST(closes_opens_and_hands_over), STORE_TEST(the_record_comes_back_bit_for_bit),
+    STORE_TEST(rejected_leaves_the_task_open), STORE_TEST(a_missing_record_undoes_all),
+    STORE_TEST(classes_grow_in_scenario_class), STORE_TEST(tasks_in_order_with_their_own_classes));

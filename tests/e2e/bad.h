@@ -1,7 +1,7 @@
 /* bad.h: a daemon that is asked wrong things, and how its answers are checked; shared by the test_bad_*.c.
  *
- * The model "digits" has a closed task "low" and an open one "high" with feedback. After every table the champion must
- * still give the same answers and no row may have been gained or lost. */
+ * The model "digits" has a closed task "low" and an open one "high" with feedback. After every table the champion
+ * must still give the same answers and no row may have been gained or lost. */
 #pragma once
 #include "e2e.h"
 

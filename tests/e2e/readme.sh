@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs the README's sh blocks as printed, in order, against a real daemon. Fails when a command fails or an answer is an error
-# that the README does not show on purpose.
+# Runs the README's sh blocks as printed, in order, against a real daemon. Fails when a command fails or an answer is
+# an error that the README does not show on purpose.
 #   readme.sh SOURCE_ROOT BUILD_ROOT
 set -eu
 source=$1 build=$2

@@ -1,4 +1,5 @@
-/* test_cli.c: every command of ewcctl against a real daemon: tables, JSON, exit statuses, and how the daemon is found. */
+/* test_cli.c: every command of ewcctl against a real daemon: tables, JSON, exit statuses, and how the daemon is
+ * found. */
 #include "e2e.h"
 #include "base/str.h"
 #include "run.h"
@@ -90,6 +91,20 @@ static struct json_doc *json_out(void)
         if (json_parse(text, &doc, NULL) != 0)
                 fail_msg("no JSON: %s", last.out.data);
         return doc;
+}
+
+/* An error on this side with --json: one object of the daemon's shape on stdout, the words alone on stderr. */
+static void check_error_json(const char *kind)
+{
+        char error[1024], words[1024];
+        struct json_doc *doc = json_out();
+        const char *detail = text_at(doc, "/detail");
+        snprintf(error, sizeof(error), "%s: %s", kind, detail);
+        assert_string_equal(text_at(doc, "/error"), error);
+        snprintf(words, sizeof(words), "ewcctl: %s\n", detail);
+        assert_string_equal(last.err.data, words);
+        assert_non_null(strstr(last.out.data, ",\"status\":null}\n"));
+        json_free(doc);
 }
 
 static double json_out_number(const char *pointer)
@@ -238,6 +253,55 @@ static void test_import(void **state)
         check_err("label");
         CTL(2, "feedback import digits");
         check_err("usage: ewcctl feedback import");
+}
+
+static const char *write_csv(const char *text)
+{
+        static char path[DAEMON_PATH];
+        FILE *f = fopen(tmpdir_path(path, sizeof(path), d.dir, "small.csv"), "we");
+        assert_non_null(f);
+        fputs(text, f);
+        assert_int_equal(fclose(f), 0);
+        return path;
+}
+
+/* Files without a header line, without a row, and broken ones; each also as JSON. */
+static void test_import_of_odd_files(void **state)
+{
+        static const char words[] =
+            "{\"name\":\"pets\",\"input\":{\"shape\":[2]},\"scenario\":\"domain\",\"classes\":[\"cat\",\"dog\"],"
+            "\"task\":\"t\",\"layers\":[],\"learning\":{" BY_HAND "}}";
+        (void)state;
+        assert_int_equal(ctl_with(words, "model create -"), 0);
+        CTL(0, "feedback import pets %s", write_csv("1,2,cat\n"));
+        check_out("sent 1, accepted 1, duplicate 0, rejected 0");
+        CTL(0, "feedback import pets %s --json", write_csv("1,2,cat\n3,4,dog\n"));
+        assert_int_equal(json_out_number("/sent"), 2);
+        assert_int_equal(last.err.len, 0); /* no progress beside JSON */
+        CTL(0, "feedback import pets %s --label-column 2", write_csv("5,cat,6\n"));
+        check_out("sent 1, accepted 1");
+        CTL(0, "feedback import pets %s", write_csv("7,8,cat\n"));
+        assert_null(strstr(last.err.data, "\r")); /* no terminal: no bar is redrawn */
+        CTL(1, "feedback import pets %s --json", write_csv("x,y,label\n"));
+        check_error_json("failed");
+        check_err("has no rows: nothing was sent");
+        CTL(1, "feedback import pets %s --only bird", write_csv("1,2,cat\n"));
+        check_err("has no row left after --only and --skip: nothing was sent");
+        CTL(1, "predict pets %s --labels --skip 1 --json", write_csv("1,2,cat\n"));
+        check_error_json("failed");
+        CTL(1, "feedback import pets %s --json --batch 1", write_csv("9,2,cat\n1,x,dog\n"));
+        struct json_doc *doc = json_out();
+        assert_non_null(strstr(text_at(doc, "/detail"), "line 2, column 2: not a number"));
+        json_free(doc);
+        check_err("sent 1, accepted 1");
+        CTL(1, "feedback import pets %s.gone --json", csv);
+        check_error_json("failed");
+        CTL(1, "predict pets %s.gone --json", csv);
+        check_error_json("failed");
+        CTL(2, "feedback import pets %s --json --batch 0", csv);
+        check_error_json("usage");
+        CTL(3, "feedback import nothing %s --json", csv); /* the daemon's own error, once */
+        assert_int_equal(json_out_number("/status"), 404);
 }
 
 static double accuracy_of_predict(const char *how)
@@ -449,6 +513,12 @@ static void test_usage(void **state)
         check_err("--colour");
         CTL(2, "job list digits --limit -1");
         CTL(2, "a b c d e f g h");
+        static const char *const wrong[] = {"--json", "model show --json", "--json model dance",
+            "status --colour --json", "job watch digits first --json", "model show digits --json --limit"};
+        for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+                CTL(2, "%s", wrong[i]);
+                check_error_json("usage");
+        }
 }
 
 static int call(const char *variable, const char *flag, const char *value)
@@ -480,6 +550,8 @@ static void test_the_daemon_is_found(void **state)
         assert_int_equal(daemon_stop(&d, SIGTERM, STOP_MS), 0);
         CTL(6, "status");
         CTL(6, "consolidate digits --wait");
+        CTL(6, "status --json");
+        check_error_json("unreachable");
         daemon_start(&d);
         CTL(0, "status");
 }
@@ -489,6 +561,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
             cmocka_unit_test(test_model_commands),
             cmocka_unit_test(test_import),
+            cmocka_unit_test(test_import_of_odd_files),
             cmocka_unit_test(test_consolidate_and_predict),
             cmocka_unit_test(test_rollover_and_idx),
             cmocka_unit_test(test_lists),

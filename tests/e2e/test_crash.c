@@ -1,7 +1,7 @@
 /* test_crash.c: processes killed in the middle of their work.
  *
- * Feedback that was acknowledged is there afterwards, once. A job that was interrupted, however that came, ends with the
- * same parameters, bit for bit, as one that was left alone: the reference is made first. */
+ * Feedback that was acknowledged is there afterwards, once. A job that was interrupted, however that came, ends with
+ * the same parameters, bit for bit, as one that was left alone: the reference is made first. */
 #include "e2e.h"
 #include <dirent.h>
 #include <fcntl.h>

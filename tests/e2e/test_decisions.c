@@ -1,5 +1,5 @@
-/* test_decisions.c: what the daemon decides by itself: when to train, which task a row belongs to, what may be promoted,
- * which lambda is right. */
+/* test_decisions.c: what the daemon decides by itself: when to train, which task a row belongs to, what may be
+ * promoted, which lambda is right. */
 #include "e2e.h"
 #include <inttypes.h>
 #include <math.h>

@@ -1,7 +1,7 @@
 /* test_scenarios.c: every scenario, loss and method, each learned by the real learner from the digits.
  *
- * What is asserted is what a user relies on: the new task is learned, EWC keeps more of the old one than plain training,
- * replay and joint training keep it. Accuracies are measured on rows never sent. */
+ * What is asserted is what a user relies on: the new task is learned, EWC keeps more of the old one than plain
+ * training, replay and joint training keep it. Accuracies are measured on rows never sent. */
 #include "e2e.h"
 #include <inttypes.h>
 #include <math.h>
@@ -264,6 +264,30 @@ static void test_regression(void **state)
         assert_true(after < 0.35 && after < before / 2);
         expect(&d, 200, "GET", "/v2/models/gauge", NULL, &a);
         assert_string_equal(text_at(a.doc, "/outputs/0/name"), "values");
+        http_answer_deinit(&a);
+        /* numbers are near or far, not right or wrong */
+        char job[80];
+        expect(&d, 200, "GET", "/v2/models/gauge/jobs", NULL, &a);
+        snprintf(job, sizeof(job), "/v2/models/gauge/jobs/%.0f", number_at(a.doc, "/jobs/0/id"));
+        http_answer_deinit(&a);
+        const struct {
+                const char *path, *none;
+        } accuracies[] = {
+            {job, "\"accuracy_before\":null,\"accuracy_after\":null"},
+            {"/v2/models/gauge/jobs", "\"accuracy_before\":null,\"accuracy_after\":null"},
+            {"/v2/models/gauge/tasks", "\"accuracy\":{\"at_close\":null,\"now\":null,"},
+            {"/v2/models/gauge/versions/@champion", "\"accuracy\":null,\"loss\":0."},
+            {"/v2/models/gauge/versions", "\"accuracy\":null,\"loss\":0."},
+        };
+        for (size_t i = 0; i < sizeof(accuracies) / sizeof(accuracies[0]); i++) {
+                expect(&d, 200, "GET", accuracies[i].path, NULL, &a);
+                if (!strstr(a.body.data, accuracies[i].none))
+                        fail_msg("%s: %s", accuracies[i].path, a.body.data);
+                http_answer_deinit(&a);
+        }
+        expect(&d, 200, "GET", "/metrics", NULL, &a);
+        assert_non_null(strstr(a.body.data, "ewcd_champion_version{model=\"gauge\"} 2"));
+        assert_null(strstr(a.body.data, "ratio{model=\"gauge\""));
         http_answer_deinit(&a);
 }
 

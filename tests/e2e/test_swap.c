@@ -1,7 +1,7 @@
 /* test_swap.c: clients that predict without a pause while versions come and go, on two serving loops.
  *
- * Every answer must be 200, whole, and name a version that exists; after a rollback has been answered, no request sent
- * later may meet another version. Threads only count; the main thread judges. */
+ * Every answer must be 200, whole, and name a version that exists; after a rollback has been answered, no request
+ * sent later may meet another version. Threads only count; the main thread judges. */
 #include "e2e.h"
 #include "base/str.h"
 #include <pthread.h>

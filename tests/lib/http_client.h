@@ -29,13 +29,13 @@ void http_client_unix(struct http_client *c, const char *path);
 void http_client_tcp(struct http_client *c, unsigned port);
 void http_client_close(struct http_client *c); /* the connection and memory; usable again */
 
-/* headers: "Name: value\r\n…" or "". A Content-Length is sent when body is not NULL. *ret is filled on 0 only; the caller
- * passes it to http_answer_deinit. -EPIPE: closed without an answer; -ETIMEDOUT. */
+/* headers: "Name: value\r\n…" or "". A Content-Length is sent when body is not NULL. *ret is filled on 0 only; the
+ * caller passes it to http_answer_deinit. -EPIPE: closed without an answer; -ETIMEDOUT. */
 int http_client_call(struct http_client *c, const char *method, const char *path, const char *headers,
     const void *body, size_t n, struct http_answer *ret);
 
-/* The two halves, for requests no client would send. Sending stops without an error when the server has closed its end:
- * what it said before that is still to be read. */
+/* The two halves, for requests no client would send. Sending stops without an error when the server has closed its
+ * end: what it said before that is still to be read. */
 int http_client_send(struct http_client *c, const void *p, size_t n);
 int http_client_receive(struct http_client *c, bool head_request, struct http_answer *ret);
 

@@ -5,6 +5,7 @@
 #include "lib/vfs_shim.h"
 
 #include <sqlite3.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,9 +15,9 @@ struct shim_file {
 };
 
 static sqlite3_vfs *real_vfs, shim_vfs;
-static unsigned armed;
-static int countdown;
-static bool fired;
+static atomic_uint armed; /* by the test's thread, while another may write */
+static atomic_int countdown;
+static atomic_bool fired;
 
 void shim_arm(unsigned faults, int n)
 {

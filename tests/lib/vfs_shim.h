@@ -1,5 +1,6 @@
 /* vfs_shim.h: SQLite's disk, failing on request. Between shim_install and shim_remove every database opened through
- * the unix-excl VFS goes through it. Not thread-safe: for tests that use one thread. */
+ * the unix-excl VFS goes through it. Faults may be armed while another thread uses the files; install
+ * and remove when none does. */
 #pragma once
 #include <stdbool.h>
 

@@ -1,5 +1,6 @@
 #!/bin/sh
-# embed.sh OUTPUT SQL...: the migrations as a C array, in the order given. Names are NNNN_word.sql and count from 0001.
+# embed.sh OUTPUT SQL...: the migrations as a C array, in the order given. Names are NNNN_word.sql and count from
+# 0001.
 set -eu
 out=$1
 shift

@@ -180,10 +180,23 @@ static const char count_sql[] =
     "EXISTS (SELECT 1 FROM task_count c WHERE c.task = t.id AND c.holdout = 0 AND c.class = -1 AND c.n > 0) AS "
     "targets, "
     "(SELECT count(*) FROM class c WHERE c.model = m.id) AS n_classes, "
+    /* as domain/head.h: task: its own rows of the champion and its own classes; class: those of all tasks; domain:
+     * all */
+    "(SELECT count(*) FROM (SELECT k.class FROM task_class k JOIN task u ON u.id = k.task WHERE u.model = m.id AND "
+    "(m.scenario = 3 OR u.id = t.id) UNION SELECT k.class FROM task_count k JOIN task u ON u.id = k.task WHERE "
+    "u.model = m.id AND k.class >= 0 AND k.n > 0 AND (m.scenario = 3 OR u.id = t.id) UNION SELECT c.ordinal FROM "
+    "class c WHERE c.model = m.id AND m.scenario = 2 UNION SELECT o.class FROM version_output o JOIN alias a ON "
+    "a.model = m.id "
+    "AND a.name = 'champion' AND o.version = a.version WHERE m.scenario = 1 AND (o.task = t.id OR (o.task IS NULL "
+    "AND "
+    "t.ordinal = 0)))) AS n_head, "
     "(SELECT coalesce(max(seq), 0) FROM feedback f WHERE f.model = m.id) AS last_seq, "
     "(SELECT received_ms FROM feedback f WHERE f.seq = (SELECT min(seq) FROM feedback g WHERE g.task = t.id "
     "AND g.seq > m.used_seq AND g.holdout = 0)) AS oldest_new_ms, "
-    "(SELECT max(ended_ms) FROM job j WHERE j.model = m.id) AS last_job_ended_ms, "
+    /* by id, not by time: a clock that was set back must not leave the latest stamp standing */
+    "(SELECT ended_ms FROM job l WHERE l.id = (SELECT max(j.id) FROM job j WHERE j.model = m.id AND j.ended_ms IS "
+    "NOT "
+    "NULL)) AS last_job_ended_ms, "
     "EXISTS (SELECT 1 FROM job j WHERE j.model = m.id AND j.state < 10) AS job_active "
     "FROM model m JOIN task t ON t.model = m.id AND t.state = 1 WHERE m.id = :model";
 
@@ -201,6 +214,7 @@ int sqlite_feedback_count(struct store *s, model_id m, struct counters *ret, str
             .n_open_train = query_get_u64(&q, "n_train"),
             .n_open_holdout = query_get_u64(&q, "n_holdout"),
             .n_open_classes = query_get_u64(&q, query_get_int(&q, "targets") ? "n_classes" : "n_labels"),
+            .n_head_classes = query_get_u64(&q, "n_head"),
             .last_seq = query_get_u64(&q, "last_seq"),
             .used_seq = query_get_u64(&q, "used_seq"),
             .oldest_new_ms = query_get_int(&q, "oldest_new_ms"),

@@ -1,7 +1,8 @@
 /* maintain.c: care of the file: checkpoints of the WAL, checks, sizes, backup.
  *
- * Checkpoints run on the writing connection alone: PASSIVE when the store is idle and, busy or not, when the WAL has
- * grown past its limit; TRUNCATE when it is idle and the WAL's file is that large. Sizes come from stat: opening and
+ * Checkpoints run on the writing connection alone: PASSIVE when care is taken (by the queue: when idle, and now and
+ * then under load) and after a commit when the WAL has grown past its limit; TRUNCATE when care finds the WAL's file
+ * that large. Sizes come from stat: opening and
  * closing the file a second time in this process would drop the locks SQLite holds on it. */
 #include "base/err.h"
 #include "store/sqlite/db.h"
@@ -28,6 +29,12 @@ static uint64_t size_of(const char *path, const char *suffix)
         return (uint64_t)st.st_size;
 }
 
+void sqlite_sizes(struct store *s, struct store_health *ret)
+{
+        ret->db_bytes = size_of(db_of(s)->path, "");
+        ret->wal_bytes = size_of(db_of(s)->path, "-wal");
+}
+
 static int rows(struct db *db, uint64_t *ret, struct err *e)
 {
         _query_ struct query q = query_open(db, "SELECT coalesce(sum(n), 0) AS n FROM task_count");
@@ -48,8 +55,7 @@ static int health(struct db *db, struct store_health *ret, struct err *e)
                 return 0;
         if ((r = rows(db, &h.n_feedback, e)) != 0)
                 return r;
-        h.db_bytes = size_of(db->path, "");
-        h.wal_bytes = size_of(db->path, "-wal");
+        sqlite_sizes(&db->base, &h);
         snprintf(h.engine, sizeof(h.engine), "sqlite %s", sqlite3_libversion());
         *ret = h;
         return 0;
@@ -75,8 +81,8 @@ static int checkpoint(struct db *db, struct err *e)
 }
 
 /* PASSIVE waits for nobody: readers keep what they see, the rest is copied, and once nobody looks at it the WAL
- * starts anew. If some reader holds it up, the next attempt is a quarter of the limit later. A failure shows as a failed
- * store; what was committed is safe in the WAL. */
+ * starts anew. If some reader holds it up, the next attempt is a quarter of the limit later. A failure shows as a
+ * failed store; what was committed is safe in the WAL. */
 void checkpoint_when_large(struct db *db)
 {
         if (db->wal_pages < db->wal_limit)

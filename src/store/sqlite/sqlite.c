@@ -52,6 +52,7 @@ const struct store_ops store_sqlite = {
     .alias_list = sqlite_alias_list,
     .alias_set = sqlite_alias_set,
     .audit_list = sqlite_audit_list,
+    .sizes = sqlite_sizes,
     .maintain = sqlite_maintain,
     .check = sqlite_check,
     .backup = sqlite_backup,

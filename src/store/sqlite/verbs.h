@@ -64,6 +64,7 @@ int sqlite_alias_set(struct store *s, model_id m, const char *alias, uint64_t ve
 int sqlite_audit_list(struct store *s, model_id m, store_audit_fn each, void *arg, struct err *e);
 
 /* maintain.c */
+void sqlite_sizes(struct store *s, struct store_health *ret);
 int sqlite_maintain(struct store *s, struct store_health *ret, struct err *e);
 int sqlite_check(struct store *s, bool full, struct store_health *ret, struct err *e);
 int sqlite_backup(struct store *s, const char *path, struct err *e);

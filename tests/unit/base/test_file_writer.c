@@ -10,6 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <dirent.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 static int make_dir(void **state)
@@ -109,12 +113,85 @@ static void every_fault_leaves_old_or_new(void **state)
         assert_true(seen_new);
 }
 
+/* Stands before the C library's: what had happened when a file or a directory was made durable. */
+static struct {
+        char path[200]; /* "": nobody watches */
+        int files, directories;
+        bool old_at_file, new_at_directory;
+} synced;
+
+static bool holds(const char *path, const char *text)
+{
+        struct buf b;
+        struct err e = ERR_NULL;
+        buf_init(&b, 100);
+        bool same = file_read(path, 100, &b, &e) == 0 && strcmp(b.data, text) == 0;
+        buf_deinit(&b);
+        return same;
+}
+
+int fsync(int fd)
+{
+        struct stat st;
+        if (!synced.path[0])
+                return (int)syscall(SYS_fsync, fd);
+        if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+                synced.directories++;
+                synced.new_at_directory = holds(synced.path, "new!");
+        } else {
+                synced.files++;
+                synced.old_at_file = st.st_size == 4 && holds(synced.path, "old");
+        }
+        return (int)syscall(SYS_fsync, fd);
+}
+
+/* Bytes, then the name, then the directory, each made durable before the next step. */
+static void durable_in_order(void **state)
+{
+        struct err e = ERR_NULL;
+        tmpdir_path(synced.path, sizeof(synced.path), *state, "f");
+        assert_int_equal(file_replace(synced.path, "old", 3, &e), 0);
+        synced.files = synced.directories = 0;
+        assert_int_equal(file_replace(synced.path, "new!", 4, &e), 0);
+        assert_int_equal(synced.files, 1);
+        assert_int_equal(synced.directories, 1);
+        assert_true(synced.old_at_file && synced.new_at_directory);
+        synced.path[0] = '\0';
+}
+
+/* A sync of the bytes that fails fails the commit, and the old file stays. */
+static void a_failed_sync_keeps_the_old(void **state)
+{
+        char path[200], want[256];
+        struct err e = ERR_NULL;
+        int met = 0;
+        tmpdir_path(path, sizeof(path), *state, "f");
+        snprintf(want, sizeof(want), "sync %s:", path);
+        assert_int_equal(file_replace(path, "old", 3, &e), 0);
+        bool fired = true;
+        for (int n = 0; fired && met == 0; n++) {
+                e = (struct err)ERR_NULL;
+                fault_arm(n, 1);
+                int r = file_replace(path, "new!", 4, &e);
+                fired = fault_fired();
+                fault_disarm();
+                if (strncmp(e.msg, want, strlen(want)) != 0)
+                        continue;
+                assert_int_equal(r, -EIO);
+                assert_true(holds(path, "old"));
+                met++;
+        }
+        assert_int_equal(met, 1);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
             cmocka_unit_test_setup_teardown(pieces_of_all_sizes, make_dir, remove_dir),
             cmocka_unit_test_setup_teardown(abort_leaves_nothing, make_dir, remove_dir),
             cmocka_unit_test_setup_teardown(every_fault_leaves_old_or_new, make_dir, remove_dir),
+            cmocka_unit_test_setup_teardown(durable_in_order, make_dir, remove_dir),
+            cmocka_unit_test_setup_teardown(a_failed_sync_keeps_the_old, make_dir, remove_dir),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

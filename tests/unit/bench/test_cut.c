@@ -138,8 +138,8 @@ static void test_rotation(void **state)
         for (uint32_t k = 0; k < 3; k++)
                 get(&c, k, &t[k]);
         assert_memory_equal(t[0].train.x, data.train.x, MADE_TRAIN * MADE_INPUTS * sizeof(float));
-        /* a quarter turn about the middle: row y column x comes from row 2-x column y or its mirror; the centre stays,
-         * corners go to corners */
+        /* a quarter turn about the middle: row y column x comes from row 2-x column y or its mirror; the centre
+         * stays, corners go to corners */
         const float *from = data.train.x, *to = t[1].train.x;
         for (size_t y = 0; y < 3; y++)
                 for (size_t x = 0; x < 3; x++)

@@ -2,12 +2,18 @@
  *
  * A row names the method, the path, the body, the status, and a piece of the answer. Later rows build on earlier
  * ones: the table reads as a session. Jobs can be made but not run (the learner is /bin/false). */
+#include "base/log.h"
 #include "base/mem.h"
 #include "house.h"
+#include "lib/tmpdir.h"
+#include "lib/vfs_shim.h"
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 struct row {
@@ -33,7 +39,14 @@ struct row {
 #define INFER(name, shape, data)                                                                                     \
         "{\"id\":\"7\",\"inputs\":[{\"name\":\"" name "\",\"shape\":" shape ",\"datatype\":\"FP32\",\"data\":" data  \
         "}]}"
+#define NAMED(name, scale)                                                                                           \
+        "{\"name\":\"" name "\",\"input\":{\"name\":\"x\",\"shape\":[1],\"scale\":" scale                            \
+        "},\"classes\":[\"a\",\"b\"],\"scenario\":\"domain\",\"layers\":[],\"task\":\"one\","                        \
+        "\"learning\":{\"trigger\":{\"min_feedback\":0}}}"
 #define EV(rest) "{\"events\":[{\"inputs\":[1,2]," rest "}]}"
+
+#define BAD_LINE "{\"inputs\":[1],\"label\":\"a\"}\n"
+#define NINE_BAD BAD_LINE BAD_LINE BAD_LINE BAD_LINE BAD_LINE BAD_LINE BAD_LINE BAD_LINE BAD_LINE
 
 static const struct row session[] = {
     GET("/v2", 200, "\"name\":\"ewcd\",\"version\":\""),
@@ -47,6 +60,8 @@ static const struct row session[] = {
     POST("/v2/models", "{", 400, "malformed"),
     POST("/v2/models", "{\"name\":\"../etc\"}", 400, "problem:"),
     POST("/v2/models", "{\"nmae\":\"m\"}", 400, "nmae"),
+    POST("/v2/models", NAMED("stats", "1"), 400, "\"pointer\":\"/name\""),
+    POST("/v2/models", NAMED("n", "0"), 400, "\"pointer\":\"/input/scale\""),
     {"POST", "/v2/models", "", M, 201, "/v2/models/m", LOCATION},
     POST("/v2/models", M, 409, "in-use"),
     GET("/v2/models", 200, "{\"models\":[\"m\"]}"),
@@ -104,6 +119,18 @@ static const struct row session[] = {
         "inputs\""),
     {"POST", "/v2/models/m/feedback", "Content-Type: application/x-ndjson\r\n",
         "{\"inputs\":[1,2],\"label\":\"b\"}\n{\"inputs\":[1,2],\"label\":\"zebra\"}\n", 200, "\"line\":2", BODY},
+    POST("/v2/models/m/feedback",
+        "{\"events\":[{\"inputs\":[1],\"label\":\"a\"},{\"inputs\":[1,2],\"label\":\"zebra\"}]}", 422,
+        "\"detail\":\"all 2 events were rejected; the first: 1 numbers; model m takes 2\""),
+    POST("/v2/models/m/feedback",
+        "{\"events\":[{\"inputs\":[1],\"label\":\"a\"},{\"inputs\":[1,2],\"label\":\"zebra\"}]}", 422,
+        "\"errors\":[{\"index\":0,\"pointer\":\"/events/0/"
+        "inputs\",\"type\":\"urn:ewcd:problem:bad-shape\",\"detail\":"
+        "\"1 numbers; model m takes 2\"},{\"index\":1,\"pointer\":\"/events/1/label\",\"type\":"),
+    {"POST", "/v2/models/m/feedback", "Content-Type: application/x-ndjson\r\n", NINE_BAD, 422,
+        "{\"line\":8,\"pointer\":\"/inputs\",\"type\":\"urn:ewcd:problem:bad-shape\",\"detail\":\"1 numbers; model m "
+        "takes 2\"}]}",
+        BODY}, /* eight are told of nine */
     POST("/v2/models/mm/feedback", EV("\"label\":\"a\""), 404, "unknown-model"),
     GET("/v2/models/m/feedback/e1", 200, "\"state\":\"queued\""),
     GET("/v2/models/m/feedback/e2", 404, "no event 'e2'"),
@@ -131,6 +158,19 @@ static const struct row session[] = {
     {"PUT", "/v2/models/m/aliases/champion", "If-Match: *\r\n", "{\"version\":\"1\"}", 200, "\"3\"", ETAG},
     {"PUT", "/v2/models/m/aliases/shadow", "If-Match: \"0\"\r\n", "{\"version\":\"1\"}", 200, "\"alias\":\"shadow\"",
         BODY},
+    {"PUT", "/v2/models/m/aliases/shadow", "If-Match: \"x\", W/\"1\" ,\"9\"\r\n", "{\"version\":\"1\"}", 412,
+        "has moved", BODY},
+    {"PUT", "/v2/models/m/aliases/shadow", "If-Match: \"9\" \"1\"\r\n", "{\"version\":\"1\"}", 412, "ETag", BODY},
+    {"PUT", "/v2/models/m/aliases/shadow", "If-Match: \"9\", \"1\"\r\n", "{\"version\":\"1\"}", 200, "\"2\"", ETAG},
+    {"PUT", "/v2/models/m/aliases/shadow", "If-Match: \"9\"\r\nIf-Match: \"a,b\",\"2\"\r\n", "{\"version\":\"1\"}",
+        200, "\"3\"", ETAG},
+    {"PUT", "/v2/models/m/aliases/late", "If-Match: \"9\",\"0\"\r\n", "{\"version\":\"1\"}", 200, "\"1\"", ETAG},
+    POST("/v2/models/m/versions/@shadow/predict", "{\"inputs\":[1,2]}", 200, "\"model_version\":\"1\""),
+    POST("/v2/models/m/versions/%40shadow/predict", "{\"inputs\":[1,2,3]}", 400, "takes rows of 2"),
+    POST("/v2/models/m/versions/@shadow/infer", INFER("x", "[1,2]", "[1,2]"), 200, "\"model_version\":\"1\""),
+    GET("/v2/models/m/versions/@shadow/ready", 200, "\"ready\":true"),
+    GET("/v2/models/m/versions/@shadwo/ready", 404, "@shadwo"),
+    GET("/v2/models/mm/versions/@shadow/ready", 404, "unknown-model"),
     {"PUT", "/v2/models/m/aliases/a%2fb", "If-Match: \"0\"\r\n", "{\"version\":\"1\"}", 400, "bad-name", BODY},
 
     GET("/v2/models/m/jobs", 200, "{\"jobs\":[],\"next_cursor\":null}"),
@@ -146,7 +186,11 @@ static const struct row session[] = {
     {"GET", "/metrics", "", NULL, 200, "text/plain; version=0.0.4; charset=utf-8", TYPE},
     GET("/metrics", 200, "ewcd_champion_version{model=\"m\"} 1"),
     GET("/metrics", 200, "ewcd_feedback_events_total{result=\"duplicate\"} 1"),
-    GET("/v2/nothing", 404, "not-found"),
+    GET("/v2/status", 200, "\"read_only\":false,\"full\":false"),
+    GET("/metrics", 200, "\newcd_store_full 0\n"),
+    GET("/v2/nothing", 404, "near it: /v2, /v2/status, /v2/models\""),
+    GET("/v2/models/m/alias", 404, "/v2/models/{m}/aliases, /v2/models/{m}/jobs\""),
+    {"POST", "/v2/models/m/feedback", "Idempotency-Key: k\r\n", EV("\"label\":\"a\""), 501, "event_id", BODY},
     {"DELETE", "/v2/models/m/predict", "", NULL, 405, "method", BODY},
 };
 
@@ -216,6 +260,21 @@ static void shared_heads(void **state)
                 "{\"events\":[{\"inputs\":[1],\"label\":\"a\"},{\"inputs\":[2],\"label\":\"b\"},{\"inputs\":[3],"
                 "\"label\":\"b\"},{\"inputs\":[4],\"label\":\"a\"}]}",
                 200, "\"accepted\":4"),
+            POST("/v2/models", NAMED("big", "3e38"), 201, "domain"),
+            POST("/v2/models/big/predict", "{\"inputs\":[[1],[50]]}", 400,
+                "row 1: number 0 is 50: times the model's scale 3e+38"),
+            POST("/v2/models/big/infer", INFER("x", "[1,1]", "[50]"), 400, "non-finite"),
+            POST("/v2/models/big/feedback", "{\"events\":[{\"inputs\":[50],\"label\":\"a\"}]}", 422,
+                "\"pointer\":\"/events/0/inputs\",\"type\":\"urn:ewcd:problem:non-finite\",\"detail\":\"number 0 is "
+                "50"),
+            POST("/v2/models/big/jobs", "{\"kind\":\"consolidate\"}", 409, "0 rows to train on"),
+            POST("/v2/models/d/feedback",
+                "{\"events\":[{\"event_id\":\"1\",\"inputs\":[1],\"label\":\"a\"},{\"event_id\":\"2\",\"inputs\":[1],"
+                "\"label\":\"a\"},{\"event_id\":\"3\",\"inputs\":[1],\"label\":\"a\"},{\"event_id\":\"4\",\"inputs\":"
+                "[1],"
+                "\"label\":\"a\"}]}",
+                200, "\"accepted\":4"),
+            POST("/v2/models/d/jobs", "{\"kind\":\"consolidate\"}", 202, "\"trigger\":{\"kind\":\"manual\""),
             POST("/v2/models/c/tasks", "{\"task\":\"two\",\"classes\":[\"c\",\"c\"]}", 400, "/classes/1"),
             POST("/v2/models/c/tasks", "{\"task\":\"two\",\"classes\":[\"c\",\"d\"]}", 202, "\"kind\":\"rollover\""),
         };
@@ -248,12 +307,106 @@ static void survives_a_restart(void **state)
         house_remove(&h);
 }
 
+static size_t times(const char *text, const char *what)
+{
+        size_t n = 0;
+        for (const char *p = text; (p = strstr(p, what)); p += strlen(what))
+                n++;
+        return n;
+}
+
+/* However many requests meet the full disk, the log has one line when it begins and one when it is over. */
+static void a_full_disk(void **state)
+{
+        (void)state;
+        static const struct row before[] = {
+            POST("/v2/models", M, 201, "\"name\":\"m\""),
+        };
+        static const struct row full[] = {
+            POST("/v2/models/m/feedback", EV("\"label\":\"a\",\"event_id\":\"e1\""), 507, "storage-full"),
+            POST("/v2/models/m/feedback", EV("\"label\":\"a\",\"event_id\":\"e1\""), 507, "storage-full"),
+            GET("/v2/status", 200, "\"read_only\":false,\"full\":true"),
+            GET("/metrics", 200, "\newcd_store_full 1\n"),
+            POST("/v2/models/m/predict", "{\"inputs\":[1,2]}", 200, "label"),
+        };
+        static const struct row after[] = {
+            POST("/v2/models/m/feedback", EV("\"label\":\"a\",\"event_id\":\"e1\""), 200, "\"accepted\":1"),
+            POST("/v2/models/m/feedback", EV("\"label\":\"a\",\"event_id\":\"e2\""), 200, "\"accepted\":1"),
+            GET("/v2/status", 200, "\"full\":false"),
+        };
+        struct house h;
+        char path[256], text[4096];
+        house_make(&h);
+        log_init(LOG_LEVEL_WARNING, false);
+        assert_int_equal(conf_set(&h.conf, "store.maintain_ms", "0", &h.e), 0); /* only requests write */
+        int saved = dup(2),
+            log = open(tmpdir_path(path, sizeof(path), h.dir, "log"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        assert_true(saved >= 0 && log >= 0);
+        shim_install();
+        house_start(&h);
+        play(&h, before, ARRAY_LEN(before));
+        dup2(log, 2);
+        shim_arm(SHIM_FULL, 1);
+        play(&h, full, ARRAY_LEN(full));
+        shim_disarm();
+        play(&h, after, ARRAY_LEN(after));
+        dup2(saved, 2);
+        ssize_t n = pread(log, text, sizeof(text) - 1, 0);
+        assert_true(n >= 0);
+        text[n] = '\0';
+        assert_int_equal(times(text, "the disk is full"), 1);
+        assert_int_equal(times(text, "the disk has room again"), 1);
+        close(saved), close(log);
+        house_stop(&h);
+        shim_remove();
+        house_remove(&h);
+}
+
+/* The sizes are there before the store has had anything to do. */
+static void sizes_from_the_start(void **state)
+{
+        (void)state;
+        struct house h;
+        struct http_answer a = {0};
+        house_make(&h);
+        assert_int_equal(conf_set(&h.conf, "store.maintain_ms", "0", &h.e), 0);
+        house_start(&h);
+        assert_int_equal(http_client_call(&h.http, "GET", "/v2/status", "", NULL, 0, &a), 0);
+        assert_null(strstr(a.body.data, "\"db_bytes\":0,"));
+        http_answer_deinit(&a);
+        house_remove(&h);
+}
+
+/* A client that ends its own side after asking has its answer all the same. */
+static void half_closed(void **state)
+{
+        (void)state;
+        static const char ask[] = "GET /v2/status HTTP/1.1\r\nHost: a\r\n\r\n";
+        struct house h;
+        house_make(&h);
+        house_start(&h);
+        for (int i = 0; i < 20; i++) {
+                struct http_answer a = {0};
+                assert_int_equal(http_client_send(&h.http, ask, sizeof(ask) - 1), 0);
+                shutdown(h.http.fd, SHUT_WR);
+                assert_int_equal(http_client_receive(&h.http, false, &a), 0);
+                assert_int_equal(a.status, 200);
+                http_answer_deinit(&a);
+                http_client_close(&h.http);
+                http_client_unix(&h.http, h.conf.listen_socket);
+        }
+        house_remove(&h);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
             cmocka_unit_test(a_session),
             cmocka_unit_test(shared_heads),
             cmocka_unit_test(survives_a_restart),
+            cmocka_unit_test(a_full_disk),
+            cmocka_unit_test(sizes_from_the_start),
+            cmocka_unit_test(half_closed),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -159,6 +159,46 @@ static void csv_label_column(void **state)
         rows_close(r);
 }
 
+/* A first line of numbers and a label is a row; the columns are then named by position, and the last is the label. */
+static void csv_without_header(void **state)
+{
+        (void)state;
+        static const struct {
+                const char *text, *column;
+                size_t n;
+                float first[2];
+                const char *label;
+        } cases[] = {
+            {"1,2,cat\n3,4,dog\n", NULL, 2, {1, 2}, "cat"},
+            {"1,2,cat", NULL, 2, {1, 2}, "cat"}, /* one row, no line end */
+            {" 1 ,2e0,\"big, cat\"\n3,4,dog\n", NULL, 2, {1, 2}, "big, cat"},
+            {"\xef\xbb\xbf"
+             "1,2,7\n3,4,8\n",
+                NULL, 2, {1, 2}, "7"}, /* the label may be a number as well */
+            {"cat,1,2\ndog,3,4\n", "1", 2, {1, 2}, "cat"},
+            {"1,cat,2\n3,dog,4\n", "2", 2, {1, 2}, "cat"},
+            {"5,6,7\n5,6,8\n", "1", 2, {6, 7}, "5"},
+            {"0,1,label\n1,2,cat\n", NULL, 2, {1, 2}, "cat"}, /* numbers as names of a header line */
+            {"0,1,kind\n1,2,cat\n", "kind", 2, {1, 2}, "cat"},
+            {"1,label\n2,cat\n", NULL, 1, {2}, "cat"},
+            {"x\n1\n", NULL, 1, {1}, NULL},
+        };
+        for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+                struct rows *r;
+                struct err e = ERR_NULL;
+                put("t.csv", cases[i].text, strlen(cases[i].text));
+                if (open_rows(&r, "t.csv", NULL, cases[i].column, &e) != 0)
+                        fail_msg("%s: %s", cases[i].text, e.msg);
+                expect_row(r, cases[i].n, cases[i].first, cases[i].label);
+                rows_close(r);
+        }
+        uint64_t n = 0;
+        struct err e = ERR_NULL;
+        put("t.csv", cases[0].text, strlen(cases[0].text));
+        assert_int_equal(read_all("t.csv", NULL, NULL, &n, &e), 0);
+        assert_int_equal(n, 2);
+}
+
 static void csv_refusals(void **state)
 {
         (void)state;
@@ -166,7 +206,15 @@ static void csv_refusals(void **state)
                 const char *text, *column, *in_message;
         } cases[] = {
             {"\n1,2\n", NULL, "no header line"},
-            {"1,2\n3,4\n", NULL, "no header line"},
+            {"1\n2\n", NULL, "label column only"},
+            {"1,2,cat\n", "kind", "no header line, so its columns are named 1 to 3: there is no 'kind'"},
+            {"1,2,cat\n", "4", "there is no '4'"},
+            {"1,2,cat\n", "0", "there is no '0'"},
+            {"1,2,cat\n3,x,dog\n", NULL, "line 2, column 2: not a number"},
+            {"1,2,cat\n3,dog\n", NULL, "line 2 has 2 fields, the first line has 3"},
+            {"1,1e39,cat\n", NULL, "line 1, column 2: outside the range"},
+            {"1,2,\n", NULL, "line 1, column 3: the label is empty"},
+            {"1,,cat\n1,,cat\n", NULL, "line 2, column '': the field is empty"},
             {"a,b\n1,2\n", "c", "no column 'c'"},
             {"label,a,label\n1,2,3\n", NULL, "twice"},
             {"label\n1\n", NULL, "label column only"},
@@ -478,6 +526,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
             TEST(csv_reads),
             TEST(csv_label_column),
+            TEST(csv_without_header),
             TEST(csv_refusals),
             TEST(ndjson_reads),
             TEST(long_lines),

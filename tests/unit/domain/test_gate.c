@@ -12,8 +12,10 @@ static const struct gate_conf conf = {.max_forgetting = 0.02, .min_gain = 0};
 
 static struct gate_task task(const char *name, bool open, uint64_t n, double before, double after)
 {
-        return (struct gate_task){
-            name, open, {.n = n, .accuracy = before, .loss = before}, {.n = n, .accuracy = after, .loss = after}, {0}};
+        return (struct gate_task){.name = name,
+            .open = open,
+            .before = {.n = n, .accuracy = before, .loss = before},
+            .after = {.n = n, .accuracy = after, .loss = after}};
 }
 
 static void test_words(void **state)
@@ -177,11 +179,36 @@ static void test_worst_of_many(void **state)
         assert_true(strlen(v.reason) < REASON_SIZE);
 }
 
+/* A closed task with rows to judge it by that was not measured may have been lost: nothing is promoted. */
+static void test_unmeasured_closed_task_blocks(void **state)
+{
+        (void)state;
+        struct gate_task t[] = {task("a", false, 9, 0.9, 0.9), task("b", false, 0, NAN, NAN),
+            task("c", false, 0, NAN, NAN), task("d", true, 9, 0.1, 0.9)};
+        assert_true(gate_judge(t, 4, &conf, EWC_LOSS_SOFTMAX).promote);
+        t[1].n_holdout = 27;
+        struct verdict v = gate_judge(t, 4, &conf, EWC_LOSS_SOFTMAX);
+        assert_false(v.promote);
+        assert_int_equal(v.deciding, 1);
+        assert_true(isnan(v.value));
+        assert_string_equal(v.reason, "rejected: task b has 27 holdout rows but could not be measured, task a gained "
+                                      "0.0 pt (budget 2.0), task d "
+                                      "gained 80.0 pt; task c without holdout rows: not judged");
+        t[2].n_holdout = 5;
+        v = gate_judge(t, 4, &conf, EWC_LOSS_SOFTMAX);
+        assert_non_null(strstr(v.reason, "could not be measured, and 1 more closed task"));
+        assert_null(strstr(v.reason, "not judged"));
+        v = gate_judge(t + 1, 1, &conf, EWC_LOSS_SQUARED);
+        assert_string_equal(v.reason, "rejected: task b has 27 holdout rows but could not be measured");
+        t[3].after.n = t[3].before.n = 0; /* an open task's rows are new: it has lost nothing */
+        assert_true(gate_judge(t + 3, 1, &conf, EWC_LOSS_SOFTMAX).promote);
+}
+
 int main(void)
 {
-        const struct CMUnitTest tests[] = {cmocka_unit_test(test_words),
-            cmocka_unit_test(test_close_call_shows_the_difference), cmocka_unit_test(test_boundaries),
-            cmocka_unit_test(test_losses_add_up_since_the_close),
+        const struct CMUnitTest tests[] = {cmocka_unit_test(test_unmeasured_closed_task_blocks),
+            cmocka_unit_test(test_words), cmocka_unit_test(test_close_call_shows_the_difference),
+            cmocka_unit_test(test_boundaries), cmocka_unit_test(test_losses_add_up_since_the_close),
             cmocka_unit_test(test_without_rows), cmocka_unit_test(test_not_finite_blocks),
             cmocka_unit_test(test_squared), cmocka_unit_test(test_worst_of_many)};
         return cmocka_run_group_tests(tests, NULL, NULL);

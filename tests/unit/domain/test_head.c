@@ -57,16 +57,48 @@ static void test_extend(void **state)
         size_t n, m;
         const struct output_row old[] = {{7, 0}, {7, 1}, {7, 2}}, shared[] = {{0, 0}, {0, 1}},
                                 blank[] = {{0, 0}, {0, 1}};
-        assert_int_equal(head_extend(SCENARIO_TASK, old, 3, 4, &second, *state, &r, &n), 0);
+        assert_int_equal(head_extend(SCENARIO_TASK, old, 3, 4, &second, 1, *state, &r, &n), 0);
         EXPECT_ROWS(r, n, {7, 0}, {7, 1}, {7, 2}, {9, 1}, {9, 3});
-        assert_int_equal(head_extend(SCENARIO_TASK, r, n, 4, &second, *state, &again, &m), 0);
+        assert_int_equal(head_extend(SCENARIO_TASK, r, n, 4, &second, 1, *state, &again, &m), 0);
         assert_int_equal(m, n);
-        assert_int_equal(head_extend(SCENARIO_TASK, blank, 2, 4, &first, *state, &r, &n), 0);
+        assert_int_equal(head_extend(SCENARIO_TASK, blank, 2, 4, &first, 1, *state, &r, &n), 0);
         EXPECT_ROWS(r, n, {0, 0}, {0, 1}, {7, 2});
-        assert_int_equal(head_extend(SCENARIO_CLASS, shared, 2, 4, &second, *state, &r, &n), 0);
+        assert_int_equal(head_extend(SCENARIO_CLASS, shared, 2, 4, &second, 1, *state, &r, &n), 0);
         EXPECT_ROWS(r, n, {0, 0}, {0, 1}, {0, 2}, {0, 3});
-        assert_int_equal(head_extend(SCENARIO_DOMAIN, shared, 2, 2, &second, *state, &r, &n), 0);
+        assert_int_equal(head_extend(SCENARIO_DOMAIN, shared, 2, 2, &second, 1, *state, &r, &n), 0);
         EXPECT_ROWS(r, n, {0, 0}, {0, 1});
+}
+
+/* Tasks in the order given, each with what is missing of it. */
+static void test_extend_by_several(void **state)
+{
+        struct output_row *r;
+        size_t n;
+        static const uint32_t one[] = {2};
+        const struct output_row old[] = {{0, 0}, {9, 3}, {0, 1}};
+        const struct task tasks[] = {first, second, {.id = 12, .ordinal = 2, .n_classes = 1, .classes = one}};
+        assert_int_equal(head_extend(SCENARIO_TASK, old, 3, 4, tasks, 3, *state, &r, &n), 0);
+        EXPECT_ROWS(r, n, {0, 0}, {9, 3}, {0, 1}, {7, 2}, {9, 1}, {12, 2});
+        const struct output_row shared[] = {{0, 1}, {0, 0}};
+        assert_int_equal(head_extend(SCENARIO_CLASS, shared, 2, 3, tasks, 3, *state, &r, &n), 0);
+        EXPECT_ROWS(r, n, {0, 1}, {0, 0}, {0, 2});
+}
+
+static void test_map(void **state)
+{
+        (void)state;
+        const struct output_row from[] = {{0, 0}, {7, 1}, {9, 1}, {9, 3}, {9, 2}},
+                                to[] = {{7, 0}, {0, 1}, {9, 3}, {9, 1}, {12, 1}, {7, 3}};
+        uint32_t source[6];
+        head_map(SCENARIO_TASK, 7, from, 5, to, 6, source);
+        const uint32_t want[] = {0, 1, 3, 2, EWC_OUTPUT_NEW, EWC_OUTPUT_NEW};
+        assert_memory_equal(source, want, sizeof(want));
+        const struct output_row few[] = {{0, 1}, {0, 0}}, more[] = {{0, 0}, {0, 1}, {0, 2}};
+        head_map(SCENARIO_CLASS, 7, few, 2, more, 3, source);
+        const uint32_t turned[] = {1, 0, EWC_OUTPUT_NEW};
+        assert_memory_equal(source, turned, sizeof(turned));
+        head_map(SCENARIO_CLASS, 7, NULL, 0, more, 1, source);
+        assert_true(source[0] == EWC_OUTPUT_NEW);
 }
 
 static void expect_head(const struct ewc_head *h, size_t n, const uint32_t *want)
@@ -109,7 +141,7 @@ static void test_no_memory(void **state)
         size_t n = 5;
         struct ewc_head h = {0};
         assert_true(head_initial(SCENARIO_TASK, 4, 7, 0, NULL, &tiny, &r, &n) < 0);
-        assert_true(head_extend(SCENARIO_TASK, NULL, 0, 4, &second, &tiny, &r, &n) < 0);
+        assert_true(head_extend(SCENARIO_TASK, NULL, 0, 4, &second, 1, &tiny, &r, &n) < 0);
         assert_true(
             head_of_task(SCENARIO_DOMAIN, (struct output_row[4]){{0, 0}}, 4, &second, NULL, 0, &tiny, &h) < 0);
         assert_null(r);
@@ -121,6 +153,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {cmocka_unit_test_setup_teardown(test_initial, setup, teardown),
             cmocka_unit_test_setup_teardown(test_extend, setup, teardown),
+            cmocka_unit_test_setup_teardown(test_extend_by_several, setup, teardown), cmocka_unit_test(test_map),
             cmocka_unit_test_setup_teardown(test_of_task, setup, teardown), cmocka_unit_test(test_no_memory)};
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

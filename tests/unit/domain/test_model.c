@@ -8,7 +8,8 @@
 #include <string.h>
 #include <cmocka.h>
 
-static const float one = 1.0f, zero = 0.0f, inf = INFINITY, two[2] = {2, 3}, six[6] = {1, 2, 3, 4, 5, 6};
+static const float one = 1.0f, zero = 0.0f, inf = INFINITY, two[2] = {2, 3}, six[6] = {1, 2, 3, 4, 5, 6},
+                   holes[6] = {1, 2, -0.0f, 4, 5, 6};
 static const char *const abc[] = {"a", "b", "c"}, *const twice[] = {"a", "b", "a"}, *const empty[] = {"a", "", "c"},
                          *const control[] = {"a", "b\n", "c"}, *const broken[] = {"a", "\xff", "c"};
 static const uint32_t sub[] = {0, 2}, back[] = {2, 0}, past[] = {1, 3};
@@ -54,6 +55,10 @@ SPOIL(shape_huge, (s->shape[0] = UINT32_MAX, s->shape[1] = UINT32_MAX))
 SPOIL(shape_other, s->shape[1] = 4)
 SPOIL(scale_2, (s->n_scale = 2, s->scale = two))
 SPOIL(scale_inf, s->scale = &inf)
+SPOIL(scale_zero, s->scale = &zero)
+SPOIL(scale_a_zero, (s->n_scale = 6, s->scale = holes))
+SPOIL(name_stats, strcpy(s->name, "stats"))
+SPOIL(name_jobs, strcpy(s->name, "jobs"))
 SPOIL(offset_0, s->n_offset = 0)
 SPOIL(scenario_0, s->scenario = (enum scenario)0)
 SPOIL(classes_1, s->n_classes = 1)
@@ -86,6 +91,10 @@ static void test_refusals(void **state)
             {shape_other, "/input/shape"},
             {scale_2, "/input/scale"},
             {scale_inf, "/input/scale"},
+            {scale_zero, "/input/scale"},
+            {scale_a_zero, "/input/scale"},
+            {name_stats, "/name"},
+            {name_jobs, "/name"},
             {offset_0, "/input/offset"},
             {scenario_0, "/scenario"},
             {classes_1, "/classes"},

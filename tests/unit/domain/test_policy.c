@@ -41,7 +41,14 @@ static const struct row rows[] = {
     {1, 900, 2, -60 * S, 1, false, 0, 60, SOFT, true, TRIGGER_INTERVAL, 60, 0, NULL},
     {1, 900, 2, -59 * S, 1, false, 500, 60, SOFT, false, 0, 0, S, NULL},
     {500, 900, 2, -59 * S, 1, false, 500, 60, SOFT, true, TRIGGER_MIN_FEEDBACK, 500, 0, NULL},
-    {1, 900, 2, 10 * S, 10 * S, false, 500, 60, SOFT, false, 0, 0, 60 * S, "not due: 0 of 60 s since the last job"},
+    {1, 900, 2, -S, 0, false, 500, 60, SOFT, false, 0, 0, 60 * S, "not due: 0 of 60 s since the last job"},
+    /* the clock was set back: after the last job, before there was one, and by a millisecond */
+    {1, 900, 2, 10 * S, 10 * S, false, 500, 60, SOFT, true, TRIGGER_INTERVAL, 0, 0,
+        "due: the clock was set back to before the last job or row, 1 new rows"},
+    {1, 900, 2, 10 * S, 1, false, 0, 60, SOFT, true, TRIGGER_INTERVAL, 0, 0, NULL},
+    {1, 900, 2, -S, 2, false, 0, 60, SOFT, true, TRIGGER_INTERVAL, 0, 0, NULL},
+    {0, 900, 2, 1, 10 * S, false, 0, 60, SOFT, false, 0, 0, 0, "not due: no new rows"},
+    {1, 900, 2, 10 * S, 10 * S, true, 0, 60, SOFT, false, 0, 0, 0, "not due: a job is active"},
 };
 
 static void test_rows(void **state)
@@ -67,8 +74,23 @@ static void test_rows(void **state)
         }
 }
 
+/* One label is enough when the head knows others; a head with that one alone has nothing to learn. */
+static void test_one_label(void **state)
+{
+        (void)state;
+        const struct learning l = {.trigger_min_feedback = 5};
+        for (uint64_t n_head = 0; n_head < 4; n_head++) {
+                const struct counters c = {
+                    .n_new = 5, .n_open_train = 5, .n_open_classes = 1, .n_head_classes = n_head};
+                struct due d = policy_due(T, &c, &l, SOFT);
+                assert_int_equal(d.train, n_head >= 2);
+                if (!d.train)
+                        assert_string_equal(d.reason, "not due: all rows have the same label");
+        }
+}
+
 int main(void)
 {
-        const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows)};
+        const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows), cmocka_unit_test(test_one_label)};
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -43,6 +43,27 @@ static void test_row(void **state)
         assert_int_equal(validate_row(&s, 3, x, &e), -EDOM);
 }
 
+/* A number that is finite as sent and not once scaled names its place, and all three numbers. */
+static void test_scaled(void **state)
+{
+        (void)state;
+        struct err e = ERR_NULL;
+        const float big = 3e38f, each[2] = {1, 3e38f}, offset[2] = {0, -3e38f}, none = 0;
+        struct model_spec s = {
+            .name = "m", .n_inputs = 2, .n_scale = 1, .scale = &big, .n_offset = 1, .offset = &none};
+        const float x[2] = {1, 50}, small[2] = {1, -1}, y[2] = {50, 1}, z[2] = {50, -1};
+        assert_int_equal(validate_row(&s, 2, small, &e), 0);
+        assert_int_equal(validate_row(&s, 2, x, &e), -EDOM);
+        assert_string_equal(e.field, "/inputs");
+        assert_string_equal(e.msg, "number 1 is 50: times the model's scale 3e+38 plus its offset 0 it overflows");
+        s.n_scale = s.n_offset = 2;
+        s.scale = each;
+        s.offset = offset;
+        assert_int_equal(validate_row(&s, 2, y, &e), 0);
+        assert_int_equal(validate_row(&s, 2, z, &e), -EDOM);
+        assert_non_null(strstr(e.msg, "number 1 is -1"));
+}
+
 static void test_ids(void **state)
 {
         (void)state;
@@ -83,6 +104,6 @@ static void test_key(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {cmocka_unit_test(test_name), cmocka_unit_test(test_row),
-            cmocka_unit_test(test_ids), cmocka_unit_test(test_key)};
+            cmocka_unit_test(test_scaled), cmocka_unit_test(test_ids), cmocka_unit_test(test_key)};
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /* pack_case.h: a Fisher with a long tail over tensors of awkward shapes, for the tests of packs. */
 #pragma once
-#include "oracle.h"
+#include "fixture.h"
 
 #include <ewc/pack.h>
 

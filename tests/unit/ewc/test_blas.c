@@ -2,7 +2,7 @@
  * it.
  *
  * A wrong kernel for this processor would show here first. Tolerance: 2e-6 of the sum of absolute products. */
-#include "oracle.h"
+#include "fixture.h"
 
 #include "ewc/internal.h"
 

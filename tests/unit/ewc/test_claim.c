@@ -2,7 +2,7 @@
  *
  * Both tasks sort noisy points around four random prototypes in 8 dimensions into the same four classes; the
  * prototypes of B are others. Five seeds; margins stated at the asserts. */
-#include "oracle.h"
+#include "fixture.h"
 
 enum { DIM = 8, CLASSES = 4, ROWS = 400, BATCH = 40, EPOCHS = 30, SEEDS = 5 };
 

@@ -1,5 +1,5 @@
 /* test_conv.c: convolutions against a naive loop: kernels, strides, paddings, depths; gradients and Fishers. */
-#include "deep.h"
+#include "deep_check.h"
 
 #include "ewc/internal.h"
 

@@ -1,6 +1,6 @@
 /* test_dense.c: one dense layer: its gradients by weights, bias and input against finite differences of the
  * oracle. */
-#include "oracle.h"
+#include "fixture.h"
 
 #include "ewc/layers.h"
 

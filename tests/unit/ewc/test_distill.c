@@ -1,6 +1,6 @@
 /* test_distill.c: distillation and stored logits: the loss by definition, its gradient by finite differences of the
  * oracle net, weights, and plain training when there is nothing to distil. */
-#include "oracle.h"
+#include "fixture.h"
 
 #include <ewc/distill.h>
 

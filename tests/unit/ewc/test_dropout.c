@@ -1,5 +1,5 @@
 /* test_dropout.c: the mask's mean and share, its seed, its gradient, and that it is off outside training. */
-#include "deep.h"
+#include "deep_check.h"
 
 #include "ewc/layers.h"
 

@@ -1,5 +1,5 @@
 /* test_embed.c: look-up, gradients and Fishers with ids that repeat in a row, ids that are refused. */
-#include "deep.h"
+#include "deep_check.h"
 
 static const struct ewc_spec base = {.n_inputs = 6,
     .n_outputs = 3,

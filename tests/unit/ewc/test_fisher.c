@@ -3,7 +3,7 @@
  * Errors are relative to max(|value|, 1e-6 * mean), the measure of the reference; float products stay below 1e-4. A
  * batch mean may cancel: the square v of BATCHED is measured by the geometric mean of v and the mean square of the
  * gradients it averages. */
-#include "oracle.h"
+#include "fixture.h"
 
 static const uint32_t some[] = {1, 4, 6};
 static const struct ewc_head sub_head = {3, some};

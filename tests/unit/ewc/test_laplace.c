@@ -1,5 +1,5 @@
 /* test_laplace.c: posterior variance, the variance of logits against J var J^T, the probit link, the prior. */
-#include "oracle.h"
+#include "fixture.h"
 
 #include <ewc/laplace.h>
 

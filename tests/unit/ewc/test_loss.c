@@ -1,5 +1,5 @@
 /* test_loss.c: loss and delta of one row against the oracle, precision of a confident net, argument checks. */
-#include "oracle.h"
+#include "fixture.h"
 
 #include "ewc/internal.h"
 

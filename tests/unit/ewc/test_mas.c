@@ -1,5 +1,5 @@
 /* test_mas.c: mean absolute gradients of the squared output norm, sample by sample, against the oracle net. */
-#include "oracle.h"
+#include "fixture.h"
 
 #include <ewc/mas.h>
 

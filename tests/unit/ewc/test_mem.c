@@ -2,7 +2,7 @@
  *
  * malloc and its kin are wrapped by the linker in everything this program links statically, libewc included. The
  * heap's own count (mallinfo2) covers the BLAS too. */
-#include "oracle.h"
+#include "fixture.h"
 
 #include <malloc.h>
 

@@ -1,6 +1,6 @@
 /* test_net.c: construction, initial values, forward against the oracle, one row alone and among others,
  * probabilities, growth of the head. */
-#include "oracle.h"
+#include "fixture.h"
 
 static const struct ewc_spec base = {.n_inputs = 19,
     .n_outputs = 4,

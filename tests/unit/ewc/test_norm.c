@@ -1,5 +1,5 @@
 /* test_norm.c: group and layer normalisation: against the definition, gradients, Fishers, constant inputs. */
-#include "deep.h"
+#include "deep_check.h"
 
 #include "ewc/layers.h"
 

@@ -1,6 +1,6 @@
 /* test_optim.c: SGD, momentum and Adam against double precision, the fused penalty against the separate one, lambda 0
  * and a huge lambda, the minimiser of a quadratic toy problem, refusals. */
-#include "oracle.h"
+#include "fixture.h"
 
 static const struct ewc_optim optims[] = {
     {.type = EWC_OPTIM_SGD, .rate = 0.1f},

@@ -1,5 +1,5 @@
 /* test_pool.c: pooling against a naive loop, windows that overlap and rests that are dropped, ties, NaN. */
-#include "deep.h"
+#include "deep_check.h"
 
 #include "ewc/layers.h"
 

@@ -3,7 +3,7 @@
  *
  * The numbers behind it are an implementation in double precision that shares nothing with libewc. Tolerance: 1e-6
  * relative, thirty times what float training was seen to differ. */
-#include "oracle.h"
+#include "fixture.h"
 
 static const double golden[] = {
 #include "ewc_replay.inc"

@@ -1,5 +1,5 @@
 /* test_scale.c: scales of a Fisher with the factor that undoes them, training that does not see the unit, shards. */
-#include "oracle.h"
+#include "fixture.h"
 
 #include <ewc/merge.h>
 

@@ -1,5 +1,5 @@
 /* test_si.c: the path integral against double loops, and what it means: the parts of the loss's fall. */
-#include "oracle.h"
+#include "fixture.h"
 
 #include <ewc/si.h>
 

@@ -1,5 +1,5 @@
 /* test_similarity.c: cosine of two tasks, and the predicted divergence against the measured one. */
-#include "oracle.h"
+#include "fixture.h"
 
 #include <ewc/similarity.h>
 

@@ -146,6 +146,41 @@ static void growth_moves_no_bit(void **state)
         assert_memory_equal(grown, old, sizeof(old));
 }
 
+/* Outputs named by source in any order; the places are counted by hand: out.w begins at 41, out.b behind its rows. */
+static void mapping_moves_outputs(void **state)
+{
+        enum { OLD = 53, NEW = 59, W = 41, IN = 5 };
+        static const uint32_t source[3] = {1, EWC_OUTPUT_NEW, 0}, one[1] = {1}, bad[3] = {0, 2, 1};
+        struct ewc_spec to = base, less = base, other = base;
+        float old[OLD], fresh[NEW], got[NEW], keep[NEW];
+
+        (void)state;
+        to.n_outputs = 3;
+        less.n_outputs = 1;
+        other.layers[0].units = 5;
+        for (int i = 0; i < OLD; i++)
+                old[i] = (float)i + 0.5f;
+        for (int i = 0; i < NEW; i++)
+                fresh[i] = -(float)i;
+        assert_int_equal(ewc_spec_map(&base, &to, source, old, fresh, got), 0);
+        assert_memory_equal(got, old, W * sizeof(float));
+        assert_memory_equal(got + W, old + W + IN, IN * sizeof(float));
+        assert_memory_equal(got + W + IN, fresh + W + IN, IN * sizeof(float));
+        assert_memory_equal(got + W + 2 * IN, old + W, IN * sizeof(float));
+        assert_true(got[56] == old[52] && got[57] == fresh[57] && got[58] == old[51]);
+        assert_int_equal(ewc_spec_map(&base, &to, source, old, NULL, got), 0);
+        for (int i = W + IN; i < W + 2 * IN; i++)
+                assert_true(got[i] == 0.0f);
+        assert_true(got[57] == 0.0f);
+        assert_int_equal(ewc_spec_map(&base, &less, one, old, NULL, got), 0); /* output 0 stays behind */
+        assert_memory_equal(got + W, old + W + IN, IN * sizeof(float));
+        assert_true(got[W + IN] == old[52]);
+        memcpy(keep, got, sizeof(keep));
+        assert_int_equal(ewc_spec_map(&base, &to, bad, old, NULL, got), EWC_E_INVAL);
+        assert_int_equal(ewc_spec_map(&other, &to, source, old, NULL, got), EWC_E_DIM);
+        assert_memory_equal(got, keep, sizeof(keep));
+}
+
 static void growth_changes_only_outputs(void **state)
 {
         struct ewc_spec to = base;
@@ -191,6 +226,7 @@ int main(void)
             cmocka_unit_test(messages_name_the_layer),
             cmocka_unit_test(tensors_have_no_gaps),
             cmocka_unit_test(growth_moves_no_bit),
+            cmocka_unit_test(mapping_moves_outputs),
             cmocka_unit_test(growth_changes_only_outputs),
             cmocka_unit_test(heads),
         };

@@ -1,5 +1,5 @@
 /* test_stage.c: shapes that follow from layer to layer, and refusals that name the layer and what is wrong. */
-#include "deep.h"
+#include "deep_check.h"
 
 static const struct ewc_spec base = {.n_inputs = 8 * 8 * 3,
     .n_outputs = 4,

@@ -1,5 +1,5 @@
 /* test_step.c: the step with a rate per tensor and with Huber's penalty; no NaN over twelve orders of lambda. */
-#include "oracle.h"
+#include "fixture.h"
 
 #include <ewc/step.h>
 

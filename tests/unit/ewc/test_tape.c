@@ -1,6 +1,6 @@
 /* test_tape.c: nets of every kind of layer: gradients and Fishers of the whole, blocks of rows, a row alone and among
  * others, workspaces. */
-#include "deep.h"
+#include "deep_check.h"
 
 #include "ewc/internal.h"
 

@@ -1,6 +1,6 @@
 /* test_train.c: gradient of the full net by finite differences of the oracle's loss along random directions, for
  * every activation, loss and kind of head; weights, scale, sums; scores; refusals. */
-#include "oracle.h"
+#include "fixture.h"
 
 static const uint32_t some[] = {0, 3, 4};
 static const struct ewc_head sub_head = {3, some};

@@ -2,7 +2,7 @@
  *
  * BATCHED squares a mean of b independent gradients of mean 0, so it is b times too small; EXACT on a random part of
  * the rows estimates EXACT on all of them. */
-#include "oracle.h"
+#include "fixture.h"
 
 enum { I = 6, H = 9, O = 3, ROWS = 3000, P = I * H + H + H * O + O };
 

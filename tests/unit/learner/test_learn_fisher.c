@@ -125,6 +125,62 @@ static void test_sampled_labels_differ_by_batch(void **state)
         learn_result_free(&r);
 }
 
+struct life {
+        double fraction, fisher_fraction;
+        size_t fisher, slices, measuring;
+};
+
+static int count_life(void *arg, const struct learn_progress *p)
+{
+        struct life *s = arg;
+        assert_true(p->fraction >= s->fraction && p->fraction <= 1.0);
+        s->fraction = p->fraction;
+        if (p->phase == LEARN_PHASE_FISHER && p->fraction > s->fisher_fraction) {
+                s->fisher_fraction = p->fraction;
+                s->fisher++;
+                s->slices += p->state != NULL;
+        }
+        s->measuring += !p->state && p->phase != LEARN_PHASE_FISHER;
+        return 0;
+}
+
+/* Where a pass or a measurement is long, every batch and every tile is a sign of life; checkpoints stay few. */
+static void test_many_classes_and_rows_report_often(void **state)
+{
+        (void)state;
+        enum { N = 2048, O = 24 };
+        struct ewc_spec net = made_net(EWC_LOSS_SOFTMAX, O), narrow = made_net(EWC_LOSS_SOFTMAX, 2);
+        struct made_task t;
+        float theta[MADE_PARAMS_MAX];
+        struct learn_result r = {0};
+        static float x[N * MADE_INPUTS];
+        static int32_t label[N];
+        uint32_t out[O];
+        struct life s = {0};
+        struct learn_callbacks cb = {.progress = count_life, .arg = &s};
+        made_task(&t, 'A', 1, &narrow, 0, 1);
+        made_theta(&net, 1, theta);
+        for (uint32_t i = 0; i < O; i++)
+                out[i] = i;
+        for (size_t i = 0; i < N; i++) {
+                memcpy(x + i * MADE_INPUTS, t.train.x + i % MADE_ROWS * MADE_INPUTS, MADE_INPUTS * sizeof(float));
+                label[i] = (int32_t)(i % O);
+        }
+        struct learn_job job = made_job(&net, theta, &t, LEARN_PLAIN, 1);
+        job.kind = JOB_ROLLOVER;
+        job.train = (struct learn_rows){.task = 1, .head = {O, out}, .n = N, .x = x, .label = label};
+        job.holdout = &job.train;
+        job.plan.epochs = 0;
+        made_run(&job, &cb, LEARN_DONE, &r);
+        size_t rows = learn_fisher_rows(&job), n_batches = (N + rows - 1) / rows;
+        assert_true(n_batches > 2 * 8);
+        assert_true(s.fisher >= n_batches);
+        assert_in_range(s.slices, 6, 10);
+        assert_true(s.measuring >= 2 * N / LEARN_EVAL_ROWS); /* before and after */
+        assert_true(s.fraction == 1.0);
+        learn_result_free(&r);
+}
+
 static void test_even_draw(void **state)
 {
         (void)state;
@@ -163,6 +219,7 @@ int main(void)
             cmocka_unit_test(test_against_one_call),
             cmocka_unit_test(test_sample_and_batches),
             cmocka_unit_test(test_sampled_labels_differ_by_batch),
+            cmocka_unit_test(test_many_classes_and_rows_report_often),
             cmocka_unit_test(test_even_draw),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

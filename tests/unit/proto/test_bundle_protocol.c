@@ -1,5 +1,5 @@
-/* test_bundle_protocol.c: what only papers' protocols put into a job, checkpoint or result, through a file bit for bit;
- * and that a file without it, as older programs wrote them, means the daemon's way. */
+/* test_bundle_protocol.c: what only papers' protocols put into a job, checkpoint or result, through a file bit for
+ * bit; and that a file without it, as older programs wrote them, means the daemon's way. */
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"

@@ -300,6 +300,14 @@ static void errors(void **state)
                    "\"error\":\"non-finite: a "
                    "\\\"b\\\"\\n\xef\xbf\xbd\",\"errors\":[{\"pointer\":\"/inputs/0/data\",\"detail\":\"a "
                    "\\\"b\\\"\\n\xef\xbf\xbd\"}]}");
+        struct buf list;
+        buf_init(&list, 100);
+        buf_puts(&list, "[{\"pointer\":\"/a\"},{}]");
+        json_error_list_write(&b, PROBLEM_ALL_REJECTED, 422, "both", &list, NULL);
+        expect(&b, "{\"type\":\"urn:ewcd:problem:all-rejected\",\"title\":\"Every event was "
+                   "rejected\",\"status\":422,\"detail\":\"both\",\"error\":\"all-rejected: "
+                   "both\",\"errors\":[{\"pointer\":\"/a\"},{}]}");
+        buf_deinit(&list);
         for (int p = 1; p < PROBLEM_COUNT; p++) {
                 assert_non_null(problem_slug((enum problem)p));
                 assert_non_null(problem_title((enum problem)p));

@@ -323,6 +323,10 @@ static void receipts(void **state)
             "\"type\":\"urn:ewcd:problem:duplicate-key\",\"detail\":\"Same key, other payload\"}],\"first_seq\":1841,"
             "\"last_seq\":1842,\"durable\":true}");
         buf_reset(&b);
+        json_rejected_write(&b, lines, v, 3, 1); /* no more than asked for */
+        assert_string_equal(b.data, "[{\"line\":2,\"pointer\":\"/events/1/label\",\"type\":\"urn:ewcd:problem:"
+                                    "unknown-label\",\"detail\":\"no \\\"x\\\"\"}]");
+        buf_reset(&b);
         json_receipt_write(&b, &(struct receipt){0}, lines, v, 3);
         assert_string_equal(b.data,
             "{\"accepted\":0,\"duplicate\":0,\"quarantined\":0,\"rejected\":[{\"line\":2,\"pointer\":\"/events/1/"

@@ -257,6 +257,44 @@ static void test_half_closed_client_gets_a_quick_answer(void **state)
         live_expect_closed(fd);
 }
 
+/* So does one whose answer comes later, with another request behind it; the end is seen after the last answer. */
+static void test_half_closed_client_gets_late_answers(void **state)
+{
+        (void)state;
+        for (int pipelined = 0; pipelined < 2; pipelined++) {
+                int fd = live_connect();
+                live_say(fd, pipelined ? GET_LATER GET_LATER : GET_LATER);
+                shutdown(fd, SHUT_WR);
+                live_turn();
+                for (int i = 0; i <= pipelined; i++) {
+                        assert_non_null(request_find(live.server, live_last));
+                        assert_int_equal(atomic_load(&live.metrics->in_flight), 1);
+                        live_later(200);
+                        live_turn();
+                        live_expect(fd, OK);
+                }
+                live_expect_closed(fd);
+                assert_int_equal(http_connections(live.http), 0);
+                fd = live_connect(); /* a body, and the half-close before the loop has seen any of it */
+                static const char post[] = "POST /later HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc";
+                assert_int_equal(send(fd, post, sizeof(post) - 1, 0), sizeof(post) - 1);
+                shutdown(fd, SHUT_WR);
+                live_turn();
+                live_later(200);
+                live_turn();
+                live_expect(fd, OK);
+                live_expect_closed(fd);
+                fd = live_connect(); /* half-closed first, and then gone for good */
+                live_say(fd, GET_LATER);
+                shutdown(fd, SHUT_WR);
+                live_turn();
+                close(fd);
+                live_turn();
+                assert_null(request_find(live.server, live_last));
+                assert_int_equal(http_connections(live.http), 0);
+        }
+}
+
 static void test_linger(void **state)
 {
         (void)state;
@@ -397,6 +435,7 @@ int main(void)
             LIVE(test_client_leaves_during_the_reply),
             LIVE(test_client_leaves_after_the_reply),
             LIVE(test_half_closed_client_gets_a_quick_answer),
+            LIVE(test_half_closed_client_gets_late_answers),
             LIVE(test_linger),
             cmocka_unit_test_setup_teardown(test_max_connections, live_setup_small, live_teardown),
             LIVE(test_no_descriptors_left),

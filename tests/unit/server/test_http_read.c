@@ -135,8 +135,10 @@ static void test_errors(void **state)
         assert_memory_equal(text, "HTTP/1.1 503 ", 13);
         assert_non_null(strstr(text, "Retry-After: 1\r\n"));
         assert_int_equal(atomic_load(&live.metrics->rejected), 1);
-        live_say(fd, "GET /none HTTP/1.1\r\nHost: a\r\n\r\n");
-        live_expect(fd, "HTTP/1.1 404 ");
+        live_say(fd, "GET /arg HTTP/1.1\r\nHost: a\r\n\r\n");
+        live_read(fd, text, sizeof(text), &closed);
+        assert_memory_equal(text, "HTTP/1.1 404 ", 13);
+        assert_non_null(strstr(text, "no such path; near it: /arg/{a}\""));
         live_say(fd, "DELETE /echo HTTP/1.1\r\nHost: a\r\n\r\n");
         live_read(fd, text, sizeof(text), &closed);
         assert_memory_equal(text, "HTTP/1.1 405 ", 13);
@@ -152,6 +154,23 @@ static void test_errors(void **state)
         live_expect(fd, OK);
         live_say(fd, "POST /none HTTP/1.1\r\nHost: a\r\nContent-Length: 900\r\n\r\n");
         live_expect(fd, "HTTP/1.1 404 ");
+        live_expect_closed(fd);
+}
+
+/* It would be ignored; whoever sends it counts on it. Reading needs no such key. */
+static void test_idempotency_key(void **state)
+{
+        (void)state;
+        char text[2000];
+        int closed, fd = live_connect();
+        live_say(fd, "GET /ok HTTP/1.1\r\nHost: a\r\nIdempotency-Key: 7\r\n\r\n");
+        live_expect(fd, OK);
+        live_say(fd, "POST /echo HTTP/1.1\r\nHost: a\r\nidempotency-key:\r\nContent-Length: 3\r\n\r\nabc");
+        live_read(fd, text, sizeof(text), &closed);
+        assert_memory_equal(text, "HTTP/1.1 501 ", 13);
+        assert_non_null(strstr(text, "Idempotency-Key"));
+        assert_non_null(strstr(text, "event_id"));
+        assert_int_equal(live_calls, 1);
         live_expect_closed(fd);
 }
 
@@ -306,6 +325,7 @@ int main(void)
             LIVE(test_answer_to_the_letter),
             LIVE(test_problem_to_the_letter),
             LIVE(test_errors),
+            LIVE(test_idempotency_key),
             LIVE(test_too_large_is_said_early),
             LIVE(test_continue),
             LIVE(test_pipelining),

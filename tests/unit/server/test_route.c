@@ -101,6 +101,31 @@ static void test_rows(void **state)
         }
 }
 
+static void test_near(void **state)
+{
+        (void)state;
+        static const struct {
+                const char *path, *near;
+                size_t size;
+        } cases[] = {
+            {"/v2/models/m/perdict", "/v2/models/{m}, /v2/models/{m}/predict, /v2/models/{m}/feedback",
+                200}, /* one deeper, no more */
+            {"/v2/models/m/feedback/a/b", "/v2/models/{m}/feedback/{id}", 200},
+            {"/v2/modles", "/v2, /v2/models", 200},
+            {"/v2/models/", "/v2/models, /v2/models/special, /v2/models/{m}", 200},
+            {"/v2/modles", "/v2", 10},
+            {"/v3", "/v2", 200},
+            {"/v3", "", 2},
+            {"/a/b/c/d/e/f/g/h/i/j/k/l/m/n/o", "/v2", 200},
+        };
+        for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+                char near[200];
+                struct request r = {.method = METHOD_GET, .raw_path = slice_of(cases[i].path), .arena = &arena};
+                route_near(&r, near, cases[i].size);
+                assert_string_equal(near, cases[i].near);
+        }
+}
+
 static void test_no_memory_for_an_escape(void **state)
 {
         (void)state;
@@ -156,6 +181,7 @@ int main(void)
 {
         static const struct CMUnitTest tests[] = {
             cmocka_unit_test(test_rows),
+            cmocka_unit_test(test_near),
             cmocka_unit_test(test_no_memory_for_an_escape),
             cmocka_unit_test(test_limits),
             cmocka_unit_test(test_query),

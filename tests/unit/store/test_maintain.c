@@ -57,6 +57,9 @@ static void idle_work_checkpoints_and_tells_sizes(void **state)
 
         kit_fill(k, m, 0, 9);
         assert_true(db_of(k->s)->wal_pages > 0);
+        store_sizes(k->s, &h);
+        assert_true(h.db_bytes > 0 && h.wal_bytes > 0);
+        assert_int_equal(h.n_feedback, 0); /* that would be a question to the database */
         assert_int_equal(store_maintain(k->s, &h, &k->e), 0);
         assert_int_equal(db_of(k->s)->wal_pages, 0);
         assert_int_equal(h.n_feedback, 9);

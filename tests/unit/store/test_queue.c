@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/mailbox.h"
+#include "lib/fake_clock.h"
 #include "lib/store_kit.h"
 #include "store/ops.h"
 #include "store/queue.h"
@@ -27,6 +28,7 @@ struct fake {
         char log[1024];
         int commit_result;
         int begin_result;
+        uint64_t looks; /* at its sizes */
         sem_t cared;
 };
 
@@ -60,8 +62,14 @@ static int fake_maintain(struct store *s, struct store_health *ret, struct err *
         return 0;
 }
 
+static void fake_sizes(struct store *s, struct store_health *ret)
+{
+        ret->wal_bytes = ++fake_of(s)->looks;
+        ret->db_bytes = 100 + fake_of(s)->looks;
+}
+
 static const struct store_ops fake_ops = {
-    .begin = fake_begin, .commit = fake_commit, .close = fake_close, .maintain = fake_maintain};
+    .begin = fake_begin, .commit = fake_commit, .close = fake_close, .sizes = fake_sizes, .maintain = fake_maintain};
 
 struct item {
         struct store_work w;
@@ -69,6 +77,8 @@ struct item {
         int returns;
         sem_t *gate; /* the item waits here */
         sem_t *in;   /* and says here that it does */
+        struct fake_clock *clock;
+        uint64_t takes_ms; /* by that clock */
         bool done, released;
         char log_when_done[1024];
 };
@@ -90,6 +100,8 @@ static int run(struct store *s, struct store_work *w, struct err *e)
                 sem_post(i->in);
                 sem_wait(i->gate);
         }
+        if (i->clock)
+                fake_clock_advance_ms(i->clock, i->takes_ms);
         fake_of(s)->log[n] = i->name;
         fake_of(s)->log[n + 1] = '\0';
         return i->returns == 0 ? 0 : err_set(e, i->returns, "item %c", i->name);
@@ -355,6 +367,91 @@ static void idle_time_is_used_for_care(void **state)
         end(&b);
 }
 
+static struct store_queue_stats after(struct bench *b, int i, struct fake_clock *clock, uint64_t takes_ms)
+{
+        struct store_queue_stats st;
+
+        b->items[i].clock = clock;
+        b->items[i].takes_ms = takes_ms;
+        assert_int_equal(store_submit(b->q, &b->items[i].w), 0);
+        receive(b, 1);
+        /* care comes behind the answers: another item shows that it is over */
+        b->items[i + 1].w.cost = 0;
+        assert_int_equal(store_submit(b->q, &b->items[i + 1].w), 0);
+        receive(b, 1);
+        store_queue_stats(b->q, &st);
+        return st;
+}
+
+static int cared(struct bench *b)
+{
+        int n = 0;
+
+        sem_getvalue(&b->f.cared, &n);
+        return n;
+}
+
+static void a_busy_store_is_cared_for_too(void **state)
+{
+        struct fake_clock clock;
+        struct bench b;
+
+        (void)state;
+        fake_clock_init(&clock, 0);
+        start(&b,
+            &(struct store_queue_conf){.max_items = 32,
+                .max_group_items = 8,
+                .max_group_bytes = 1000,
+                .maintain_ms = 3600000, /* it is never idle for so long here */
+                .clock = &clock.clock},
+            MAX);
+        after(&b, 0, &clock, 36000000 - 1);
+        assert_int_equal(cared(&b), 0);
+        struct store_queue_stats st = after(&b, 2, &clock, 1);
+        assert_int_equal(cared(&b), 1);
+        assert_int_equal(st.wal_bytes, 11);
+        after(&b, 4, &clock, 36000000 - 1); /* once, and then not before as long again */
+        assert_int_equal(cared(&b), 1);
+        end(&b);
+}
+
+static void sizes_are_looked_at_each_second(void **state)
+{
+        struct store_queue_stats st;
+        struct fake_clock clock;
+        struct store_queue_conf c = roomy;
+        struct bench b;
+
+        (void)state;
+        fake_clock_init(&clock, 0);
+        c.clock = &clock.clock;
+        start(&b, &c, MAX);
+        store_queue_stats(b.q, &st);
+        assert_int_equal(st.wal_bytes, 1); /* before anything has been done */
+        assert_int_equal(st.db_bytes, 101);
+        assert_int_equal(after(&b, 0, &clock, 999).wal_bytes, 1);
+        assert_int_equal(after(&b, 2, &clock, 1).wal_bytes, 2);
+        assert_int_equal(after(&b, 4, &clock, 999).wal_bytes, 2);
+        assert_int_equal(after(&b, 6, &clock, 5000).db_bytes, 103);
+        end(&b);
+}
+
+static void full_until_something_is_written(void **state)
+{
+        struct bench b;
+
+        (void)state;
+        start(&b, &roomy, MAX);
+        b.items[0].returns = STORE_FULL;
+        assert_true(after(&b, 0, NULL, 0).full); /* a reading item behind it has proved nothing */
+        assert_false(after(&b, 2, NULL, 0).full);
+        b.f.commit_result = STORE_FULL;
+        assert_true(after(&b, 4, NULL, 0).full);
+        b.f.commit_result = 0;
+        assert_false(after(&b, 6, NULL, 0).full);
+        end(&b);
+}
+
 static void stopping_drains_and_releases(void **state)
 {
         struct bench b;
@@ -402,6 +499,9 @@ int main(void)
             cmocka_unit_test(answers_come_after_the_commit),
             cmocka_unit_test(a_read_queue_runs_one_by_one),
             cmocka_unit_test(idle_time_is_used_for_care),
+            cmocka_unit_test(a_busy_store_is_cared_for_too),
+            cmocka_unit_test(sizes_are_looked_at_each_second),
+            cmocka_unit_test(full_until_something_is_written),
             cmocka_unit_test(stopping_drains_and_releases),
             cmocka_unit_test(other_messages_are_not_ours),
         };

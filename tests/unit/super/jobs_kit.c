@@ -92,10 +92,12 @@ void house_open_narrow(struct house *h, const struct store_ops *ops, size_t queu
         assert_int_equal(loop_new(&h->loop, &h->clock, 256, &h->e), 0);
         assert_int_equal(mailbox_new(&h->answers, 8, &h->e), 0);
         open_queue(h, false, &h->writer);
-        if (ops == &store_memory)
+        if (ops == &store_memory) {
                 h->reader = h->writer;
-        else
+        } else {
                 open_queue(h, true, &h->reader);
+                open_queue(h, true, &h->exporter);
+        }
         assert_int_equal(publish_new(&h->publish, h->loop, h->reader, &h->e), 0);
         loop_on_msg(h->loop, on_msg, h);
         h->fake.loop = h->loop;
@@ -114,6 +116,7 @@ void house_start(struct house *h)
         const struct jobs_deps d = {.control = h->loop,
             .writer = h->writer,
             .reader = h->reader,
+            .exporter = h->exporter,
             .publish = h->publish,
             .learner = fake_learner_port(&h->fake)};
         assert_int_equal(jobs_start(&h->jobs, &h->conf, &d, &h->e), 0);
@@ -130,6 +133,7 @@ void house_close(struct house *h)
         house_stop(h);
         if (h->reader != h->writer)
                 store_queue_stop(h->reader);
+        store_queue_stop(h->exporter);
         store_queue_stop(h->writer);
         struct msg m;
         while (loop_take_msg(h->loop, &m))

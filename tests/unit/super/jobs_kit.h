@@ -1,7 +1,7 @@
 /* jobs_kit.h: jobs over a real store, real queues and the control loop, with a learner in process.
  *
- * The memory engine has one queue for both roles, SQLite a writer and a reader. A test steps the loop until
- * something is so; what it reads of the store it reads through the writer's queue. */
+ * The memory engine has one queue for all roles, SQLite a writer, a reader and an exporter. A test steps the loop
+ * until something is so; what it reads of the store it reads through the writer's queue. */
 #pragma once
 #include "base/arena.h"
 #include "base/clock.h"
@@ -22,6 +22,7 @@ struct house {
         struct mailbox *answers;
         size_t queue_items; /* room of the queues */
         struct store_queue *writer, *reader;
+        struct store_queue *exporter; /* SQLite; NULL: the reader */
         struct publish *publish;
         struct fake_learner fake;
         struct jobs_conf conf;

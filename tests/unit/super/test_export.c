@@ -51,17 +51,25 @@ static void finish(struct world *w)
         tmpdir_remove(w->dir);
 }
 
-static void claim(struct world *w, const char *next_task)
+static void claim_with(struct world *w, const char *next_task, const char *const *classes, size_t n_classes)
 {
         job_id id;
         const struct job_new n = {.model = w->m,
             .kind = next_task ? JOB_ROLLOVER : JOB_CONSOLIDATE,
             .trigger = TRIGGER_MANUAL,
             .next_task = next_task,
+            .next_classes_given = n_classes > 0,
+            .n_next_classes = n_classes,
+            .next_classes = classes,
             .who = "tester"};
         assert_int_equal(store_job_create(w->s, &n, &id, &w->e), 0);
         assert_int_equal(store_job_claim(w->s, id, 77, &w->e), 0);
         assert_int_equal(store_job_get(w->s, id, &w->a, &w->job, &w->e), 0);
+}
+
+static void claim(struct world *w, const char *next_task)
+{
+        claim_with(w, next_task, NULL, 0);
 }
 
 static int export(struct world *w, size_t max_bytes, uint64_t *ret_unusable)
@@ -81,7 +89,8 @@ static void export_and_read(struct world *w)
                 fail_msg("read: %d %s", r, w->e.msg);
 }
 
-/* Commits the claimed job as promoted, with theta of value v everywhere; a rollover with Fisher f0 + i and that theta. */
+/* Commits the claimed job as promoted, with theta of value v everywhere; a rollover with Fisher f0 + i and that
+ * theta. */
 static void commit(struct world *w, size_t n_outputs, const struct output_row *outputs, float v, float f0)
 {
         struct ewc_spec net = {.n_inputs = KIT_INPUTS,
@@ -143,6 +152,19 @@ static void commit(struct world *w, size_t n_outputs, const struct output_row *o
         free(fisher);
 }
 
+/* The first task closed, rows for the second one; returns the closed one. */
+static task_id close_low(struct world *w, int n_rows, float v, float f0)
+{
+        assert_int_equal(kit_model_create(w->s, &w->kit, "m", &w->m, &w->e), 0);
+        assert_int_equal(kit_rows_add(w->s, &w->kit, w->m, 0, n_rows, 0, 1, &w->e), 0);
+        claim(w, "high");
+        task_id low = w->job.task;
+        const struct output_row two[] = {{low, 0}, {low, 1}};
+        commit(w, 2, two, v, f0);
+        assert_int_equal(kit_rows_add(w->s, &w->kit, w->m, 100, 16, 2, 3, &w->e), 0);
+        return low;
+}
+
 static void test_first_task(void **state)
 {
         (void)state;
@@ -191,13 +213,7 @@ static void test_second_task_grows(void **state)
         (void)state;
         struct world w;
         begin(&w);
-        assert_int_equal(kit_model_create(w.s, &w.kit, "m", &w.m, &w.e), 0);
-        assert_int_equal(kit_rows_add(w.s, &w.kit, w.m, 0, 16, 0, 1, &w.e), 0);
-        claim(&w, "high");
-        task_id low = w.job.task;
-        const struct output_row two[] = {{low, 0}, {low, 1}};
-        commit(&w, 2, two, 100, 3);
-        assert_int_equal(kit_rows_add(w.s, &w.kit, w.m, 100, 16, 2, 3, &w.e), 0);
+        task_id low = close_low(&w, 16, 100, 3);
         claim(&w, NULL);
         export_and_read(&w);
         const struct learn_job *j = &w.out;
@@ -228,11 +244,12 @@ static void test_second_task_grows(void **state)
         }
         bool drawn = false;
         for (size_t i = hidden + 2 * row; i < hidden + 4 * row; i++) {
-                assert_true(j->past[0].fisher[i] == 0 && j->past[0].anchor[i] == 0);
+                assert_true(j->past[0].fisher[i] == 0 && j->past[0].anchor[i] == j->theta[i]);
                 assert_true(fabsf(j->theta[i]) <= 1 / sqrtf(6) + 1e-6f);
                 drawn |= j->theta[i] != 0;
         }
         assert_true(drawn);
+        assert_int_equal(j->n_fresh, 2);
         assert_true(j->past[0].fisher[at] == 0);
 
         /* the same job gives the same bytes */
@@ -242,19 +259,68 @@ static void test_second_task_grows(void **state)
         finish(&w);
 }
 
+static void set_champion(struct world *w, uint64_t number)
+{
+        struct alias now;
+        struct version v;
+        assert_int_equal(store_alias_get(w->s, w->m, "champion", &now, &w->e), 0);
+        assert_int_equal(store_version_by_number(w->s, w->m, number, &w->a, &v, &w->e), 0);
+        assert_true(store_alias_set(w->s, w->m, "champion", v.id, now.epoch, "tester", "by hand", &now, &w->e) >= 0);
+}
+
+/* The champion is from before a task's close: that task's outputs start as they were closed, and each record keeps to
+ * its own. */
+static void test_rolled_back(void **state)
+{
+        (void)state;
+        enum { HIDDEN = 18, ROW = 6, O = 6 };
+        struct world w;
+        begin(&w);
+        task_id low = close_low(&w, 16, 100, 3);
+        claim(&w, "third");
+        task_id high = w.job.task;
+        const struct output_row four[] = {{low, 0}, {low, 1}, {high, 2}, {high, 3}};
+        commit(&w, 4, four, 1000, 7);
+        set_champion(&w, 2);
+        assert_int_equal(kit_rows_add(w.s, &w.kit, w.m, 200, 16, 0, 1, &w.e), 0);
+        claim(&w, NULL);
+        export_and_read(&w);
+        const struct learn_job *j = &w.out;
+        assert_int_equal(j->net.n_outputs, O);
+        assert_int_equal(j->n_fresh, 2); /* the open task's: the second task's are there to be measured */
+        assert_int_equal(j->n_past, 2);
+        assert_int_equal(j->train.head.out[0], 4);
+        assert_int_equal(j->holdout[1].head.n, 2);
+        assert_int_equal(j->holdout[1].head.out[0], 2);
+        assert_int_equal(j->holdout[1].n, 4);
+        for (size_t i = 0; i < HIDDEN; i++)
+                assert_true(j->theta[i] == 100 + (float)i && j->past[1].fisher[i] == 7 + (float)i);
+        for (size_t o = 0; o < O; o++) {
+                for (size_t i = 0; i <= ROW; i++) {
+                        bool bias = i == ROW;
+                        size_t at = HIDDEN + (bias ? O * ROW + o : o * ROW + i);
+                        float in_two = (float)(HIDDEN + (bias ? 2 * ROW + o : o * ROW + i)),
+                              in_four = (float)(HIDDEN + (bias ? 4 * ROW + o : o * ROW + i)), start = j->theta[at];
+                        if (o < 4)
+                                assert_true(start == (o < 2 ? 100 + in_two : 1000 + in_four));
+                        else
+                                assert_true(fabsf(start) < 1);
+                        assert_true(j->past[0].fisher[at] == (o < 2 ? 3 + in_two : 0));
+                        assert_true(j->past[0].anchor[at] == (o < 2 ? 100 + in_two : start));
+                        assert_true(j->past[1].fisher[at] == (o < 4 ? 7 + in_four : 0));
+                        assert_true(j->past[1].anchor[at] == (o < 4 ? 1000 + in_four : start));
+                }
+        }
+        finish(&w);
+}
+
 static void test_replay(void **state)
 {
         (void)state;
         struct world w;
         begin(&w);
         w.kit.learning.replay_per_class = 5;
-        assert_int_equal(kit_model_create(w.s, &w.kit, "m", &w.m, &w.e), 0);
-        assert_int_equal(kit_rows_add(w.s, &w.kit, w.m, 0, 80, 0, 1, &w.e), 0);
-        claim(&w, "high");
-        const struct output_row two[] = {{w.job.task, 0}, {w.job.task, 1}};
-        task_id low = w.job.task;
-        commit(&w, 2, two, 1, 1);
-        assert_int_equal(kit_rows_add(w.s, &w.kit, w.m, 100, 16, 2, 3, &w.e), 0);
+        task_id low = close_low(&w, 80, 1, 1);
         claim(&w, NULL);
         export_and_read(&w);
         assert_int_equal(w.out.n_replay, 1);
@@ -266,8 +332,7 @@ static void test_replay(void **state)
                 of[r->label[i]]++;
                 assert_true((r->x[i * 2] < 0.25f) == (r->label[i] == 0));
         }
-        assert_int_equal(of[0], 5);
-        assert_int_equal(of[1], 5);
+        assert_true(of[0] == 5 && of[1] == 5);
         assert_int_equal(w.out.plan.replay_per_class, 5);
         finish(&w);
 }
@@ -278,16 +343,10 @@ static void test_joint_takes_all(void **state)
         struct world w;
         begin(&w);
         w.kit.learning.method = LEARN_JOINT;
-        assert_int_equal(kit_model_create(w.s, &w.kit, "m", &w.m, &w.e), 0);
-        assert_int_equal(kit_rows_add(w.s, &w.kit, w.m, 0, 80, 0, 1, &w.e), 0);
-        claim(&w, "high");
-        const struct output_row two[] = {{w.job.task, 0}, {w.job.task, 1}};
-        commit(&w, 2, two, 1, 1);
-        assert_int_equal(kit_rows_add(w.s, &w.kit, w.m, 100, 16, 2, 3, &w.e), 0);
+        close_low(&w, 80, 1, 1);
         claim(&w, NULL);
         export_and_read(&w);
-        assert_int_equal(w.out.n_replay, 1);
-        assert_int_equal(w.out.replay[0].n, 60);
+        assert_true(w.out.n_replay == 1 && w.out.replay[0].n == 60);
         finish(&w);
 }
 
@@ -370,6 +429,39 @@ static void test_unusable_rows_and_weights(void **state)
         finish(&w);
 }
 
+/* Where tasks share a head, all outputs that the champion lacks are silent when it is measured. */
+static void test_class_growth(void **state)
+{
+        (void)state;
+        static const char *const more[] = {"e", "f"};
+        static const struct output_row six[] = {{0, 0}, {0, 1}, {0, 2}, {0, 3}, {0, 4}, {0, 5}};
+        struct world w;
+        begin(&w);
+        w.kit.scenario = SCENARIO_CLASS;
+        assert_int_equal(kit_model_create(w.s, &w.kit, "m", &w.m, &w.e), 0);
+        assert_int_equal(kit_rows_add(w.s, &w.kit, w.m, 0, 16, 0, 1, &w.e), 0);
+        claim_with(&w, "high", more, 2);
+        commit(&w, 4, six, 100, 3);
+        add_odd(&w, "n0", 0, 4, 1);
+        add_odd(&w, "n1", 1, 5, 1);
+        claim(&w, NULL);
+        export_and_read(&w);
+        assert_int_equal(w.out.net.n_outputs, 6);
+        assert_int_equal(w.out.n_fresh, 2);
+        assert_int_equal(w.out.train.head.n, 4); /* classes 0 and 1, 4 and 5 */
+        assert_int_equal(store_job_move(w.s, w.job.id, JOB_EXPORTING, JOB_FAILED, NULL, &w.e), 0);
+        claim(&w, "third");
+        commit(&w, 6, six, 1000, 7);
+        set_champion(&w, 2);
+        add_odd(&w, "n2", 0, 1, 1);
+        claim(&w, NULL);
+        export_and_read(&w);
+        assert_int_equal(w.out.n_fresh, 2);
+        assert_true(w.out.theta[18 + 4 * 6] == 1000 + 18 + 4 * 6); /* as the task that had them was closed */
+        assert_true(w.out.theta[18 + 3 * 6] == 100 + 18 + 3 * 6);
+        finish(&w);
+}
+
 static void test_empty_and_too_large(void **state)
 {
         (void)state;
@@ -399,7 +491,8 @@ int main(void)
 {
         log_init(LOG_LEVEL_ERROR, false);
         const struct CMUnitTest tests[] = {cmocka_unit_test(test_first_task),
-            cmocka_unit_test(test_second_task_grows), cmocka_unit_test(test_replay),
+            cmocka_unit_test(test_second_task_grows), cmocka_unit_test(test_rolled_back),
+            cmocka_unit_test(test_class_growth), cmocka_unit_test(test_replay),
             cmocka_unit_test(test_joint_takes_all), cmocka_unit_test(test_classes_of_the_range),
             cmocka_unit_test(test_targets), cmocka_unit_test(test_unusable_rows_and_weights),
             cmocka_unit_test(test_empty_and_too_large)};

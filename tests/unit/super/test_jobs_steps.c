@@ -192,19 +192,6 @@ static void test_judging_without_any_file(void **state)
         house_close(&h);
 }
 
-static void test_started_too_often(void **state)
-{
-        (void)state;
-        static struct house h;
-        running(&h);
-        h.conf.max_attempts = 1;
-        house_start(&h);
-        struct job j = house_until_end(&h, 1);
-        assert_int_equal(j.state, JOB_FAILED);
-        assert_string_equal(j.reason, "the learner was started as often as allowed before a restart");
-        house_close(&h);
-}
-
 static bool gone(struct house *h, void *arg)
 {
         return !house_has_files(h, *(job_id *)arg);
@@ -233,7 +220,6 @@ int main(void)
         const struct CMUnitTest tests[] = {cmocka_unit_test(test_cancel_after_every_answer),
             cmocka_unit_test(test_restart_after_every_answer), cmocka_unit_test(test_running_without_its_file),
             cmocka_unit_test(test_judging_without_result_learns_again),
-            cmocka_unit_test(test_judging_without_any_file), cmocka_unit_test(test_started_too_often),
-            cmocka_unit_test(test_leftovers_are_removed)};
+            cmocka_unit_test(test_judging_without_any_file), cmocka_unit_test(test_leftovers_are_removed)};
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
