@@ -38,7 +38,8 @@ median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 
 start
 "$ctl" model create - >/dev/null <<EOF
-{"name":"m","input":{"name":"input","shape":[784]},"classes":["0","1","2","3","4","5","6","7","8","9"],"scenario":"domain","task":"a",
+{"name":"m","input":{"name":"input","shape":[784]},"classes":["0","1","2","3","4","5","6","7","8","9"],
+ "scenario":"domain","task":"a",
  "layers":[{"type":"dense","units":400,"activation":"relu"},{"type":"dense","units":400,"activation":"relu"}],
  "learning":{"epochs":1,"trigger":{"min_feedback":0},"gate":{"min_gain":-1}}}
 EOF
@@ -47,10 +48,12 @@ awk 'BEGIN { srand(1); for (c = 0; c < 784; c++) printf "p%d,", c; print "label"
 "$ctl" feedback import m rows.csv >/dev/null 2>&1
 "$ctl" consolidate m --wait >/dev/null 2>&1
 stop
-for i in 1 2 3 4 5 6 7 8 9; do start; echo $ready; stop; done | median | awk '{ printf "ready with the model stored: %.1f ms (goal 100)\n", $1 / 1000 }'
+for i in 1 2 3 4 5 6 7 8 9; do start; echo $ready; stop; done | median |
+        awk '{ printf "ready with the model stored: %.1f ms (goal 100)\n", $1 / 1000 }'
 start
 "$ctl" predict m rows.csv --limit 64 >/dev/null 2>&1
-awk '/VmRSS/ { printf "resident memory, model loaded and used: %.1f MiB (goal 40)\n", $2 / 1024 }' "/proc/$daemon/status"
+awk '/VmRSS/ { printf "resident memory, model loaded and used: %.1f MiB (goal 40)\n", $2 / 1024 }' \
+        "/proc/$daemon/status"
 for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
         "$ctl" version rollback m $((i % 2 + 1)) >/dev/null
         curl -s --unix-socket ewcd.sock http://localhost/metrics | awk '/^ewcd_model_swap_seconds/ { print $2 * 1e6 }'

@@ -13,15 +13,18 @@ sh "$root/packaging/packages.sh" $(cat "$root/packaging/build-depends") python3-
 ninja -C "$build" tests/bench/learn_bench >/dev/null
 for threads in 1 2; do
         OPENBLAS_NUM_THREADS=$threads "$build/tests/bench/learn_bench" $threads | sed 's/^/ewcd /'
-        OPENBLAS_NUM_THREADS=$threads OMP_NUM_THREADS=$threads /usr/bin/python3 "$root/tests/bench/peers/torch_learn.py" $threads | sed 's/^/torch /'
+        OPENBLAS_NUM_THREADS=$threads OMP_NUM_THREADS=$threads \
+                /usr/bin/python3 "$root/tests/bench/peers/torch_learn.py" $threads | sed 's/^/torch /'
 done | awk '
         $2 == "threads" { threads = $3; next }
         { printf "%-6s %d thread(s)  %-22s %10.4f %s\n", $1, threads, $2, $3, $4
           k = $1 " " $2; if (!(k in best) || $3 < best[k]) best[k] = $3 }
+        function ratio(words, format, a, b) { printf "%-38s " format "\n", words, best[a] / best[b] }
         END {
-                printf "step with penalty, torch / ewcd        %6.2f  (goal 2)\n", best["torch step_ewc"] / best["ewcd step_ewc"]
-                printf "EMPIRICAL Fisher, torch loop / ewcd    %6.1f  (goal 50)\n", best["torch fisher_empirical_row"] / best["ewcd fisher_empirical_row"]
-                printf "ewcd step with penalty / plain         %6.3f\n", best["ewcd step_ewc"] / best["ewcd step_plain"]
-                printf "ewcd plain step / its sgemm alone      %6.3f\n", best["ewcd step_plain"] / best["ewcd sgemm_step"]
-                printf "ewcd EXACT / EMPIRICAL Fisher          %6.2f\n", best["ewcd fisher_exact_row"] / best["ewcd fisher_empirical_row"]
+                ratio("step with penalty, torch / ewcd", "%6.2f  (goal 2)", "torch step_ewc", "ewcd step_ewc")
+                ratio("EMPIRICAL Fisher, torch loop / ewcd", "%6.1f  (goal 50)", "torch fisher_empirical_row",
+                        "ewcd fisher_empirical_row")
+                ratio("ewcd step with penalty / plain", "%6.3f", "ewcd step_ewc", "ewcd step_plain")
+                ratio("ewcd plain step / its sgemm alone", "%6.3f", "ewcd step_plain", "ewcd sgemm_step")
+                ratio("ewcd EXACT / EMPIRICAL Fisher", "%6.2f", "ewcd fisher_exact_row", "ewcd fisher_empirical_row")
         }'

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Acceptance: MNIST as two tasks (digits 0-4, then 5-9, one head per task), everything over HTTP, while a client predicts
-# in a loop. Passes when both tasks end above 97 % on the test set, measured through predict, and no request failed.
+# Acceptance: MNIST as two tasks (digits 0-4, then 5-9, one head per task), everything over HTTP, while a client
+# predicts in a loop. Passes when both tasks end above 97 % on the test set, measured through predict, and no request
+# failed.
 #   tests/bench/mnist.sh DATA_DIR [BUILD_DIR]     DATA_DIR holds train-images-idx3-ubyte.gz and its three companions
 set -eu
 LC_ALL=C
@@ -36,10 +37,13 @@ until grep -q 'ready: unix' ewcd.log; do kill -0 "$daemon" || { cat ewcd.log; ex
  "layers":[{"type":"dense","units":400,"activation":"relu"},{"type":"dense","units":400,"activation":"relu"}],
  "learning":{"epochs":4,"batch":128,"lambda":0.01,"trigger":{"min_feedback":0}}}
 EOF
-train() { "$ctl" feedback import mnist "$data/train-images-idx3-ubyte.gz" "$data/train-labels-idx1-ubyte.gz" --only "$1" --batch 128; }
+train() {
+        "$ctl" feedback import mnist "$data/train-images-idx3-ubyte.gz" "$data/train-labels-idx1-ubyte.gz" \
+                --only "$1" --batch 128
+}
 test_on() {
-        "$ctl" predict mnist "$data/t10k-images-idx3-ubyte.gz" --labels="$data/t10k-labels-idx1-ubyte.gz" --only "$1" --task "$2" \
-                --batch 128 2>/dev/null
+        "$ctl" predict mnist "$data/t10k-images-idx3-ubyte.gz" --labels="$data/t10k-labels-idx1-ubyte.gz" \
+                --only "$1" --task "$2" --batch 128 2>/dev/null
 }
 start=$(date +%s)
 train 0,1,2,3,4
