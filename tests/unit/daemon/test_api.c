@@ -1,7 +1,7 @@
 /* test_api.c: the whole API as a table of requests and answers, in order, against one daemon in this process.
  *
  * A row names the method, the path, the body, the status, and a piece of the answer. Later rows build on earlier
- * ones: the table reads as a session. Jobs can be made but not run (the learner is /bin/false). */
+ * ones: the table reads as a conversation. Jobs can be made but not run (the learner is /bin/false). */
 #include "base/log.h"
 #include "base/mem.h"
 #include "house.h"
@@ -48,7 +48,7 @@ struct row {
 #define BAD_LINE "{\"inputs\":[1],\"label\":\"a\"}\n"
 #define NINE_BAD BAD_LINE BAD_LINE BAD_LINE BAD_LINE BAD_LINE BAD_LINE BAD_LINE BAD_LINE BAD_LINE
 
-static const struct row session[] = {
+static const struct row conversation[] = {
     GET("/v2", 200, "\"name\":\"ewcd\",\"version\":\""),
     GET("/v2/", 200, "\"ewcd_tasks\""),
     GET("/v2/health/live", 200, "{\"live\":true}"),
@@ -218,7 +218,7 @@ static void a_session(void **state)
         struct house h;
         house_make(&h);
         house_start(&h);
-        play(&h, session, ARRAY_LEN(session));
+        play(&h, conversation, ARRAY_LEN(conversation));
         house_remove(&h);
 }
 
