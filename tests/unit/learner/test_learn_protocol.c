@@ -342,6 +342,7 @@ static void test_si_resumes(void **state)
         job.plan.final_theta = job.plan.keep_optim = true;
         made_run(&job, NULL, 0, &whole);
         made_run(&job, &cb, LEARN_STOPPED, &none);
+        learn_result_free(&none);
         job.resume = &at.state;
         made_run(&job, NULL, 0, &resumed);
         made_same(&whole, &resumed);
