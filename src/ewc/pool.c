@@ -10,7 +10,7 @@
 EWC_CLONES static void larger(size_t n, const float *restrict x, float *restrict y)
 {
         for (size_t i = 0; i < n; i++)
-                y[i] = (x[i] > y[i]) | (x[i] != x[i]) ? x[i] : y[i]; /* a NaN wins and stays */
+                y[i] = ((x[i] > y[i]) | (x[i] != x[i])) ? x[i] : y[i]; /* a NaN wins and stays */
 }
 
 EWC_CLONES static void larger_at(
