@@ -14,4 +14,8 @@ else
         meson setup "$build" "$root" -Dwerror=true >/dev/null
 fi
 ninja -C "$build"
-meson test -C "$build" --print-errorlogs --num-processes "$(nproc)"
+status=0
+meson test -C "$build" --print-errorlogs --num-processes "$(nproc)" || status=$?
+awk '/^Ok:/ { ok = $2 } /^(Fail|Timeout|Unexpected Pass):/ { bad += $NF } END { print ok + 0 " passed, " bad + 0 " failed" }' \
+        "$build/meson-logs/testlog.txt"
+exit $status
