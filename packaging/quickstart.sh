@@ -38,7 +38,7 @@ if "$ctl" status >/dev/null 2>&1; then
         echo "a daemon of an earlier quick start still runs in $run: end it first" >&2
         exit 1
 fi
-rm -rf "$run"/* # of an earlier run
+rm -rf "${run:?}"/* # of an earlier run
 
 echo "== 3. daemon"
 : >ewcd.log
