@@ -6,6 +6,14 @@
  * EMPIRICAL  mean_x (d log p(y_true|x)/dtheta)^2.
  * SAMPLE     as EMPIRICAL with y drawn from the model.
  * BATCHED    mean over batches of (mean-gradient of the batch)^2; only to reproduce peers.
+ * ARGMAX     as EMPIRICAL with y the most probable output (sigmoid: each output's more probable value).
+ * TRUNCATED  mean_x p(y_true|x) (d log p(y_true|x)/dtheta)^2, p the likelihood of the row's label or targets
+ *            (sigmoid: the product over the head), as Mammoth weighs them.
+ * MIXED      EXACT's columns in one, S r with random signs r: unbiased at the cost of EMPIRICAL; for two classes it
+ *            is EXACT.
+ * REVERSED   mean_x of the squared gradient of the loss at the negated logits, -log p(y_true) under softmax(-z): does
+ *            not vanish as the net grows confident (EWC-DR).
+ * A squared loss has no most probable output, likelihood or reversal: ARGMAX, TRUNCATED and REVERSED refuse it.
  *
  * Squares of per-sample gradients of a dense layer: sum_n (delta_n a_n^T)^2 = (Delta o Delta)^T (A o A)
  * (Dangel et al. 2020, arXiv:1912.10985). Weights of samples are ignored: all rows count equally. */
@@ -17,19 +25,28 @@ enum ewc_fisher {
         EWC_FISHER_EXACT = 1,
         EWC_FISHER_EMPIRICAL = 2,
         EWC_FISHER_SAMPLE = 3,
-        EWC_FISHER_BATCHED = 4
-};                                                      /* on disk */
-EWC_API const char *ewc_fisher_name(enum ewc_fisher f); /* "exact" "empirical" "sample" "batched" */
+        EWC_FISHER_BATCHED = 4,
+        EWC_FISHER_ARGMAX = 5,
+        EWC_FISHER_TRUNCATED = 6,
+        EWC_FISHER_MIXED = 7,
+        EWC_FISHER_REVERSED = 8
+}; /* on disk */
+/* "exact" "empirical" "sample" "batched" "argmax" "truncated" "mixed" "reversed" */
+EWC_API const char *ewc_fisher_name(enum ewc_fisher f);
 EWC_API int ewc_fisher_parse(const char *name, enum ewc_fisher *ret);
+EWC_API bool ewc_fisher_labels(enum ewc_fisher f); /* reads labels or targets; the others do with inputs alone */
+EWC_API bool ewc_fisher_defined(enum ewc_fisher f, enum ewc_loss loss); /* false too for an unknown kind */
 
 EWC_API size_t ewc_fisher_workspace(
     const struct ewc_net *net, const struct ewc_head *head, enum ewc_fisher kind, size_t B);
 
-/* sum (P, double) += squared gradients of the batch (BATCHED: the square of the batch mean, once). rng: SAMPLE
- * only. Labels and targets of b are read by EMPIRICAL and BATCHED only. SAMPLE draws in row order, outputs of the
- * head in ascending order: softmax one u64 per row (its upper 53 bits against the cumulative probabilities),
- * sigmoid one per output, squared one normal per output. EWC_E_INVAL, EWC_E_DIM, EWC_E_LABEL, EWC_E_NONFINITE; sum
- * is then untouched. */
+/* sum (P, double) += squared gradients of the batch (BATCHED: the square of the batch mean, once). rng: SAMPLE and
+ * MIXED only. Labels and targets of b are read by the kinds that ewc_fisher_labels names. SAMPLE draws in row order,
+ * outputs of the head in ascending order: softmax one u64 per row (its upper 53 bits against the cumulative
+ * probabilities), sigmoid one per output, squared one normal per output. MIXED draws in row order one u64 for every
+ * 64 of EXACT's columns, the lowest bit first, a set bit a minus; the columns of softmax follow the outputs in
+ * ascending order, the most probable one left out. EWC_E_INVAL (also: a kind that the loss does not define),
+ * EWC_E_DIM, EWC_E_LABEL, EWC_E_NONFINITE; sum is then untouched. */
 EWC_API int ewc_fisher_add(const struct ewc_net *net, enum ewc_fisher kind, const struct ewc_head *head,
     const struct ewc_batch *b, struct ewc_rng *rng, double *sum, void *ws);
 

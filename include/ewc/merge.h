@@ -92,3 +92,19 @@ struct ewc_shard {          /* a Fisher of a part of the data, at the same theta
  * EWC_E_NONFINITE. */
 EWC_API int ewc_merge_shards(
     size_t P, size_t n_protected, size_t n, const struct ewc_shard *shards, float *ret, double *ret_factor);
+
+/* Federated curvature (FedCurv, Shoham et al. 2019, arXiv:1910.07796): client s is held by the other clients,
+ * lambda sum_{j != s} F_j (theta - theta_j)^2, without seeing any of them: the server adds up u = sum_j F_j and
+ * v = sum_j F_j theta_j, the client takes its own part out again and is left with a penalty of weight U = u - F_s and
+ * centre (v - F_s theta_s) / U. That is SEPARATE over the others' records (RAW), up to rounding; whoever has the
+ * records themselves needs neither sum. All clients take one kind of Fisher, with factor (raw F = factor * fisher).
+ * The centred form does not cancel the way theta^2 U - 2 theta v does. u and v reveal about the data what F and theta
+ * do. */
+
+/* u, v (P) += F, F theta. EWC_E_INVAL (factor), EWC_E_NONFINITE (u and v are then undefined). */
+EWC_API int ewc_fedcurv_add(size_t P, double factor, const float *fisher, const float *theta, double *u, double *v);
+
+/* U, centre (P) from the sums over all clients, own record included. Where nothing of the others is left beside
+ * rounding (1e-12 of u), U is 0 and the centre the client's own theta. EWC_E_INVAL (factor), EWC_E_NONFINITE. */
+EWC_API int ewc_fedcurv_without(size_t P, const double *u, const double *v, double factor, const float *fisher,
+    const float *theta, float *U, float *centre);

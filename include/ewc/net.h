@@ -127,10 +127,11 @@ EWC_API const float *ewc_net_theta_const(const struct ewc_net *net);
 /* Weights and biases uniform in +-1/sqrt(fan_in), embeddings normal, drawn in vector order; gamma 1, beta 0. */
 EWC_API void ewc_net_init(struct ewc_net *net, struct ewc_rng *r);
 
-EWC_API size_t ewc_net_workspace(
-    const struct ewc_net *net, size_t B); /* bytes for forward; 64-aligned by the caller */
+/* Bytes for forward; 64-aligned by the caller. Among them is room for the packed weights of one layer. */
+EWC_API size_t ewc_net_workspace(const struct ewc_net *net, size_t B);
 
-/* y (B,O) = logits of x (B,I), without dropout. A row's logits are the same bits alone and in any batch. EWC_E_DIM,
+/* y (B,O) = logits of x (B,I), without dropout. A row's logits are the same bits alone and in any batch. It packs the
+ * weights in every call: for a net whose theta stays, a plan (forward.h) gives the same bits faster. EWC_E_DIM,
  * EWC_E_NONFINITE (an output is not finite; y is then written), EWC_E_INVAL (an embedding's id is not an integer in
  * 0..count-1; y is untouched). */
 EWC_API int ewc_net_forward(const struct ewc_net *net, size_t B, const float *x, float *y, void *ws);

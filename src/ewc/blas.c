@@ -4,6 +4,7 @@
  * OpenBLAS keeps its own threads; products of up to about 64^3 run on the caller's. The result of a product
  * depends on its shape, on the thread count and on the machine, not on anything else. */
 #include "ewc/internal.h"
+#include "ewc/share.h"
 
 #include <cblas.h>
 #undef I
@@ -26,8 +27,15 @@ void ewc_gemm_tn(size_t M, size_t N, size_t K, float alpha, const float *A, cons
             B, (blasint)N, beta, C, (blasint)N);
 }
 
+unsigned ewc_threads(void)
+{
+        int n = openblas_get_num_threads();
+
+        return n < 1 ? 1 : (unsigned)n;
+}
+
 unsigned ewc_threads_set(unsigned n)
 {
         openblas_set_num_threads(n == 0 ? 1 : n > 1024 ? 1024 : (int)n);
-        return (unsigned)openblas_get_num_threads();
+        return ewc_threads();
 }

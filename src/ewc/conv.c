@@ -13,6 +13,8 @@
 
 enum {
         WINDOWS = 1 << 17, /* floats of windows at a time: they stay in the cache until they are used */
+        ALONE = 1 << 18,   /* multiply-adds of a product that the BLAS keeps on one thread */
+        FEW = 32,          /* places a product is worth while with */
         GRAM = 1 << 18,    /* floats of gradients of one sample at a time */
 };
 
@@ -30,6 +32,15 @@ static size_t places_of(const struct ewc_stage *s)
 static size_t block_of(const struct ewc_stage *s)
 {
         return s->cols < WINDOWS ? WINDOWS / s->cols : 1;
+}
+
+/* The same in passes over a whole batch. Narrow layers take so few that the BLAS does not split their products among
+ * threads, which costs more than it brings, and that windows are used while they are in the nearest cache. */
+static size_t batch_block(const struct ewc_stage *s)
+{
+        const size_t most = block_of(s), alone = ALONE / ((size_t)s->rows * s->cols);
+
+        return alone < FEW || alone > most ? most : alone;
 }
 
 size_t ewc_conv_scratch(const struct ewc_stage *s)
@@ -125,17 +136,17 @@ static const float *windows_at(const struct ewc_stage *s, const float *x, size_t
         return scratch;
 }
 
-void ewc_conv_forward(const struct ewc_net *net, uint32_t l, size_t B, const float *x, ewc_product *product,
-    float *scratch, float *y, float *slope)
+void ewc_conv_forward(
+    const struct ewc_net *net, uint32_t l, size_t B, const float *x, float *scratch, float *y, float *slope)
 {
         const struct ewc_stage *s = &net->stage[l];
-        const size_t total = B * places_of(s), block = block_of(s);
+        const size_t total = B * places_of(s), block = batch_block(s);
 
         for (size_t p = 0; p < total; p += block) {
                 const size_t n = total - p < block ? total - p : block;
                 float *out = y + p * s->rows;
 
-                product(n, s->rows, s->cols, windows_at(s, x, p, n, scratch), net->theta + s->w, out);
+                ewc_gemm_nt(n, s->rows, s->cols, windows_at(s, x, p, n, scratch), net->theta + s->w, out);
                 ewc_act_forward(
                     s->activation, n, s->rows, net->theta + s->b, out, slope ? slope + p * s->rows : NULL);
         }
@@ -145,7 +156,7 @@ void ewc_conv_grad(const struct ewc_net *net, uint32_t l, size_t B, const float 
     float beta, float *grad, double *column, float *scratch)
 {
         const struct ewc_stage *s = &net->stage[l];
-        const size_t total = B * places_of(s), block = block_of(s);
+        const size_t total = B * places_of(s), block = batch_block(s);
         float *bias = grad + s->b;
 
         for (size_t p = 0; p < total; p += block) {
@@ -162,7 +173,7 @@ void ewc_conv_grad(const struct ewc_net *net, uint32_t l, size_t B, const float 
 void ewc_conv_back(const struct ewc_net *net, uint32_t l, size_t R, const float *delta, float *scratch, float *ret)
 {
         const struct ewc_stage *s = &net->stage[l];
-        const size_t total = R * places_of(s), block = block_of(s);
+        const size_t total = R * places_of(s), block = batch_block(s);
 
         if (plain(s)) {
                 ewc_gemm_nn(total, s->cols, s->rows, delta, net->theta + s->w, ret);

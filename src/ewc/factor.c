@@ -5,7 +5,8 @@
  * last and t_k = sum_{j>=k} p_j,
  *     r_k = sqrt(p_k t_{k+1} / t_k),  S[k][k] = r_k,  S[j][k] = -(p_j / t_{k+1}) r_k for j > k,  0 above.
  * Most probable last keeps t_{k+1} >= 1/H, so no column underflows. Sigmoid: sqrt(p (1-p)) e_k. Squared loss, a
- * Gaussian of variance 1: e_k. EMPIRICAL and SAMPLE are one column, the delta of a label given or drawn. */
+ * Gaussian of variance 1: e_k. All other kinds are one column: MIXED the sum of these with random signs, the rest the
+ * delta of a label that is given, drawn or the most probable. */
 #include "ewc/factor.h"
 
 #include <math.h>
@@ -28,21 +29,29 @@ static uint32_t at(const struct ewc_head *head, uint32_t H, uint32_t top, uint32
         return ewc_head_out(head, h);
 }
 
-static void softmax_columns(const struct ewc_factor *f, const float *z, uint32_t k0, uint32_t n, float *ret)
+/* p (H) with the most probable output last, and its tail sums. */
+static void softmax_tails(const struct ewc_factor *f, const float *z, uint32_t *ret_top)
 {
-        const struct ewc_head *head = f->head;
-        const uint32_t H = ewc_head_n(f->spec, head), O = f->spec->n_outputs;
-        double *p = f->p, *tail = f->tail;
-        uint32_t top;
-        double top_p;
+        const uint32_t H = ewc_head_n(f->spec, f->head);
+        double *p = f->p, *tail = f->tail, top_p;
 
-        ewc_softmax_row(H, head, z, p, &top);
-        top_p = p[top];
-        memmove(p + top, p + top + 1, (H - 1 - top) * sizeof(*p));
+        ewc_softmax_row(H, f->head, z, p, ret_top);
+        top_p = p[*ret_top];
+        memmove(p + *ret_top, p + *ret_top + 1, (H - 1 - *ret_top) * sizeof(*p));
         p[H - 1] = top_p;
         tail[H - 1] = top_p;
         for (uint32_t k = H - 1; k-- > 0;)
                 tail[k] = tail[k + 1] + p[k];
+}
+
+static void softmax_columns(const struct ewc_factor *f, const float *z, uint32_t k0, uint32_t n, float *ret)
+{
+        const struct ewc_head *head = f->head;
+        const uint32_t H = ewc_head_n(f->spec, head), O = f->spec->n_outputs;
+        const double *p = f->p, *tail = f->tail;
+        uint32_t top;
+
+        softmax_tails(f, z, &top);
         for (uint32_t k = k0; k < k0 + n; k++, ret += O) {
                 double r = sqrt(p[k] * tail[k + 1] / tail[k]), scale = -r / tail[k + 1];
 
@@ -71,6 +80,21 @@ static double draw_unit(struct ewc_rng *rng)
         return (double)(ewc_rng_u64(rng) >> 11) * 0x1p-53;
 }
 
+/* ret = p - e_y over the head, y an output, where ewc_softmax_row has left p, rest and top. */
+static void label_column(const struct ewc_factor *f, uint32_t y, uint32_t top, double rest, float *ret)
+{
+        const uint32_t H = ewc_head_n(f->spec, f->head);
+        double p_y = 0;
+
+        for (uint32_t h = 0; h < H; h++) {
+                uint32_t o = ewc_head_out(f->head, h);
+
+                ret[o] = (float)f->p[h];
+                p_y = o == y ? f->p[h] : p_y;
+        }
+        ret[y] = (float)(y == ewc_head_out(f->head, top) ? -rest / (1 + rest) : p_y - 1);
+}
+
 static void sample_softmax(const struct ewc_factor *f, const float *z, struct ewc_rng *rng, float *ret)
 {
         const uint32_t H = ewc_head_n(f->spec, f->head);
@@ -85,14 +109,11 @@ static void sample_softmax(const struct ewc_factor *f, const float *z, struct ew
                 if (u < sum)
                         break;
         }
-        for (uint32_t h = 0; h < H; h++)
-                ret[ewc_head_out(f->head, h)] = (float)f->p[h];
-        ret[ewc_head_out(f->head, y)] = (float)(y == top ? -rest / (1 + rest) : f->p[y] - 1);
+        label_column(f, ewc_head_out(f->head, y), top, rest, ret);
 }
 
 static void sample_column(const struct ewc_factor *f, const float *z, struct ewc_rng *rng, float *ret)
 {
-        memset(ret, 0, f->spec->n_outputs * sizeof(*ret));
         if (f->spec->loss == EWC_LOSS_SOFTMAX) {
                 sample_softmax(f, z, rng, ret);
                 return;
@@ -108,15 +129,129 @@ static void sample_column(const struct ewc_factor *f, const float *z, struct ewc
         }
 }
 
+static void argmax_column(const struct ewc_factor *f, const float *z, float *ret)
+{
+        const uint32_t H = ewc_head_n(f->spec, f->head);
+
+        if (f->spec->loss == EWC_LOSS_SOFTMAX) {
+                uint32_t top;
+                double rest = ewc_softmax_row(H, f->head, z, f->p, &top);
+
+                label_column(f, ewc_head_out(f->head, top), top, rest, ret);
+                return;
+        }
+        for (uint32_t h = 0; h < H; h++) { /* the less probable value's probability, signed */
+                double v = (double)z[ewc_head_out(f->head, h)], p = ewc_sigmoid(-fabs(v));
+
+                ret[ewc_head_out(f->head, h)] = (float)(v >= 0 ? -p : p);
+        }
+}
+
+static double draw_sign(struct ewc_rng *rng, uint32_t k, uint64_t *bits)
+{
+        if (k % 64 == 0)
+                *bits = ewc_rng_u64(rng);
+        return *bits >> k % 64 & 1 ? -1 : 1;
+}
+
+/* Entry j of S r is r_j S[j][j] - p_j sum_{k<j} r_k S[k][k] / t_{k+1}: a running sum, no column is written out. */
+static void mixed_softmax(const struct ewc_factor *f, const float *z, struct ewc_rng *rng, float *ret)
+{
+        const uint32_t H = ewc_head_n(f->spec, f->head);
+        const double *p = f->p, *tail = f->tail;
+        double before = 0;
+        uint64_t bits = 0;
+        uint32_t top;
+
+        softmax_tails(f, z, &top);
+        for (uint32_t k = 0; k < H; k++) {
+                double own = k + 1 < H ? draw_sign(rng, k, &bits) * sqrt(p[k] * tail[k + 1] / tail[k]) : 0;
+
+                ret[at(f->head, H, top, k)] = (float)(own - p[k] * before);
+                before += k + 1 < H ? own / tail[k + 1] : 0;
+        }
+}
+
+static void mixed_column(const struct ewc_factor *f, const float *z, struct ewc_rng *rng, float *ret)
+{
+        uint64_t bits = 0;
+
+        if (f->spec->loss == EWC_LOSS_SOFTMAX) {
+                mixed_softmax(f, z, rng, ret);
+                return;
+        }
+        for (uint32_t h = 0; h < ewc_head_n(f->spec, f->head); h++) {
+                uint32_t o = ewc_head_out(f->head, h);
+                double v = (double)z[o], sign = draw_sign(rng, h, &bits);
+                bool squared = f->spec->loss == EWC_LOSS_SQUARED;
+
+                ret[o] = (float)(sign * (squared ? 1 : sqrt(ewc_sigmoid(v) * ewc_sigmoid(-v))));
+        }
+}
+
+/* The sign of the whole column falls out of the square. */
+static void reversed_column(
+    const struct ewc_factor *f, const struct ewc_batch *b, size_t row, const float *z, float *ret)
+{
+        const uint32_t H = ewc_head_n(f->spec, f->head), O = f->spec->n_outputs;
+
+        for (uint32_t h = 0; h < H; h++)
+                ret[ewc_head_out(f->head, h)] = -z[ewc_head_out(f->head, h)];
+        if (f->spec->loss == EWC_LOSS_SOFTMAX) {
+                uint32_t top;
+                double rest = ewc_softmax_row(H, f->head, ret, f->p, &top);
+
+                label_column(f, (uint32_t)b->label[row], top, rest, ret);
+                return;
+        }
+        for (uint32_t h = 0; h < H; h++) {
+                uint32_t o = ewc_head_out(f->head, h);
+                double v = (double)ret[o], t = (double)b->target[row * O + o];
+
+                ret[o] = (float)(t == 1 ? -ewc_sigmoid(-v) : ewc_sigmoid(v) - t);
+        }
+}
+
+static void truncated_column(const struct ewc_factor *f, const struct ewc_net *net, const struct ewc_batch *b,
+    size_t row, const float *z, float *ret)
+{
+        double root = exp(-ewc_loss_row(net, f->head, b, row, z, f->p, ret) / 2);
+
+        for (uint32_t o = 0; o < f->spec->n_outputs; o++)
+                ret[o] = (float)(root * (double)ret[o]);
+}
+
 void ewc_factor_fill(const struct ewc_factor *f, const struct ewc_net *net, const struct ewc_batch *b, size_t row,
     const float *z, uint32_t k0, uint32_t n, struct ewc_rng *rng, float *ret)
 {
-        if (f->kind == EWC_FISHER_EMPIRICAL)
+        if (f->kind != EWC_FISHER_EXACT)
+                memset(ret, 0, f->spec->n_outputs * sizeof(*ret));
+        switch (f->kind) {
+        case EWC_FISHER_EXACT:
+                if (f->spec->loss == EWC_LOSS_SOFTMAX)
+                        softmax_columns(f, z, k0, n, ret);
+                else
+                        unit_columns(f, z, k0, n, ret);
+                break;
+        case EWC_FISHER_EMPIRICAL:
                 ewc_loss_row(net, f->head, b, row, z, f->p, ret);
-        else if (f->kind == EWC_FISHER_SAMPLE)
+                break;
+        case EWC_FISHER_SAMPLE:
                 sample_column(f, z, rng, ret);
-        else if (f->spec->loss == EWC_LOSS_SOFTMAX)
-                softmax_columns(f, z, k0, n, ret);
-        else
-                unit_columns(f, z, k0, n, ret);
+                break;
+        case EWC_FISHER_ARGMAX:
+                argmax_column(f, z, ret);
+                break;
+        case EWC_FISHER_TRUNCATED:
+                truncated_column(f, net, b, row, z, ret);
+                break;
+        case EWC_FISHER_MIXED:
+                mixed_column(f, z, rng, ret);
+                break;
+        case EWC_FISHER_REVERSED:
+                reversed_column(f, b, row, z, ret);
+                break;
+        case EWC_FISHER_BATCHED:
+                break; /* the square of an ordinary gradient: fisher.c */
+        }
 }

@@ -9,6 +9,7 @@
  * gradient. */
 #include "ewc/factor.h"
 #include "ewc/layers.h"
+#include "ewc/share.h"
 
 #include <math.h>
 #include <string.h>
@@ -24,6 +25,10 @@ static const struct ewc_name names[] = {
     {EWC_FISHER_EMPIRICAL, "empirical"},
     {EWC_FISHER_SAMPLE, "sample"},
     {EWC_FISHER_BATCHED, "batched"},
+    {EWC_FISHER_ARGMAX, "argmax"},
+    {EWC_FISHER_TRUNCATED, "truncated"},
+    {EWC_FISHER_MIXED, "mixed"},
+    {EWC_FISHER_REVERSED, "reversed"},
 };
 #define N_NAMES (sizeof(names) / sizeof(names[0]))
 
@@ -39,6 +44,19 @@ int ewc_fisher_parse(const char *name, enum ewc_fisher *ret)
         if (r == 0)
                 *ret = (enum ewc_fisher)v;
         return r;
+}
+
+bool ewc_fisher_labels(enum ewc_fisher f)
+{
+        return f == EWC_FISHER_EMPIRICAL || f == EWC_FISHER_BATCHED || f == EWC_FISHER_TRUNCATED ||
+               f == EWC_FISHER_REVERSED;
+}
+
+bool ewc_fisher_defined(enum ewc_fisher f, enum ewc_loss loss)
+{
+        bool squared = f != EWC_FISHER_ARGMAX && f != EWC_FISHER_TRUNCATED && f != EWC_FISHER_REVERSED;
+
+        return ewc_fisher_name(f) && (loss != EWC_LOSS_SQUARED || squared);
 }
 
 struct space {
@@ -225,6 +243,18 @@ static void run_block(
         }
 }
 
+struct flushed {
+        const float *x;
+        double *sum;
+};
+
+static void flush_part(void *arg, size_t from, size_t n)
+{
+        const struct flushed *f = arg;
+
+        flush(n, f->x + from, f->sum + from);
+}
+
 /* sum += Q_l^T (A_l o A_l) and the column sums of Q_l, for every dense layer. */
 static void add_dense(const struct ewc_net *net, const struct ewc_batch *b, const struct space *sp, double *sum)
 {
@@ -235,7 +265,7 @@ static void add_dense(const struct ewc_net *net, const struct ewc_batch *b, cons
                         continue;
                 square_to(b->n * d->in, ewc_tape_input(&sp->tape, l, b->x), sp->square);
                 ewc_gemm_tn(d->out, d->in, b->n, 1.0f, sp->q[l], sp->square, 0.0f, sp->product);
-                flush((size_t)d->out * d->in, sp->product, sum + d->w);
+                ewc_share((size_t)d->out * d->in, flush_part, &(struct flushed){sp->product, sum + d->w});
                 for (size_t n = 0; n < b->n; n++)
                         flush(d->out, sp->q[l] + n * d->out, sum + d->b);
         }
@@ -320,11 +350,12 @@ int ewc_fisher_add(const struct ewc_net *net, enum ewc_fisher kind, const struct
 
         unweighted.weight = NULL;
         unweighted.rng = NULL;
-        if (!ewc_fisher_name(kind) || (kind == EWC_FISHER_SAMPLE && !rng))
+        if (!ewc_fisher_defined(kind, net->spec.loss) ||
+            ((kind == EWC_FISHER_SAMPLE || kind == EWC_FISHER_MIXED) && !rng))
                 return EWC_E_INVAL;
         if (kind == EWC_FISHER_BATCHED)
                 return add_batched(net, head, &unweighted, sum, ws);
-        if (kind == EWC_FISHER_EMPIRICAL)
+        if (ewc_fisher_labels(kind))
                 r = ewc_batch_check(net, head, &unweighted);
         else
                 r = ewc_head_check(&net->spec, head);

@@ -102,9 +102,6 @@ void ewc_gemm_nn(
 void ewc_gemm_tn(size_t M, size_t N, size_t K, float alpha, const float *A, const float *B, float beta,
     float *C); /* C (M,N) = alpha A (K,M)^T B (K,N) + beta C */
 
-/* rows.c: Y (B,O) = X (B,I) W (O,I)^T, each row the same bits whatever B is. */
-void ewc_rows_product(size_t B, size_t O, size_t I, const float *x, const float *w, float *y);
-
 /* act.c */
 bool ewc_act_keeps_slope(enum ewc_activation a); /* its slope cannot be read off its output: forward stores it */
 /* y (B,U) = act(y + bias); slope (B,U) = act' where it is kept and slope is not NULL. */

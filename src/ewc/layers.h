@@ -24,12 +24,11 @@ struct ewc_squares {
 void ewc_add_squares(size_t n, const float *x, double *sum); /* fisher.c: sum += x^2 */
 void ewc_add_squares_of(size_t n, const double *x, double *sum);
 
-/* conv.c. product is ewc_gemm_nt or ewc_rows_product. */
-typedef void ewc_product(size_t B, size_t O, size_t I, const float *x, const float *w, float *y);
+/* conv.c */
 size_t ewc_conv_scratch(const struct ewc_stage *s); /* floats */
 size_t ewc_conv_stack(const struct ewc_stage *s, size_t repeat, size_t *ret_gram);
-void ewc_conv_forward(const struct ewc_net *net, uint32_t l, size_t B, const float *x, ewc_product *product,
-    float *scratch, float *y, float *slope);
+void ewc_conv_forward(
+    const struct ewc_net *net, uint32_t l, size_t B, const float *x, float *scratch, float *y, float *slope);
 void ewc_conv_grad(const struct ewc_net *net, uint32_t l, size_t B, const float *x, const float *delta, float alpha,
     float beta, float *grad, double *column, float *scratch);
 void ewc_conv_back(const struct ewc_net *net, uint32_t l, size_t R, const float *delta, float *scratch, float *ret);

@@ -1,17 +1,14 @@
-/* net.c: a net object, its forward pass for predictions, probabilities.
+/* net.c: a net object, what its stages need in training, its first parameters, probabilities.
  *
- * The object and theta are one block. Forward needs no more than two buffers as wide as the widest hidden layer,
- * used in turn; logits go straight to the caller. Reads the net only. It runs on rows.c, on the caller's thread: a
- * row gets the same bits alone and in any batch, so that wide nets may take a batch in blocks of rows. */
+ * The object and theta are one block. */
 #include "ewc/layers.h"
 
 #include <math.h>
 #include <string.h>
 
 enum {
-        FORWARD_FLOATS = 1 << 18, /* of a buffer between two layers of a prediction: it stays in the cache */
-        TAPE_FLOATS = 1 << 22,    /* of what a training pass keeps */
-        BLOCK_MIN = 4,            /* rows; below this even wide layers lose too much speed */
+        TAPE_FLOATS = 1 << 22, /* of what a training pass keeps */
+        BLOCK_MIN = 4,         /* rows; below this even wide layers lose too much speed */
 };
 
 /* Floats of the scratch a stage needs. */
@@ -117,98 +114,6 @@ void ewc_net_init(struct ewc_net *net, struct ewc_rng *r)
                         net->theta[i] = d->type == EWC_LAYER_EMBEDDING ? (float)ewc_rng_normal(r)
                                                                        : bound * (2.0f * ewc_rng_unit(r) - 1.0f);
         }
-}
-
-struct forward {
-        float *buffer[2], *scratch;
-        size_t block; /* rows at a time; the result does not depend on it */
-};
-
-static void forward_carve(const struct ewc_net *net, size_t B, struct ewc_carve *c, struct forward *ret)
-{
-        ret->block = B;
-        if (net->block < EWC_MAX_BATCH && net->max_hidden > 0 && B > FORWARD_FLOATS / net->max_hidden)
-                ret->block = FORWARD_FLOATS / net->max_hidden + 1;
-        ret->buffer[0] = ewc_carve(c, ret->block * net->max_hidden, sizeof(float));
-        ret->buffer[1] = ewc_carve(c, ret->block * net->max_hidden, sizeof(float));
-        ret->scratch = ewc_carve(c, net->scratch, sizeof(float));
-}
-
-size_t ewc_net_workspace(const struct ewc_net *net, size_t B)
-{
-        struct ewc_carve c = {0};
-        struct forward f;
-
-        forward_carve(net, B, &c, &f);
-        return c.used;
-}
-
-/* y (B,out) of x (B,in), or x itself where the layer changes nothing. */
-static const float *predict_stage(
-    const struct ewc_net *net, uint32_t l, size_t B, const float *x, float *scratch, float *y)
-{
-        const struct ewc_stage *d = &net->stage[l];
-
-        switch (d->type) {
-        case EWC_LAYER_DENSE:
-                ewc_rows_product(B, d->out, d->in, x, net->theta + d->w, y);
-                ewc_act_forward(d->activation, B, d->out, net->theta + d->b, y, NULL);
-                break;
-        case EWC_LAYER_CONV:
-                ewc_conv_forward(net, l, B, x, ewc_rows_product, scratch, y, NULL);
-                break;
-        case EWC_LAYER_MAX_POOL:
-                ewc_max_pool_forward(d, B, x, y, NULL);
-                break;
-        case EWC_LAYER_AVG_POOL:
-        case EWC_LAYER_GLOBAL_AVG_POOL:
-                ewc_avg_pool_forward(d, B, x, y);
-                break;
-        case EWC_LAYER_GROUP_NORM:
-        case EWC_LAYER_LAYER_NORM:
-                ewc_norm_forward(net, l, B, x, (void *)scratch, y, NULL, NULL);
-                break;
-        case EWC_LAYER_EMBEDDING:
-                ewc_embed_forward(net, l, B, x, y);
-                break;
-        case EWC_LAYER_FLATTEN:
-        case EWC_LAYER_DROPOUT:
-                return x;
-        }
-        return y;
-}
-
-static void predict(const struct ewc_net *net, size_t B, const float *x, const struct forward *f, float *y)
-{
-        uint32_t last = net->n_stages - 1, used = 0;
-
-        for (uint32_t l = 0; l < last; l++) {
-                const float *in = x;
-
-                x = predict_stage(net, l, B, in, f->scratch, f->buffer[used]);
-                used = x == in ? used : 1 - used;
-        }
-        predict_stage(net, last, B, x, f->scratch, y);
-}
-
-int ewc_net_forward(const struct ewc_net *net, size_t B, const float *x, float *y, void *ws)
-{
-        const size_t I = net->spec.n_inputs, O = net->spec.n_outputs;
-        struct ewc_carve c = {.base = ws};
-        struct forward f;
-        int r;
-
-        if (B == 0 || B > EWC_MAX_BATCH)
-                return EWC_E_DIM;
-        if ((r = ewc_input_check(net, B, x)) < 0)
-                return r;
-        forward_carve(net, B, &c, &f);
-        for (size_t n = 0; n < B; n += f.block)
-                predict(net, B - n < f.block ? B - n : f.block, x + n * I, &f, y + n * O);
-        /* The input is looked at too: tanh and sigmoid turn an infinity into a plain 1. */
-        if (!ewc_finite_all(B * O, y) || !ewc_finite_all(B * I, x))
-                return EWC_E_NONFINITE;
-        return 0;
 }
 
 /* Softmax in place of its own output: no scratch, sums in double. */

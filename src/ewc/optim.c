@@ -3,15 +3,18 @@
  *
  * The pass is bound by memory: fusing saves reading and writing theta again, and the moments see the data gradient
  * only. Each loop is written once and compiled without a penalty, with it and with Huber's form of it; without it no
- * bit differs from plain training. Element by element, so a vector may be cut into tensors, each with its own rate.
+ * bit differs from plain training. Element by element, so a vector may be cut into tensors, each with its own rate,
+ * and a long one shared among threads.
  * Step sizes of the penalty: Kingma and Ba 2015 for Adam's, eta/(1-momentum) for momentum since that is the sum of
  * the geometric series one gradient ends up moving theta by. */
 #include <ewc/step.h>
 
 #include "ewc/internal.h"
 #include "ewc/prox.h"
+#include "ewc/share.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <string.h>
 
 static const struct ewc_name names[] = {{EWC_OPTIM_SGD, "sgd"}, {EWC_OPTIM_ADAM, "adam"}};
@@ -255,6 +258,32 @@ static struct pass pass_part(const struct ewc_optim *o, const struct pass *p, si
         return part;
 }
 
+struct shared { /* a step on its way through the parts */
+        const struct ewc_optim *o;
+        const struct pass *whole;
+        _Atomic uint32_t top;
+};
+
+static void run_part(void *arg, size_t from, size_t n)
+{
+        struct shared *s = arg;
+        const struct pass part = pass_part(s->o, s->whole, from, n, 1.0f);
+        const uint32_t got = pass_run(s->o, &part);
+        uint32_t top = s->top;
+
+        while (got > top && !atomic_compare_exchange_weak(&s->top, &top, got))
+                continue;
+}
+
+/* The largest magnitude of the parameters after it. */
+static uint32_t pass_shared(const struct ewc_optim *o, const struct pass *p)
+{
+        struct shared s = {.o = o, .whole = p};
+
+        ewc_share(p->P, run_part, &s);
+        return s.top;
+}
+
 int ewc_optim_step(const struct ewc_optim *o, size_t P, float *theta, const float *grad, float *state, uint64_t t,
     const struct ewc_penalty *pen)
 {
@@ -264,7 +293,7 @@ int ewc_optim_step(const struct ewc_optim *o, size_t P, float *theta, const floa
         if (r < 0)
                 return r;
         p = pass_of(o, P, theta, grad, state, t, pen, INFINITY);
-        return pass_run(o, &p) < 0x7f800000U ? 0 : EWC_E_NONFINITE;
+        return pass_shared(o, &p) < 0x7f800000U ? 0 : EWC_E_NONFINITE;
 }
 
 int ewc_optim_step_with(const struct ewc_optim *o, const struct ewc_spec *s, float *theta, const float *grad,
@@ -283,7 +312,7 @@ int ewc_optim_step_with(const struct ewc_optim *o, const struct ewc_spec *s, flo
                 return r;
         p = pass_of(o, P, theta, grad, state, t, pen, knee);
         if (!how->rate)
-                return pass_run(o, &p) < 0x7f800000U ? 0 : EWC_E_NONFINITE;
+                return pass_shared(o, &p) < 0x7f800000U ? 0 : EWC_E_NONFINITE;
         r = ewc_spec_tensor(s, 0, &tensor);
         for (size_t i = 0; r == 0 && i < n; i++, tensor = next) {
                 uint32_t got;
@@ -292,7 +321,7 @@ int ewc_optim_step_with(const struct ewc_optim *o, const struct ewc_spec *s, flo
                 if (i + 1 < n)
                         r = ewc_spec_tensor(s, i + 1, &next);
                 part = pass_part(o, &p, tensor.offset, next.offset - tensor.offset, how->rate[i]);
-                got = pass_run(o, &part);
+                got = pass_shared(o, &part);
                 top = got > top ? got : top;
         }
         return r < 0 ? r : top < 0x7f800000U ? 0 : EWC_E_NONFINITE;

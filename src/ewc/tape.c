@@ -62,7 +62,7 @@ static void stage_forward(
                 ewc_dense_forward(net, l, B, x, t->a[l], t->slope[l]);
                 break;
         case EWC_LAYER_CONV:
-                ewc_conv_forward(net, l, B, x, ewc_gemm_nt, t->scratch, t->a[l], t->slope[l]);
+                ewc_conv_forward(net, l, B, x, t->scratch, t->a[l], t->slope[l]);
                 break;
         case EWC_LAYER_MAX_POOL:
                 ewc_max_pool_forward(s, B, x, t->a[l], t->aux[l]);

@@ -4,6 +4,7 @@
  * heap's own count (mallinfo2) covers the BLAS too. */
 #include "fixture.h"
 
+#include <ewc/forward.h>
 #include <malloc.h>
 
 #include "ewc/internal.h"
@@ -121,7 +122,8 @@ struct bench {
         struct fixture f;
         float *grad, *state, *y;
         double *sum;
-        void *train_ws, *forward_ws, *fisher_ws;
+        struct ewc_plan *plan;
+        void *train_ws, *forward_ws, *plan_ws, *fisher_ws;
 };
 
 static void work(struct bench *b, uint64_t t)
@@ -137,6 +139,7 @@ static void work(struct bench *b, uint64_t t)
         assert_int_equal(ewc_optim_step(&adam, b->f.P, ewc_net_theta(b->f.net), b->grad, b->state, t, &pen), 0);
         assert_int_equal(ewc_train_score(b->f.net, NULL, &b->f.batch, &score, b->train_ws), 0);
         assert_int_equal(ewc_net_forward(b->f.net, 16, b->f.x, b->y, b->forward_ws), 0);
+        assert_int_equal(ewc_plan_run(b->plan, 16, b->f.x, b->y, NULL, b->plan_ws), 0);
         for (int kind = EWC_FISHER_EXACT; kind <= EWC_FISHER_BATCHED; kind++)
                 assert_int_equal(
                     ewc_fisher_add(b->f.net, (enum ewc_fisher)kind, NULL, &b->f.batch, &r, b->sum, b->fisher_ws), 0);
@@ -156,6 +159,8 @@ static void no_hidden_allocation(void **state)
         b.sum = test_alloc(b.f.P, sizeof(double));
         b.train_ws = test_alloc(ewc_train_workspace(b.f.net, 16), 1);
         b.forward_ws = test_alloc(ewc_net_workspace(b.f.net, 16), 1);
+        assert_int_equal(ewc_plan_new(&b.plan, b.f.net, NULL), 0);
+        b.plan_ws = test_alloc(ewc_plan_workspace(b.plan, 16), 1);
         for (int kind = EWC_FISHER_EXACT; kind <= EWC_FISHER_BATCHED; kind++) {
                 size_t size = ewc_fisher_workspace(b.f.net, NULL, (enum ewc_fisher)kind, 16);
 
@@ -177,6 +182,8 @@ static void no_hidden_allocation(void **state)
         free(b.sum);
         free(b.train_ws);
         free(b.forward_ws);
+        ewc_plan_free(b.plan);
+        free(b.plan_ws);
         free(b.fisher_ws);
 }
 
