@@ -1,29 +1,56 @@
 /* lambda.c: the search for lambda, as a function of the tries made so far.
  *
  * Nothing is kept between calls: the whole search follows from the list of tries, so an interrupted job goes on where
- * it was. A try that reaches the target ends the search; every earlier one missed it, so the chosen try is always the
- * most accurate one with a penalty, and a caller needs to keep a single candidate (lambda_best). */
+ * it was. The first try with a penalty fixes the direction. Falling, the first to reach the target ends the search;
+ * rising, the first to miss it. So the chosen try can always be kept as a single candidate (lambda_best). */
 #include "domain/lambda.h"
 #include <math.h>
 #include <stdio.h>
 
 #define TOLERANCE 1e-9 /* accuracies are ratios of counts; far below one row of any holdout */
+#define UNIT 1e-4      /* of lambda on the canonical scale: the useful band is [0.5, 1000] of it */
+#define TASKS_UNITS 500.0
+#define DROP_MAX 0.2
+#define EASILY 4.0       /* a try that gives up no more than this part of the drop is worth a greater lambda */
+#define ALIKE_UNITS 10.0 /* where a search begins when the tasks are one and the same */
 
-/* The top of the useful band of lambda on the canonical scale (about 1e-5 to 1e-1), then down seven halvings. */
+/* From the top of the band five halvings: seven tries with the first. */
 const struct lambda_conf lambda_conf_default = {
-    .start = 0.1, .decay = 0.5, .drop = 0.02, .max_tries = LEARN_MAX_TRIES};
+    .start = 1000 * UNIT, .decay = 0.5, .drop = 0.02, .low = 0.5 * UNIT, .high = 1000 * UNIT, .max_tries = 7};
+
+struct lambda_conf lambda_conf_of(uint64_t n)
+{
+        struct lambda_conf conf = lambda_conf_default;
+        conf.drop *= sqrt((double)(n > 0 ? n : 1));
+        conf.drop = conf.drop < DROP_MAX ? conf.drop : DROP_MAX;
+        return conf;
+}
 
 static double accuracy_of(const struct learn_try *t)
 {
         return isnan(t->accuracy) ? 0.0 : t->accuracy;
 }
 
-uint32_t lambda_best(const struct learn_try *tries, uint32_t n)
+static double into_band(double lambda, const struct lambda_conf *conf)
+{
+        return lambda > conf->high ? conf->high : lambda > conf->low ? lambda : conf->low; /* NaN: low */
+}
+
+/* Whether a try gives up at most this share of what the new task can reach. */
+static bool reaches(const struct learn_try *tries, uint32_t i, double drop)
+{
+        return accuracy_of(&tries[i]) >= (1.0 - drop) * accuracy_of(&tries[0]) - TOLERANCE;
+}
+
+uint32_t lambda_best(const struct learn_try *tries, uint32_t n, const struct lambda_conf *conf)
 {
         uint32_t best = n > 1 ? 1 : 0;
-        for (uint32_t i = 2; i < n; i++) /* ties go to the earlier, larger lambda: it protects more */
-                if (accuracy_of(&tries[i]) > accuracy_of(&tries[best]))
+        for (uint32_t i = 2; i < n; i++) { /* ties go to the earlier one */
+                bool now = reaches(tries, i, conf->drop), before = reaches(tries, best, conf->drop);
+                if (now && before ? tries[i].lambda > tries[best].lambda
+                                  : !before && accuracy_of(&tries[i]) > accuracy_of(&tries[best]))
                         best = i;
+        }
         return best;
 }
 
@@ -34,21 +61,51 @@ static struct lambda_next go_on(double lambda, const char *why)
         return r;
 }
 
+/* The lambda after the last try, or that one again where the search ends. */
+static double step(const struct learn_try *tries, uint32_t n, const struct lambda_conf *conf)
+{
+        double last = tries[n - 1].lambda;
+        if (!reaches(tries, 1, conf->drop)) /* falling */
+                return reaches(tries, n - 1, conf->drop) ? last : into_band(last * conf->decay, conf);
+        bool room = reaches(tries, n - 1, conf->drop / EASILY) && accuracy_of(&tries[0]) > 0;
+        return room ? into_band(last / conf->decay, conf) : last;
+}
+
+static struct lambda_next choose(const struct learn_try *tries, uint32_t n, const struct lambda_conf *conf)
+{
+        struct lambda_next r = {.stop = true, .chosen = lambda_best(tries, n, conf)};
+        double reachable = accuracy_of(&tries[0]);
+        r.lambda = tries[r.chosen].lambda;
+        snprintf(r.reason, sizeof(r.reason), "lambda %g after %u tries: the new task reaches %.4f of %.4f, %s %.4f",
+            r.lambda, n, accuracy_of(&tries[r.chosen]), reachable,
+            reaches(tries, r.chosen, conf->drop) ? "at least the target" : "the best tried, though below the target",
+            (1.0 - conf->drop) * reachable);
+        return r;
+}
+
 struct lambda_next lambda_next(const struct learn_try *tries, uint32_t n, const struct lambda_conf *conf)
 {
         uint32_t max_tries = conf->max_tries < LEARN_MAX_TRIES ? conf->max_tries : LEARN_MAX_TRIES;
         if (n == 0)
                 return go_on(0.0, "no penalty, for the accuracy the new task can reach");
-        if (n == 1 && max_tries > 1)
-                return go_on(conf->start, "the highest value tried");
-        double reachable = accuracy_of(&tries[0]), target = (1.0 - conf->drop) * reachable;
-        bool reached = n > 1 && accuracy_of(&tries[n - 1]) >= target - TOLERANCE;
-        if (!reached && n < max_tries)
-                return go_on(tries[n - 1].lambda * conf->decay, "the last value cost the new task too much");
-        struct lambda_next r = {.stop = true, .chosen = reached ? n - 1 : lambda_best(tries, n)};
-        r.lambda = tries[r.chosen].lambda;
-        snprintf(r.reason, sizeof(r.reason), "lambda %g after %u tries: the new task reaches %.4f of %.4f, %s %.4f",
-            r.lambda, n, accuracy_of(&tries[r.chosen]), reachable,
-            reached ? "at least the target" : "the best tried, though below the target", target);
-        return r;
+        if (n >= max_tries)
+                return choose(tries, n, conf);
+        if (n == 1)
+                return go_on(into_band(conf->start, conf), "where the search begins");
+        double last = tries[n - 1].lambda, next = step(tries, n, conf);
+        if (next == last)
+                return choose(tries, n, conf);
+        return go_on(next,
+            next < last ? "the last value cost the new task too much" : "the last value cost the new task little");
+}
+
+double lambda_start_similarity(double similarity, const struct lambda_conf *conf)
+{
+        double s = similarity > 1 ? 1 : similarity > 0 ? similarity : 0;
+        return into_band(conf->high * pow(ALIKE_UNITS * UNIT / conf->high, s), conf);
+}
+
+double lambda_start_tasks(uint64_t n, const struct lambda_conf *conf)
+{
+        return into_band(TASKS_UNITS * UNIT / (double)(n > 0 ? n : 1), conf);
 }

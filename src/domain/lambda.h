@@ -1,14 +1,19 @@
-/* lambda.h: the search for lambda inside one job (Stability Decay, De Lange et al. 2021, arXiv:1909.08383, sec. 3.3).
+/* lambda.h: the search for lambda inside one job (Stability Decay, De Lange et al. 2021, arXiv:1909.08383, sec.
+ * 3.3).
  *
- * First try: lambda 0, which gives A*, the accuracy reachable on the new task. Then from a high start lambda is
- * halved until the new task reaches (1 - drop) * A*, or the tries are used up. Needs no old data. Pure. */
+ * First try: lambda 0, which gives A*, the accuracy reachable on the new task. Then from a start lambda is halved
+ * until the new task reaches (1 - drop) * A*, or the tries are used up. The published rule starts high and only
+ * falls; a start below the answer would cost protection for nothing. So when the start already reaches the target,
+ * and gives up no more than a quarter of the drop, lambda is doubled for as long as that holds. Needs no old data.
+ * Every lambda is on the canonical scale and inside the band [low, high]. Pure. */
 #pragma once
 #include "domain/learn_job.h"
 
 struct lambda_conf {
         double start;       /* first non-zero try, canonical scale */
         double decay;       /* 0.5 */
-        double drop;        /* 0.02: share of A* that may be given up */
+        double drop;        /* share of A* that may be given up */
+        double low, high;   /* the band */
         uint32_t max_tries; /* including the first; <= LEARN_MAX_TRIES */
 };
 
@@ -19,9 +24,20 @@ struct lambda_next {
         char reason[REASON_SIZE];
 };
 
+/* For one closed task, starting at the top. */
 extern const struct lambda_conf lambda_conf_default;
+/* For n closed tasks: one task pays for what n keep, so the drop grows with the root of n, up to the 0.2 of the
+ * paper. */
+struct lambda_conf lambda_conf_of(uint64_t n);
 struct lambda_next lambda_next(const struct learn_try *tries, uint32_t n, const struct lambda_conf *conf);
 
-/* The try to keep as candidate among the first n >= 1: the most accurate one with a penalty, earlier ones winning
- * ties; index 0 while there is none. lambda_next never chooses another. */
-uint32_t lambda_best(const struct learn_try *tries, uint32_t n);
+/* The try to keep as candidate among the first n >= 1: of those with a penalty that reach the target the one of the
+ * greatest lambda; while there is none the most accurate, earlier ones winning ties; index 0 while no try has a
+ * penalty. lambda_next never chooses another, and a candidate once overtaken never returns. */
+uint32_t lambda_best(const struct learn_try *tries, uint32_t n, const struct lambda_conf *conf);
+
+/* Starts, inside the band of conf. Similarity: ewc/similarity.h of the new task's Fisher and the closed tasks', 1 for
+ * equal ones; the more alike, the lower, evenly in the logarithm: tasks that want the same of a parameter need little
+ * protection from each other. Tasks: 500 / n units of 1e-4 for n >= 1 closed tasks. */
+double lambda_start_similarity(double similarity, const struct lambda_conf *conf);
+double lambda_start_tasks(uint64_t n, const struct lambda_conf *conf);

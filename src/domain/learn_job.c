@@ -18,7 +18,14 @@ static const char *const merge_names[] = {
     [LEARN_MERGE_ONLINE] = "online",
     [LEARN_MERGE_EMA] = "ema",
 };
-static const char *const scale_names[] = {[LEARN_SCALE_UNIT] = "unit", [LEARN_SCALE_RAW] = "raw"};
+static const char *const scale_names[] = {
+    [LEARN_SCALE_UNIT] = "unit",
+    [LEARN_SCALE_RAW] = "raw",
+    [LEARN_SCALE_L2] = "l2",
+    [LEARN_SCALE_MINMAX] = "minmax",
+};
+static const char *const start_names[] = {
+    [LEARN_START_SIMILARITY] = "similarity", [LEARN_START_TASKS] = "tasks", [LEARN_START_TOP] = "top"};
 static const char *const importance_names[] = {
     [LEARN_IMPORTANCE_FISHER] = "fisher", [LEARN_IMPORTANCE_SI] = "si", [LEARN_IMPORTANCE_MAS] = "mas"};
 
@@ -51,6 +58,7 @@ NAMES(form, form_names)
 NAMES(merge_rule, merge_names)
 NAMES(scale, scale_names)
 NAMES(importance, importance_names)
+NAMES(start, start_names)
 
 void learn_result_free(struct learn_result *r)
 {

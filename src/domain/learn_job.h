@@ -24,23 +24,27 @@ enum learn_merge_rule {           /* U and centre from the closed tasks (F_k, an
         LEARN_MERGE_ONLINE = 2,   /* "online": U <- decay U + alpha_k F_k, last anchor (Schwarz et al. 2018) */
         LEARN_MERGE_EMA = 3       /* "ema": U <- decay U + (1 - decay) alpha_k F_k, the first as it is; last anchor */
 };
-enum learn_scale {            /* what lambda multiplies */
-        LEARN_SCALE_UNIT = 0, /* "unit": every F_k of mean 1 */
-        LEARN_SCALE_RAW = 1   /* "raw": factor_k F_k, the Fisher as computed */
+enum learn_scale {             /* what lambda multiplies */
+        LEARN_SCALE_UNIT = 0,  /* "unit": every F_k of mean 1 */
+        LEARN_SCALE_RAW = 1,   /* "raw": factor_k F_k, the Fisher as computed */
+        LEARN_SCALE_L2 = 2,    /* "l2": every F_k of Euclidean norm 1 */
+        LEARN_SCALE_MINMAX = 3 /* "minmax": every F_k moved and scaled to [0,1] */
 };
-enum learn_importance {              /* what a rollover measures */
-        LEARN_IMPORTANCE_FISHER = 0, /* "fisher" */
-        LEARN_IMPORTANCE_SI = 1,     /* "si": path integral of Zenke et al. 2017 (arXiv:1703.04200), eqs. 4 and 5 */
-        LEARN_IMPORTANCE_MAS = 2     /* "mas": Aljundi et al. 2018 (arXiv:1711.09601), eq. 3; needs no labels */
+enum learn_start { /* where a search for lambda begins; within lambda_conf's band on the canonical scale */
+        LEARN_START_SIMILARITY = 0, /* "similarity": high when the open task's Fisher differs from the closed ones' */
+        LEARN_START_TASKS = 1,      /* "tasks": 500 / N units of 1e-4, N the number of closed tasks */
+        LEARN_START_TOP = 2         /* "top": the top of the band */
 };
 const char *learn_form_name(enum learn_form v); /* NULL if unknown, as all of these */
 const char *learn_merge_rule_name(enum learn_merge_rule v);
 const char *learn_scale_name(enum learn_scale v);
 const char *learn_importance_name(enum learn_importance v);
+const char *learn_start_name(enum learn_start v);
 bool learn_form_parse(const char *name, enum learn_form *ret);
 bool learn_merge_rule_parse(const char *name, enum learn_merge_rule *ret);
 bool learn_scale_parse(const char *name, enum learn_scale *ret);
 bool learn_importance_parse(const char *name, enum learn_importance *ret);
+bool learn_start_parse(const char *name, enum learn_start *ret);
 
 struct learn_rows {           /* labelled rows of one task */
         uint64_t task;        /* task_id */
@@ -66,10 +70,12 @@ struct learn_plan {
         uint32_t epochs; /* passes over train (joint: over the union of all rows); used when steps is 0 */
         uint32_t steps;  /* optimiser steps in all; 0: by epochs */
         uint32_t batch;
-        double lambda;    /* canonical scale; ignored when lambda_auto and for plain and joint */
-        bool lambda_auto; /* search by domain/lambda.h */
+        double lambda;                 /* canonical scale; ignored when lambda_auto and for plain and joint */
+        bool lambda_auto;              /* search by domain/lambda.h */
+        enum learn_start lambda_start; /* of the search */
         enum ewc_fisher fisher;
         uint32_t fisher_samples;   /* 0: all rows; else drawn evenly over classes */
+        double fisher_fraction;    /* in (0,1]: that share of the rows in place of fisher_samples; 0: not given */
         uint32_t replay_per_class; /* rows of each closed task's classes mixed in; 0: none. Not for joint */
         uint64_t seed;
         uint32_t threads; /* BLAS threads; part of the result's reproducibility */
@@ -86,7 +92,17 @@ struct learn_plan {
         /* Distillation from the starting theta on the current rows (Li and Hoiem 2016, arXiv:1606.09282): weight of
          * one term per closed set of job.replay, over its head; sets may be empty. 0: none. */
         double distill, distill_temperature;
-        bool keep_optim; /* hand the optimiser's state over in the result */
+        /* DER++ (Buzzega et al. 2020, arXiv:2004.07211, eq. 6) over the replayed rows of closed tasks: weight of the
+         * mean squared distance of the head's logits to those that the task's own anchor gives. Their labels weigh
+         * what replay weighs them. 0: none. Needs replay. */
+        double derpp;
+        double huber; /* knee of the penalty in units of theta (ewc/penalty.h): linear beyond; 0: square everywhere */
+        double rate_new;    /* factor > 0 on the rate of a job that has closed tasks; 0: not given, 1 */
+        double rate_floor;  /* in (0,1): rate factor of a layer that carries the whole merged Fisher, 1 for one that
+                              carries none (ewc/step.h); 0: off. Not with rates */
+        uint32_t n_rates;   /* 0, or layers of the net and one for the output layer */
+        const float *rates; /* (n_rates) rate factors >= 0, one a layer, output layer last; or NULL */
+        bool keep_optim;    /* hand the optimiser's state over in the result */
 };
 
 struct learn_state; /* below: all a later run needs to go on bit for bit */
@@ -102,6 +118,9 @@ struct learn_job {
         size_t n_past;
         const struct learn_past *past;
         struct learn_rows train; /* the open task */
+        /* n 0, or unlabelled rows of the open task: a rollover measures importance on them beside train. Only where
+         * no labels are needed: MAS, and the Fishers that ewc_fisher_labels denies. head: empty, or train's. */
+        struct learn_rows seen;
         size_t n_replay;
         const struct learn_rows *replay; /* retained rows of closed tasks (replay, joint) */
         size_t n_holdout;
@@ -133,6 +152,7 @@ struct learn_state {
         uint32_t epoch; /* finished epochs of this try */
         uint64_t step;  /* optimiser steps of this try */
         double lambda;  /* of this try */
+        double start;   /* first lambda above 0 of a search; 0 until its first try has ended */
         uint32_t n_tries;
         struct learn_try tries[LEARN_MAX_TRIES];
         double loss, penalty; /* of the last epoch */

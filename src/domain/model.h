@@ -2,6 +2,7 @@
 #pragma once
 #include "domain/learn_job.h"
 #include "domain/types.h"
+#include <ewc/pack.h>
 
 struct err;
 
@@ -10,8 +11,8 @@ struct model_spec { /* pointers live in the arena of whoever parsed it */
         char input_name[NAME_SIZE];
         size_t rank;
         uint32_t shape[MODEL_MAX_RANK];
-        uint32_t n_inputs; /* product of shape */
-        size_t n_scale, n_offset; /* 1 or n_inputs */
+        uint32_t n_inputs;           /* product of shape */
+        size_t n_scale, n_offset;    /* 1 or n_inputs */
         const float *scale, *offset; /* net input = raw * scale + offset */
         enum scenario scenario;
         size_t n_classes;
@@ -22,14 +23,33 @@ struct model_spec { /* pointers live in the arena of whoever parsed it */
         const uint32_t *task_classes; /* indices; 0: those its feedback uses */
 };
 
+struct learning_list { /* one number for each layer of the net, the output layer last; or none */
+        uint32_t n;
+        float v[EWC_MAX_LAYERS + 1];
+};
+
 struct learning {
         enum learn_method method;
         double lambda;
         bool lambda_auto;
+        enum learn_start lambda_start;
         enum ewc_fisher fisher_variant;
         uint32_t fisher_samples;
+        double fisher_fraction;
+        enum ewc_pack_encoding fisher_encoding;
+        double fisher_keep;
+        bool fisher_floor;
+        enum learn_importance importance_type;
+        double importance_damping;
+        enum learn_merge_rule merge_rule;
+        double merge_decay;
+        enum learn_form penalty_form;
+        enum learn_scale penalty_scale;
+        double penalty_huber;
         enum ewc_optimizer optimizer_type;
         double optimizer_rate, optimizer_momentum, optimizer_beta1, optimizer_beta2, optimizer_eps;
+        double rates_new_task, rates_floor;
+        struct learning_list rates_layers;
         uint32_t epochs, steps, batch;
         uint64_t seed;
         double holdout;
@@ -37,32 +57,41 @@ struct learning {
         uint32_t trigger_min_feedback; /* 0: off */
         uint32_t trigger_interval_s;   /* 0: off */
         uint32_t replay_per_class;
+        double replay_derpp;
+        double distill_weight, distill_temperature;
 };
 
 /* The keys of "learning" in JSON: one table for parsing, defaults, ranges, documentation. */
 enum learning_type {
         LEARNING_REAL,
         LEARNING_UINT,
-        LEARNING_METHOD,
-        LEARNING_LAMBDA,
-        LEARNING_FISHER,
-        LEARNING_OPTIMIZER
+        LEARNING_BOOL,
+        LEARNING_LAMBDA, /* a number, or "auto" */
+        LEARNING_WORD,   /* an enum by its names */
+        LEARNING_LIST    /* struct learning_list */
 };
+
+enum { LEARNING_WORDS_MAX = 16 }; /* the enums' values are below */
 
 struct learning_key {
         const char *path; /* "lambda", "optimizer.rate", … */
         enum learning_type type;
-        size_t offset, size; /* into struct learning */
-        double lo, hi;       /* inclusive range of numbers */
+        size_t offset, size;  /* into struct learning */
+        double lo, hi;        /* inclusive range of numbers */
         const char *fallback; /* default as JSON text */
         const char *unit, *help;
+        const char *(*word)(int value); /* WORD: its name, NULL if the value is none of the enum */
 };
 
 extern const struct learning_key learning_keys[];
 extern const size_t n_learning_keys;
 
 void learning_defaults(struct learning *ret);
-int learning_check(const struct learning *l, struct err *e); /* cross-key rules; -EINVAL with field "/learning/…" */
+/* Ranges and rules across keys: -EINVAL with field "/learning/…". */
+int learning_check(const struct learning *l, struct err *e);
+/* What depends on the net (its number of outputs is not looked at), of a section that learning_check took. */
+int learning_check_net(const struct learning *l, const struct ewc_spec *net, struct err *e);
+/* *ret borrows l. */
 void learning_plan(const struct learning *l, uint64_t seed, uint32_t threads, struct learn_plan *ret);
 
 int model_spec_check(const struct model_spec *s, struct err *e); /* -EINVAL with field and what to do */

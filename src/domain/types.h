@@ -4,6 +4,7 @@
  * milliseconds since the epoch; 0 means "not yet". */
 #pragma once
 #include "base/digest.h"
+#include "domain/fisher.h"
 #include <ewc/fisher.h>
 #include <ewc/train.h>
 #include <stdbool.h>
@@ -98,6 +99,8 @@ struct task {
         version_id closed_by;        /* version whose theta is its anchor; 0 while open */
         bool has_fisher;
         struct ewc_fisher_info fisher;     /* closed tasks */
+        enum learn_importance importance;  /* si, mas: in place of the Fisher; fisher.kind then means nothing */
+        struct fisher_stored stored;
         double accuracy_at_close;          /* holdout accuracy of the closing version; NaN if n is 0 */
         double loss_at_close;              /* its mean loss there */
         uint64_t n_at_close;
@@ -171,6 +174,7 @@ struct version {
         bool has_fisher;
         double fisher_scale; /* mean of the merged Fisher over its protected parameters (unit merge: sum of alphas) */
         enum ewc_fisher fisher_kind;
+        enum learn_importance importance; /* as of a task */
         uint64_t fisher_samples;
         double lambda;           /* canonical scale */
         uint64_t seed;

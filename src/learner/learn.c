@@ -71,11 +71,6 @@ int learn_report(struct learner *l, double loss, double penalty, bool checkpoint
         return r < 0 ? err_set(l->e, r, "the progress callback ended the run") : 0;
 }
 
-static double penalty_now(const struct learner *l)
-{
-        return l->pen.lambda > 0 ? ewc_penalty_value(l->n_params, l->theta, &l->pen) : 0.0;
-}
-
 /* This epoch's rows: the open task's, in joint training those of all sets. */
 static void shuffle_epoch(struct learner *l)
 {
@@ -114,7 +109,7 @@ static int train_epoch(struct learner *l)
                 sum += loss;
                 slice += loss;
                 if ((i + 1) % per_slice == 0 && i + 1 < n) {
-                        r = learn_report(l, slice / (double)per_slice, penalty_now(l), false);
+                        r = learn_report(l, slice / (double)per_slice, learn_penalty(l), false);
                         if (r != 0)
                                 return r;
                         slice = 0;
@@ -122,7 +117,7 @@ static int train_epoch(struct learner *l)
         }
         l->st.epoch++;
         l->st.loss = sum / (double)n;
-        l->st.penalty = penalty_now(l);
+        l->st.penalty = learn_penalty(l);
         return learn_report(l, l->st.loss, l->st.penalty, true);
 }
 

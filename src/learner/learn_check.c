@@ -7,6 +7,7 @@
 #include "learner/learn_in.h"
 #include <errno.h>
 #include <math.h>
+#include <string.h>
 
 static int check_optim(const struct ewc_optim *o, struct err *e)
 {
@@ -37,15 +38,24 @@ static int check_protocol(const struct learn_plan *p, struct err *e)
                     "merge_decay is in (0, 1] for online, in (0, 1) for ema, and goes with no other merge");
         if (!learn_scale_name(p->scale) || (p->scale != LEARN_SCALE_UNIT && (!ewc || p->lambda_auto)))
                 return err_field(e, -EINVAL, "scale",
-                    "scale raw needs method ewc and a lambda of its own: the search runs on the unit scale");
+                    "scale %s needs method ewc and a lambda of its own: the search runs on the unit scale",
+                    learn_scale_name(p->scale) ? learn_scale_name(p->scale) : "(unknown)");
         if (!learn_importance_name(p->importance) || (si && (p->lambda_auto || !p->final_theta)))
                 return err_field(e, -EINVAL, "importance",
                     "importance si follows one path: it needs final_theta and goes with no search");
         if (si ? !(p->si_damping > 0 && isfinite(p->si_damping)) : p->si_damping != 0)
                 return err_field(
                     e, -EINVAL, "si_damping", "si_damping is above 0 for importance si, and goes with no other");
-        if (si && p->fisher_samples > 0)
-                return err_field(e, -EINVAL, "fisher_samples", "importance si draws no samples");
+        if (si && (p->fisher_samples > 0 || p->fisher_fraction != 0))
+                return err_field(e, -EINVAL, p->fisher_samples > 0 ? "fisher_samples" : "fisher_fraction",
+                    "importance si draws no samples");
+        if (p->fisher_fraction != 0 && !(p->fisher_fraction > 0 && p->fisher_fraction <= 1))
+                return err_field(e, -EINVAL, "fisher_fraction", "fisher_fraction is in (0, 1], or 0 for not given");
+        if (p->fisher_fraction > 0 && p->fisher_samples > 0)
+                return err_field(e, -EINVAL, "fisher_fraction",
+                    "either fisher_samples or fisher_fraction says how many rows a Fisher takes, not both");
+        if (!learn_start_name(p->lambda_start))
+                return err_field(e, -EINVAL, "lambda_start", "lambda_start %d is unknown", (int)p->lambda_start);
         if (p->distill != 0 && (!(p->distill > 0) || isinf(p->distill) || p->method == LEARN_JOINT))
                 return err_field(e, -EINVAL, "distill", "distill is at least 0, finite, and not for method joint");
         if (p->distill > 0 ? !(p->distill_temperature > 0 && isfinite(p->distill_temperature))
@@ -54,6 +64,10 @@ static int check_protocol(const struct learn_plan *p, struct err *e)
                     "distill_temperature is above 0 with distill, and goes with nothing else");
         if (p->replay_even && (p->replay_per_class == 0 || p->method == LEARN_JOINT))
                 return err_field(e, -EINVAL, "replay_even", "replay_even needs replay_per_class");
+        if (p->derpp != 0 && (!(p->derpp > 0) || isinf(p->derpp)))
+                return err_field(e, -EINVAL, "derpp", "derpp is at least 0 and finite");
+        if (p->derpp > 0 && (p->replay_per_class == 0 || p->method == LEARN_JOINT))
+                return err_field(e, -EINVAL, "derpp", "derpp needs replay_per_class, and is not for method joint");
         return 0;
 }
 
@@ -148,6 +162,38 @@ static int check_sets(const struct learn_job *job, struct err *e)
         return r;
 }
 
+/* A replayed row's logits are those of its own task's anchor. */
+static int check_derpp(const struct learn_job *job, struct err *e)
+{
+        for (size_t i = 0; job->plan.derpp > 0 && i < job->n_replay; i++) {
+                size_t k = 0;
+                while (k < job->n_past && job->past[k].task != job->replay[i].task)
+                        k++;
+                if (k == job->n_past && job->replay[i].n > 0)
+                        return err_field(e, -EINVAL, "derpp", "replay set %zu: no closed task has its anchor", i);
+        }
+        return 0;
+}
+
+static int check_seen(const struct learn_job *job, struct err *e)
+{
+        const struct learn_plan *p = &job->plan;
+        const struct learn_rows *seen = &job->seen;
+        const struct ewc_head *a = &seen->head, *b = &job->train.head;
+        if (seen->n == 0)
+                return 0;
+        if (p->importance == LEARN_IMPORTANCE_SI)
+                return err_field(e, -EINVAL, "seen", "importance si measures on the rows that are trained on");
+        if (p->importance == LEARN_IMPORTANCE_FISHER && ewc_fisher_labels(p->fisher))
+                return err_field(e, -EINVAL, "seen", "seen rows have no labels, and the %s Fisher needs them",
+                    ewc_fisher_name(p->fisher));
+        if (!seen->x || seen->label || seen->target || seen->weight || seen->n > INT32_MAX - job->train.n)
+                return err_field(e, -EINVAL, "seen", "seen rows are inputs and nothing else, not too many");
+        if (a->n > 0 && (a->n != b->n || memcmp(a->out, b->out, b->n * sizeof(*b->out)) != 0))
+                return err_field(e, -EINVAL, "seen", "seen rows belong to the open task and share its head");
+        return 0;
+}
+
 int learn_check(const struct learn_job *job, struct err *e)
 {
         char why[128] = "";
@@ -164,6 +210,15 @@ int learn_check(const struct learn_job *job, struct err *e)
                 r = check_past(job, e);
         if (r == 0)
                 r = check_optim_in(job, e);
+        if (r == 0)
+                r = learn_rate_check(job, e);
+        if (r == 0)
+                r = check_derpp(job, e);
+        if (r == 0)
+                r = check_seen(job, e);
+        if (r == 0 && !ewc_fisher_defined(job->plan.fisher, job->net.loss))
+                r = err_field(
+                    e, -EINVAL, "fisher", "a squared loss has no %s Fisher", ewc_fisher_name(job->plan.fisher));
         if (r == 0 && job->plan.distill > 0 && job->net.loss == EWC_LOSS_SQUARED)
                 r = err_field(e, -EINVAL, "distill", "distillation compares probabilities; a squared loss has none");
         if (r == 0 && job->train.n == 0)

@@ -38,6 +38,8 @@ int learn_distill_open(struct learner *l)
         if (r < 0)
                 return learn_ewc(l, r, "teacher");
         memcpy(ewc_net_theta(l->teacher), job->theta, l->n_params * sizeof(float));
+        if ((r = ewc_plan_new(&l->teacher_plan, l->teacher, NULL)) < 0)
+                return learn_ewc(l, r, "teacher");
         l->teacher_logits = arena_array(&l->arena, job->plan.batch, job->net.n_outputs * sizeof(float));
         l->terms = arena_new_array(&l->arena, struct ewc_distill, job->n_replay);
         if (!l->teacher_logits || !l->terms)
@@ -50,7 +52,7 @@ int learn_distill_open(struct learner *l)
 
 int learn_distill_grad(struct learner *l, const struct ewc_batch *b, double scale, double *ret_loss)
 {
-        int r = ewc_net_forward(l->teacher, b->n, b->x, l->teacher_logits, l->ws);
+        int r = ewc_plan_run(l->teacher_plan, b->n, b->x, l->teacher_logits, NULL, l->ws);
         if (r < 0)
                 return r;
         return ewc_distill_grad(

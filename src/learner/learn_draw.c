@@ -82,6 +82,9 @@ void learn_gather(struct learner *l, const uint32_t *pick, size_t n, size_t grou
                         l->label[at] = rows->label[row];
                 else
                         memcpy(l->target + at * O, rows->target + row * O, O * sizeof(float));
+                if (l->kept_logits && set > 0)
+                        memcpy(l->taught + at * O, l->kept_logits + l->kept_at[pick[i] - l->first[1]] * O,
+                            O * sizeof(float));
                 l->weight[at++] = rows->weight ? rows->weight[row] : 1.0f;
         }
         *ret = (struct ewc_batch){

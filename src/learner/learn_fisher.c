@@ -1,9 +1,11 @@
 /* learn_fisher.c: the Fisher of the open task at its optimum, in slices that can be resumed.
  *
- * Rows are the task's own, all of them or a sample drawn evenly over classes. The sum grows batch by batch in a fixed
- * order in double; labels that SAMPLE draws come from a stream named by the batch. */
+ * Rows are the task's own, labelled ones and those that were only seen, all of them or a sample. The sum grows batch
+ * by batch in a fixed order in double; what SAMPLE and MIXED draw comes from a stream named by the batch. */
 #include "learner/learn_in.h"
 #include <ewc/mas.h>
+#include <math.h>
+#include <string.h>
 
 enum {
         COLUMNS_MAX = 2048, /* back-propagated rows of a batch: rows times columns per row */
@@ -15,48 +17,73 @@ size_t learn_fisher_rows(const struct learn_job *job)
 {
         bool mas = job->plan.importance == LEARN_IMPORTANCE_MAS;
         size_t columns = !mas && job->plan.fisher == EWC_FISHER_EXACT ? job->train.head.n : 1;
-        size_t rows = COLUMNS_MAX / (columns > 0 ? columns : 1);
+        size_t rows = COLUMNS_MAX / (columns > 0 ? columns : 1), all = job->train.n + job->seen.n;
         rows = rows > ROWS_MAX ? ROWS_MAX : rows < 1 ? 1 : rows;
         if (!mas && job->plan.fisher == EWC_FISHER_BATCHED)
                 rows = job->plan.batch; /* the batch is part of the definition */
-        return rows < job->train.n ? rows : job->train.n;
+        return rows < all ? rows : all;
 }
 
 uint64_t learn_fisher_total(const struct learn_job *job)
 {
-        uint64_t want = job->plan.fisher_samples;
-        return want > 0 && want < job->train.n ? want : job->train.n;
+        uint64_t all = (uint64_t)job->train.n + job->seen.n, want = job->plan.fisher_samples;
+        if (job->plan.fisher_fraction >
+            0) /* the product of a decimal fraction may lie a rounding above a whole number */
+                want = (uint64_t)ceil(job->plan.fisher_fraction * (double)all * (1 - 1e-12));
+        return want > 0 && want < all ? want : all;
 }
 
-static void choose_rows(struct learner *l)
+void learn_fisher_pick(struct learner *l, enum learn_stream stream, size_t want, bool seen)
 {
         const struct learn_rows *rows = &l->job->train;
+        size_t more = seen ? l->job->seen.n : 0, all = rows->n + more;
         struct ewc_rng r;
-        if (l->fisher_total == rows->n) {
-                for (size_t i = 0; i < rows->n; i++)
+        if (want >= all) {
+                for (size_t i = 0; i < all; i++)
                         l->order[i] = (uint32_t)i;
                 return;
         }
-        learn_rng(l, STREAM_FISHER, 0, &r);
+        size_t labelled = (size_t)((uint64_t)want * rows->n / all);
+        learn_rng(l, stream, 0, &r);
         learn_rank(l, rows, &r, l->order, l->rank);
-        learn_even(l->order, l->rank, rows->n, (size_t)l->fisher_total);
+        labelled = learn_even(l->order, l->rank, rows->n, labelled);
+        uint32_t *rest = l->order + rows->n; /* shuffled where they are, then moved to the others */
+        for (size_t i = 0; i < more; i++)
+                rest[i] = (uint32_t)(rows->n + i);
+        ewc_rng_shuffle(&r, more, rest);
+        memmove(l->order + labelled, rest, (want - labelled) * sizeof(*rest));
 }
 
-static int add_batch(struct learner *l, size_t at, size_t rows)
+/* As learn_gather, over train and seen: there is one head, and no weights. Rows of seen have no labels. */
+static void gather(struct learner *l, const uint32_t *pick, size_t n, struct ewc_batch *ret)
 {
+        const struct learn_job *job = l->job;
+        size_t I = job->net.n_inputs;
+        if (job->seen.n == 0) {
+                learn_gather(l, pick, n, l->group[0], ret);
+                return;
+        }
+        for (size_t i = 0; i < n; i++) {
+                bool seen = pick[i] >= job->train.n;
+                const float *x = seen ? job->seen.x + (pick[i] - job->train.n) * I : job->train.x + pick[i] * I;
+                memcpy(l->x + i * I, x, I * sizeof(float));
+        }
+        *ret = (struct ewc_batch){.n = n, .x = l->x};
+}
+
+int learn_fisher_batch(struct learner *l, enum ewc_fisher kind, bool mas, size_t at, size_t n)
+{
+        const struct ewc_head *head = &l->job->train.head;
         struct ewc_batch b;
         struct ewc_rng labels;
         int r = learn_poll(l);
         if (r != 0)
                 return r;
-        learn_gather(l, l->order + at, rows, l->group[0], &b);
-        if (l->job->plan.importance == LEARN_IMPORTANCE_MAS) {
-                r = ewc_mas_add(l->net, &l->job->train.head, b.n, b.x, l->fisher_sum, l->ws);
-                return learn_ewc(l, r, "importance");
-        }
+        gather(l, l->order + at, n, &b);
+        if (mas)
+                return learn_ewc(l, ewc_mas_add(l->net, head, b.n, b.x, l->fisher_sum, l->ws), "importance");
         learn_rng(l, STREAM_LABELS, (uint32_t)at, &labels);
-        r = ewc_fisher_add(l->net, l->job->plan.fisher, &l->job->train.head, &b, &labels, l->fisher_sum, l->ws);
-        return learn_ewc(l, r, "Fisher");
+        return learn_ewc(l, ewc_fisher_add(l->net, kind, head, &b, &labels, l->fisher_sum, l->ws), "Fisher");
 }
 
 /* MAS in the place of a Fisher: the same record, mean 1 and factor. */
@@ -80,10 +107,10 @@ int learn_fisher(struct learner *l)
         const struct learn_plan *plan = &l->job->plan;
         size_t total = (size_t)l->fisher_total, rows = learn_fisher_rows(l->job);
         size_t n_batches = (total + rows - 1) / rows, slice = (n_batches + SLICES - 1) / SLICES * rows;
-        choose_rows(l);
+        learn_fisher_pick(l, STREAM_FISHER, total, true);
         for (size_t at = (size_t)l->st.fisher_done; at < total;) {
                 size_t n = total - at < rows ? total - at : rows;
-                int r = add_batch(l, at, n);
+                int r = learn_fisher_batch(l, plan->fisher, plan->importance == LEARN_IMPORTANCE_MAS, at, n);
                 if (r != 0)
                         return r;
                 at += n;

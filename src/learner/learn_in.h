@@ -9,6 +9,8 @@
 #include "domain/learn_job.h"
 #include "learner/learn.h"
 #include <ewc/distill.h>
+#include <ewc/forward.h>
+#include <ewc/step.h>
 
 enum { LEARN_EVAL_ROWS = 256 }; /* rows per forward of an evaluation */
 
@@ -19,7 +21,8 @@ enum learn_stream {
         STREAM_RETAIN = 2,
         STREAM_FISHER = 3,
         STREAM_LABELS = 4,
-        STREAM_DROPOUT = 5
+        STREAM_DROPOUT = 5,
+        STREAM_START = 6
 };
 
 struct learner {
@@ -30,17 +33,24 @@ struct learner {
 
         struct ewc_net *net;
         size_t n_params;
-        float *theta;            /* (P) the net's own */
-        float *grad;             /* (P) */
-        float *optim;            /* (st.n_optim) */
-        float *U, *centre;       /* (P) the merged penalty, NULL if there is none */
-        struct ewc_penalty pen;  /* lambda 0: none in this try */
-        struct ewc_net *teacher; /* the starting theta, with distillation and closed sets only */
-        float *teacher_logits;   /* (plan.batch, O) */
+        float *theta;                  /* (P) the net's own */
+        float *grad;                   /* (P) */
+        float *optim;                  /* (st.n_optim) */
+        float *U, *centre;             /* (P) the merged penalty, NULL if there is none */
+        double U_sum;                  /* what a unit of U stands for (learn_merge) */
+        struct ewc_penalty pen;        /* lambda 0: none in this try */
+        struct ewc_optim conf;         /* plan.optim, with rate_new in the rate */
+        struct ewc_step how;           /* rates by tensor, Huber's knee */
+        struct ewc_net *teacher;       /* the starting theta, with distillation and closed sets only */
+        struct ewc_plan *teacher_plan; /* of it: its theta never moves */
+        float *teacher_logits;         /* (plan.batch, O) */
         size_t n_terms;
         struct ewc_distill *terms;      /* (n_terms) one per distinct head of the closed sets */
         float *best;                    /* (P) candidate of a search, else NULL */
-        double *fisher_sum;             /* (P) rollover only */
+        float *kept_logits;             /* (n_retained, O) of the anchors, with derpp only, else NULL */
+        uint32_t *kept_at;              /* (replay rows) place of a retained row in kept_logits */
+        float *taught;                  /* (batch_rows, O) kept_logits of the batch's rows */
+        double *fisher_sum;             /* (P) rollover, and a search that starts by similarity; else NULL */
         double *path;                   /* (P) rollover with importance si: sum of -g dtheta, else NULL */
         float *before_step, *loss_grad; /* (P) with path: theta and the unpenalised gradient of this step */
 
@@ -68,6 +78,7 @@ struct learner {
         uint64_t per_epoch, steps; /* of a try */
         uint32_t epochs, max_tries;
         bool search;
+        struct lambda_conf lambda_conf; /* its start is st.start once that is known */
         struct ewc_rng replay_rng;
         struct learn_state st;             /* borrows the arrays above */
         struct evaluation *before, *after; /* (n_holdout) owned until handed over */
@@ -101,7 +112,7 @@ const struct learn_rows *learn_set(const struct learner *l, size_t set);
 void learn_rank(struct learner *l, const struct learn_rows *rows, struct ewc_rng *r, uint32_t *order, uint32_t *rank);
 /* Cuts order (n) to `want` rows, as evenly over classes as they allow; returns how many there are. */
 size_t learn_even(uint32_t *order, const uint32_t *rank, size_t n, size_t want);
-/* Copies the picked rows of one group into the batch; *ret_n may be 0. */
+/* Copies the picked rows of one group into the batch, with their logits into taught; ret->n may be 0. */
 void learn_gather(struct learner *l, const uint32_t *pick, size_t n, size_t group, struct ewc_batch *ret);
 
 /* learn_step.c: one optimiser step on the n picked rows; *ret_loss is the loss it minimised. */
@@ -111,6 +122,19 @@ int learn_step(struct learner *l, const uint32_t *pick, size_t n, double *ret_lo
 void learn_si_before(struct learner *l); /* the step's loss gradient stands in grad, without penalty */
 void learn_si_after(struct learner *l);
 int learn_si_finish(struct learner *l);
+
+/* learn_derpp.c: the closed tasks' own logits of the retained rows, and a replayed batch of one group beside them. */
+int learn_derpp_open(struct learner *l); /* after all else is open: runs the net at the anchors */
+int learn_derpp_grad(struct learner *l, size_t group, const struct ewc_batch *b, double label_weight, double scale,
+    bool add, double *ret_loss);
+
+/* learn_rate.c: how fast each tensor learns, into conf and how. */
+int learn_rate_check(const struct learn_job *job, struct err *e);
+int learn_rate_open(struct learner *l);
+double learn_penalty(const struct learner *l); /* at the present theta */
+
+/* learn_merge.c: as learn_merge, with scratch (P); NULL will do for the scales unit and raw. */
+double learn_merge_with(const struct learn_job *job, float *scratch, float *U, float *centre);
 
 /* learn_distill.c */
 int learn_distill_open(struct learner *l);
@@ -128,5 +152,14 @@ int learn_epochs(struct learner *l);
 
 /* learn_fisher.c: phase FISHER, from wherever st says, into ret_fisher. */
 int learn_fisher(struct learner *l);
+/* The rows a pass runs over, into l->order: `want` of the open task's rows, as evenly over classes as they allow;
+ * with seen those too (their place follows train's), both parts shortened alike. */
+void learn_fisher_pick(struct learner *l, enum learn_stream stream, size_t want, bool seen);
+/* One batch of l->order into l->fisher_sum. */
+int learn_fisher_batch(struct learner *l, enum ewc_fisher kind, bool mas, size_t at, size_t n);
 size_t learn_fisher_rows(const struct learn_job *job);    /* rows of a batch */
 uint64_t learn_fisher_total(const struct learn_job *job); /* rows of the pass */
+
+/* learn_start.c: where the search begins, from the open task's Fisher at the present theta: into st.start. */
+int learn_start(struct learner *l);
+size_t learn_start_rows(const struct learn_job *job); /* rows of a batch of its pass; 0: it makes none */

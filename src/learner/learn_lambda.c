@@ -50,7 +50,7 @@ static int record(struct learner *l)
 
 static void keep_best(struct learner *l)
 {
-        if (!l->search || lambda_best(l->st.tries, l->st.n_tries) != l->st.n_tries - 1)
+        if (!l->search || lambda_best(l->st.tries, l->st.n_tries, &l->lambda_conf) != l->st.n_tries - 1)
                 return;
         memcpy(l->best, l->theta, l->n_params * sizeof(float));
         l->st.best = l->best;
@@ -94,6 +94,15 @@ static int keep_optimum(struct learner *l)
         return r;
 }
 
+static int next_try(struct learner *l, struct lambda_next *ret)
+{
+        int r = l->st.start > 0 ? 0 : learn_start(l);
+        l->lambda_conf.start = l->st.start;
+        if (r == 0)
+                *ret = lambda_next(l->st.tries, l->st.n_tries, &l->lambda_conf);
+        return r;
+}
+
 int learn_tries(struct learner *l)
 {
         while (l->st.phase == LEARN_PHASE_TRAIN) {
@@ -104,8 +113,8 @@ int learn_tries(struct learner *l)
                         return r;
                 keep_best(l);
                 struct lambda_next next = {.stop = true};
-                if (l->search)
-                        next = lambda_next(l->st.tries, l->st.n_tries, &lambda_conf_default);
+                if (l->search && (r = next_try(l, &next)) != 0)
+                        return r;
                 double loss = l->st.loss, penalty = l->st.penalty; /* of the try that ended */
                 if (next.stop) {
                         choose(l, next.chosen);

@@ -11,6 +11,11 @@
 #include <math.h>
 #include <string.h>
 
+static size_t max_size(size_t a, size_t b)
+{
+        return a > b ? a : b;
+}
+
 /* The schedule of one try, in l->per_epoch, steps, epochs. */
 static int schedule(struct learner *l)
 {
@@ -25,7 +30,7 @@ static int schedule(struct learner *l)
         if (epochs > UINT32_MAX)
                 return err_set(l->e, -EINVAL, "%llu epochs are too many", (unsigned long long)epochs);
         l->epochs = (uint32_t)epochs;
-        l->max_tries = l->search ? lambda_conf_default.max_tries : 1;
+        l->max_tries = l->search ? l->lambda_conf.max_tries : 1;
         return 0;
 }
 
@@ -74,7 +79,7 @@ static int open_rows(struct learner *l)
 {
         const struct learn_job *job = l->job;
         bool joint = job->plan.method == LEARN_JOINT, replay = !joint && job->plan.replay_per_class > 0;
-        size_t total = job->train.n, most = job->train.n;
+        size_t total = job->train.n, most = job->train.n, measured = job->train.n;
         l->n_sets = joint || replay ? 1 + job->n_replay : 1;
         for (size_t s = 1; s < l->n_sets; s++) {
                 total += job->replay[s - 1].n;
@@ -84,7 +89,9 @@ static int open_rows(struct learner *l)
         l->first = arena_new_array(&l->arena, uint32_t, l->n_sets + 1);
         l->group = arena_new_array(&l->arena, uint32_t, l->n_sets);
         l->heads = arena_new_array(&l->arena, const struct ewc_head *, l->n_sets);
-        l->order = arena_new_array(&l->arena, uint32_t, l->n_order > most ? l->n_order : most);
+        if (job->kind == JOB_ROLLOVER)
+                measured += job->seen.n;
+        l->order = arena_new_array(&l->arena, uint32_t, max_size(max_size(l->n_order, most), measured));
         l->rank = arena_new_array(&l->arena, uint32_t, most);
         l->count = arena_new_array(&l->arena, uint32_t, job->net.n_outputs);
         l->retained = arena_new_array(&l->arena, uint32_t, replay ? total : 1);
@@ -126,19 +133,17 @@ static int open_penalty(struct learner *l)
         if (job->plan.method != LEARN_EWC || job->n_past == 0)
                 return 0;
         l->search = job->plan.lambda_auto;
+        l->lambda_conf = lambda_conf_of(job->n_past);
         l->U = arena_new_array(&l->arena, float, P);
         l->centre = arena_new_array(&l->arena, float, P);
         l->best = l->search ? arena_new_array(&l->arena, float, P) : NULL;
         if (!l->U || !l->centre || (l->search && !l->best))
                 return err_oom(l->e);
-        if (isnan(learn_merge(job, l->U, l->centre)))
+        float *scratch = job->plan.scale == LEARN_SCALE_L2 || job->plan.scale == LEARN_SCALE_MINMAX ? l->grad : NULL;
+        l->U_sum = learn_merge_with(job, scratch, l->U, l->centre);
+        if (isnan(l->U_sum))
                 return err_set(l->e, -EINVAL, "the closed tasks' records do not merge into finite numbers");
         return 0;
-}
-
-static size_t max_size(size_t a, size_t b)
-{
-        return a > b ? a : b;
 }
 
 static int open_batch(struct learner *l)
@@ -146,20 +151,26 @@ static int open_batch(struct learner *l)
         const struct learn_job *job = l->job;
         size_t I = job->net.n_inputs, O = job->net.n_outputs, bytes;
         bool rollover = job->kind == JOB_ROLLOVER, softmax = job->net.loss == EWC_LOSS_SOFTMAX;
-        size_t fisher_rows = learn_fisher_rows(job), n = job->plan.batch;
+        size_t fisher_rows = learn_fisher_rows(job), start_rows = learn_start_rows(job), n = job->plan.batch;
         if (l->n_retained == 0 && n > l->n_order)
                 n = l->n_order;
         if (l->n_retained > 0 && job->plan.replay_even)
                 n += job->n_replay; /* every set's share is rounded up */
-        l->batch_rows = rollover ? max_size(n, fisher_rows) : n;
+        l->batch_rows = max_size(rollover ? max_size(n, fisher_rows) : n, start_rows);
         bytes = ewc_train_workspace(l->net, max_size(l->batch_rows, LEARN_EVAL_ROWS));
         if (rollover)
                 bytes =
                     max_size(bytes, ewc_fisher_workspace(l->net, &job->train.head, job->plan.fisher, fisher_rows));
+        if (start_rows > 0)
+                bytes = max_size(bytes, ewc_fisher_workspace(l->net, &job->train.head, EWC_FISHER_EXACT, start_rows));
         if (rollover && job->plan.importance == LEARN_IMPORTANCE_MAS)
                 bytes = max_size(bytes, ewc_mas_workspace(l->net, fisher_rows));
-        if (l->teacher)
+        if (l->teacher || job->plan.derpp > 0)
                 bytes = max_size(bytes, ewc_distill_workspace(l->net, l->batch_rows));
+        if (l->teacher)
+                bytes = max_size(bytes, ewc_plan_workspace(l->teacher_plan, l->batch_rows));
+        if (job->plan.derpp > 0)
+                bytes = max_size(bytes, ewc_net_workspace(l->net, l->batch_rows));
         l->x = arena_aligned(&l->arena, l->batch_rows * I * sizeof(float), 64); /* 2^16 * 2^16 * 4: fits size_t */
         l->weight = arena_new_array(&l->arena, float, l->batch_rows);
         l->label = softmax ? arena_new_array(&l->arena, int32_t, l->batch_rows) : NULL;
@@ -179,7 +190,13 @@ static int open_results(struct learner *l)
                 return err_oom(l->e);
         if (l->job->plan.keep_optim && !(l->ret_optim = new_array(float, l->st.n_optim)))
                 return err_oom(l->e);
-        if (l->job->kind != JOB_ROLLOVER)
+        bool rollover = l->job->kind == JOB_ROLLOVER;
+        if (rollover || learn_start_rows(l->job) > 0) {
+                l->fisher_sum = arena_new_array(&l->arena, double, l->n_params);
+                if (!l->fisher_sum)
+                        return err_oom(l->e);
+        }
+        if (!rollover)
                 return 0;
         if (l->job->plan.importance == LEARN_IMPORTANCE_SI) {
                 l->path = arena_new_array(&l->arena, double, l->n_params);
@@ -188,9 +205,8 @@ static int open_results(struct learner *l)
                 if (!l->path || !l->before_step || !l->loss_grad)
                         return err_oom(l->e);
         }
-        l->fisher_sum = arena_new_array(&l->arena, double, l->n_params);
         l->ret_fisher = new_array(float, l->n_params);
-        return l->fisher_sum && l->ret_fisher ? 0 : err_oom(l->e);
+        return l->ret_fisher ? 0 : err_oom(l->e);
 }
 
 /* Where the state says it is: a place that this job's run stops at. */
@@ -205,12 +221,20 @@ static bool right_place(const struct learner *l, const struct learn_state *s)
                s->try < l->max_tries && s->n_tries == s->try + done;
 }
 
+/* Known from the end of the first try on, and only in a search. */
+static bool right_start(const struct learner *l, const struct learn_state *s)
+{
+        return l->search && s->n_tries > 0 ? s->start >= l->lambda_conf.low && s->start <= l->lambda_conf.high
+                                           : s->start == 0;
+}
+
 /* The state must be one that this job's run writes; anything else would train on nonsense. */
 static bool resumable(const struct learner *l, const struct learn_state *s)
 {
         return right_place(l, s) && s->n_params == l->n_params && s->theta && s->n_optim == l->st.n_optim &&
                (s->n_optim == 0 || s->optim) && s->n_before == l->job->n_holdout && s->lambda >= 0 &&
-               (l->U || !(s->lambda > 0)) && !l->path == !s->path && (!l->best || s->n_tries == 0 || s->best);
+               (l->U || !(s->lambda > 0)) && right_start(l, s) && !l->path == !s->path &&
+               (!l->best || s->n_tries == 0 || s->best);
 }
 
 static int resume(struct learner *l, const struct learn_state *s)
@@ -275,6 +299,8 @@ int learn_open(struct learner *l)
         if (r == 0)
                 r = open_penalty(l);
         if (r == 0)
+                r = learn_rate_open(l);
+        if (r == 0)
                 r = schedule(l);
         if (r == 0 && job->plan.distill > 0)
                 r = learn_distill_open(l);
@@ -282,6 +308,8 @@ int learn_open(struct learner *l)
                 r = open_batch(l);
         if (r == 0)
                 r = open_results(l);
+        if (r == 0 && job->plan.derpp > 0)
+                r = learn_derpp_open(l);
         if (r != 0)
                 return r;
         l->fisher_total = learn_fisher_total(job);
@@ -299,6 +327,7 @@ void learn_close(struct learner *l)
         free(l->ret_fisher);
         free(l->ret_optim);
         ewc_net_free(l->net);
+        ewc_plan_free(l->teacher_plan);
         ewc_net_free(l->teacher);
         arena_deinit(&l->arena);
 }

@@ -6,8 +6,19 @@
  *   distill (with plain or ewc) the teacher's terms beside the labels of the current batch
  *   joint   a batch of the union of all tasks' rows, each under its own head
  *   replay  (with plain or ewc) 1/n of the current batch's gradient and 1 - 1/n of a batch of retained rows, for n
- *           tasks seen: every task has the same weight (van de Ven et al. 2022, arXiv:2204.05462, section 4) */
+ *           tasks seen: every task has the same weight (van de Ven et al. 2022, arXiv:2204.05462, section 4)
+ *   derpp   (with replay) the distance of the retained rows' logits to their own tasks' beside their labels */
+#include "base/err.h"
 #include "learner/learn_in.h"
+
+/* Divergence is named by its step: where to look when a job ends that way. */
+static int failed(struct learner *l, int r, const char *what)
+{
+        if (r != EWC_E_NONFINITE)
+                return learn_ewc(l, r, what);
+        return err_set(l->e, LEARN_DIVERGED, "%s of step %llu, lambda %g: %s", what,
+            (unsigned long long)l->st.step + 1, l->st.lambda, ewc_strerror(r));
+}
 
 /* grad (+)= scale * gradient of the mean loss over the picks, group by group; adds scale * loss to *loss. */
 static int add_grad(
@@ -23,9 +34,29 @@ static int add_grad(
                 double share = scale * (double)b.n / (double)n;
                 int r = ewc_train_grad(l->net, l->heads[g], &b, share, add, l->grad, &part, l->ws);
                 if (r < 0)
-                        return learn_ewc(l, r, "gradient");
+                        return failed(l, r, "gradient");
                 *loss += share * part;
                 add = true;
+        }
+        return 0;
+}
+
+/* The same for replayed rows: their labels weigh `label`, the distance to their tasks' logits what the plan says. */
+static int add_taught(
+    struct learner *l, const uint32_t *pick, size_t n, double label, struct ewc_rng *dropout, double *loss)
+{
+        for (size_t g = 0; g < l->n_groups; g++) {
+                struct ewc_batch b;
+                double part = 0;
+                learn_gather(l, pick, n, g, &b);
+                if (b.n == 0)
+                        continue;
+                b.rng = dropout;
+                double share = (double)b.n / (double)n;
+                int r = learn_derpp_grad(l, g, &b, label, share, true, &part);
+                if (r < 0)
+                        return failed(l, r, "gradient");
+                *loss += share * part;
         }
         return 0;
 }
@@ -38,7 +69,7 @@ static int add_distilled(struct learner *l, const uint32_t *pick, size_t n, doub
         learn_gather(l, pick, n, l->group[0], &b);
         int r = learn_distill_grad(l, &b, scale, &part);
         if (r < 0)
-                return learn_ewc(l, r, "distillation");
+                return failed(l, r, "distillation");
         *loss += scale * part;
         return 0;
 }
@@ -70,13 +101,16 @@ static int optim_step(struct learner *l)
         if (l->path)
                 learn_si_before(l);
         if (pen && plan->form == LEARN_FORM_GRAD) {
-                ewc_penalty_grad(l->n_params, l->theta, pen, l->grad);
+                if (l->how.knee > 0)
+                        ewc_penalty_huber_grad(l->n_params, l->theta, pen, l->how.knee, l->grad);
+                else
+                        ewc_penalty_grad(l->n_params, l->theta, pen, l->grad);
                 pen = NULL;
         }
         uint64_t t = l->job->optim_steps + l->st.step + 1;
-        int r = ewc_optim_step(&plan->optim, l->n_params, l->theta, l->grad, l->optim, t, pen);
+        int r = ewc_optim_step_with(&l->conf, &l->job->net, l->theta, l->grad, l->optim, t, pen, &l->how);
         if (r < 0)
-                return learn_ewc(l, r, "optimiser step");
+                return failed(l, r, "parameters");
         if (l->path)
                 learn_si_after(l);
         return 0;
@@ -89,8 +123,11 @@ int learn_step(struct learner *l, const uint32_t *pick, size_t n, double *ret_lo
         learn_rng(l, STREAM_DROPOUT, (uint32_t)l->st.step, &dropout);
         int r = l->n_terms > 0 ? add_distilled(l, pick, n, now, &loss)
                                : add_grad(l, pick, n, now, false, &dropout, &loss);
-        if (r == 0 && l->n_retained > 0)
-                r = add_grad(l, l->draw, draw_replay(l), 1.0 - now, true, &dropout, &loss);
+        if (r == 0 && l->n_retained > 0) {
+                size_t replayed = draw_replay(l);
+                r = l->kept_logits ? add_taught(l, l->draw, replayed, 1.0 - now, &dropout, &loss)
+                                   : add_grad(l, l->draw, replayed, 1.0 - now, true, &dropout, &loss);
+        }
         if (r == 0)
                 r = optim_step(l);
         if (r != 0)

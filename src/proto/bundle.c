@@ -66,6 +66,13 @@ static json_t *put_optim_in(struct parts *p, const struct learn_job *job)
         return json_pack("{s:o, s:o}", "size", put_u64(job->n_optim_in), "steps", put_u64(job->optim_steps));
 }
 
+/* Inputs without labels, under the head of train. */
+static json_t *put_seen(struct parts *p, const struct learn_job *job)
+{
+        parts_add(p, ST_F32, 2, job->seen.n, job->net.n_inputs, job->seen.x, "seen.x");
+        return json_pack("{s:o, s:o}", "task", put_u64(job->seen.task), "rows", put_u64(job->seen.n));
+}
+
 int bundle_write_job(const char *path, const struct learn_job *job, struct err *e)
 {
         struct parts p;
@@ -82,6 +89,8 @@ int bundle_write_job(const char *path, const struct learn_job *job, struct err *
                 json_object_set_new(json, "optim", put_optim_in(&p, job));
         if (job->n_fresh > 0)
                 json_object_set_new(json, "fresh", json_integer((json_int_t)job->n_fresh));
+        if (job->seen.n > 0)
+                json_object_set_new(json, "seen", put_seen(&p, job));
         int r = parts_write(&p, path, JOB_FORMAT, NULL, "ewcd.job", json, e);
         parts_deinit(&p);
         return r;
@@ -222,12 +231,27 @@ static int read_optim_in(struct bundle *b, const json_t *o, struct learn_job *jo
         return bundle_floats(b, "optim", 1, job->n_optim_in, 0, &job->optim_in, e);
 }
 
+static int read_seen(struct bundle *b, const json_t *o, struct learn_job *job, struct err *e)
+{
+        struct learn_rows rows = {.head = job->train.head};
+        uint64_t n;
+        if (!has_keys(o, 2) || !get_u64(o, "task", &rows.task) || !get_u64(o, "rows", &n) || n == 0 || n > UINT32_MAX)
+                return bundle_bad(e, "seen: not exactly task and rows, at least one");
+        rows.n = (size_t)n;
+        int r = bundle_floats(b, "seen.x", 2, rows.n, job->net.n_inputs, &rows.x, e);
+        if (r < 0)
+                return r;
+        job->seen = rows;
+        return 0;
+}
+
 static int read_job(struct bundle *b, struct arena *a, struct learn_job *job, struct err *e)
 {
         const json_t *o = b->json;
         const json_t *optim = json_object_get(o, "optim"), *fresh = json_object_get(o, "fresh");
+        const json_t *seen = json_object_get(o, "seen");
         const char *kind = get_text(o, "kind");
-        if (!has_keys(o, 8u + (optim ? 1 : 0) + (fresh ? 1 : 0)) || !get_u64(o, "id", &job->id))
+        if (!has_keys(o, 8u + (optim ? 1 : 0) + (fresh ? 1 : 0) + (seen ? 1 : 0)) || !get_u64(o, "id", &job->id))
                 return bundle_bad(e, "ewcd.job: a member is missing or unknown");
         if (strcmp(kind, "consolidate") != 0 && strcmp(kind, "rollover") != 0)
                 return bundle_bad(e, "ewcd.job: kind %.40s is unknown", kind);
@@ -236,7 +260,7 @@ static int read_job(struct bundle *b, struct arena *a, struct learn_job *job, st
         if (r == 0 && fresh && (!get_u32(o, "fresh", &job->n_fresh) || job->n_fresh > job->net.n_outputs))
                 return bundle_bad(e, "ewcd.job: fresh is not a number of outputs of the net");
         if (r == 0)
-                r = get_plan(json_object_get(o, "plan"), &job->plan, e);
+                r = get_plan(json_object_get(o, "plan"), a, &job->plan, e);
         if (r == 0)
                 r = bundle_vector(b, "theta", &job->net, &job->theta, e);
         if (r == 0)
@@ -247,6 +271,8 @@ static int read_job(struct bundle *b, struct arena *a, struct learn_job *job, st
                 r = read_sets(b, &job->net, "replay", a, &job->replay, &job->n_replay, e);
         if (r == 0)
                 r = read_sets(b, &job->net, "holdout", a, &job->holdout, &job->n_holdout, e);
+        if (r == 0 && seen)
+                r = read_seen(b, seen, job, e);
         if (r == 0 && optim)
                 r = read_optim_in(b, optim, job, e);
         return r == 0 ? bundle_check_strangers(b, e) : r;

@@ -39,6 +39,8 @@ int bundle_write_checkpoint(const char *path, const struct digest *job, const st
             put_u64(s->fisher_done), "fisher", s->fisher_sum != NULL);
         if (s->path)
                 json_object_set_new(json, "path", json_true());
+        if (s->start != 0)
+                json_object_set_new(json, "start", put_double(s->start));
         int r = parts_write(&p, path, CHECKPOINT_FORMAT, job, "ewcd.state", json, e);
         parts_deinit(&p);
         return r;
@@ -88,13 +90,14 @@ static int read_state(
         struct evaluation *before;
         bool best, fisher;
         uint64_t n_optim;
-        bool path = json_object_get(o, "path"); /* only with importance "si" */
-        if (!has_keys(o, path ? 15 : 14) || !get_phase(o, &s->phase) || !get_u32(o, "try", &s->try) ||
-            !get_u32(o, "epoch", &s->epoch) || !get_u64(o, "step", &s->step) ||
-            !get_finite(o, "lambda", &s->lambda) || !get_tries(o, "tries", s->tries, &s->n_tries) ||
-            !get_double(o, "loss", &s->loss) || !get_double(o, "penalty", &s->penalty) ||
-            !get_u64(o, "n_optim", &n_optim) || !get_bool(o, "best", &best) ||
-            !get_double(o, "best_lambda", &s->best_lambda) ||
+        bool path = json_object_get(o, "path");   /* only with importance "si" */
+        bool start = json_object_get(o, "start"); /* only in a search, after its first try */
+        if (!has_keys(o, 14u + path + start) || (start && !(get_finite(o, "start", &s->start) && s->start > 0)) ||
+            !get_phase(o, &s->phase) || !get_u32(o, "try", &s->try) || !get_u32(o, "epoch", &s->epoch) ||
+            !get_u64(o, "step", &s->step) || !get_finite(o, "lambda", &s->lambda) ||
+            !get_tries(o, "tries", s->tries, &s->n_tries) || !get_double(o, "loss", &s->loss) ||
+            !get_double(o, "penalty", &s->penalty) || !get_u64(o, "n_optim", &n_optim) ||
+            !get_bool(o, "best", &best) || !get_double(o, "best_lambda", &s->best_lambda) ||
             !get_evaluations(o, "before", a, &before, &s->n_before) || !get_u64(o, "fisher_done", &s->fisher_done) ||
             !get_bool(o, "fisher", &fisher))
                 return bundle_bad(e, "ewcd.state: a member is missing, unknown or out of range");

@@ -72,6 +72,6 @@ bool get_tries(const struct json_t *o, const char *key, struct learn_try *ret, u
 struct json_t *put_net(const struct ewc_spec *s);
 int get_net(const struct json_t *o, struct ewc_spec *ret, struct err *e);
 struct json_t *put_plan(const struct learn_plan *p);
-int get_plan(const struct json_t *o, struct learn_plan *ret, struct err *e);
+int get_plan(const struct json_t *o, struct arena *a, struct learn_plan *ret, struct err *e);
 struct json_t *put_head(const struct ewc_head *h);
 int get_head(const struct json_t *o, uint32_t n_outputs, struct arena *a, struct ewc_head *ret, struct err *e);

@@ -117,24 +117,54 @@ static bool has_protocol(const struct learn_plan *p)
         return p->form != LEARN_FORM_PROX || p->merge != LEARN_MERGE_SEPARATE || p->merge_decay != 0 ||
                p->scale != LEARN_SCALE_UNIT || p->importance != LEARN_IMPORTANCE_FISHER || p->si_damping != 0 ||
                p->distill != 0 || p->distill_temperature != 0 || p->drop_last || p->replay_even || p->final_theta ||
-               p->keep_optim;
+               p->keep_optim || p->lambda_start != LEARN_START_SIMILARITY || p->fisher_fraction != 0 ||
+               p->derpp != 0 || p->huber != 0 || p->rate_new != 0 || p->rate_floor != 0 || p->n_rates > 0;
 }
 
-/* The members that only papers' protocols set; a plan without them means the daemon's way. */
+static json_t *put_rates(const struct learn_plan *p)
+{
+        json_t *list = json_array();
+        for (uint32_t i = 0; i < p->n_rates; i++)
+                json_array_append_new(list, put_double((double)p->rates[i]));
+        return list;
+}
+
+static bool get_rates(const json_t *o, struct arena *a, struct learn_plan *ret)
+{
+        const json_t *list = json_object_get(o, "rates");
+        size_t n = json_array_size(list);
+        if (!json_is_array(list) || n > EWC_MAX_LAYERS + 1)
+                return false;
+        float *rates = n > 0 ? arena_new_array(a, float, n) : NULL;
+        for (size_t i = 0; rates && i < n; i++) {
+                const json_t *v = json_array_get(list, i);
+                rates[i] = (float)json_number_value(v);
+                if (!json_is_number(v) || !isfinite(rates[i]))
+                        return false;
+        }
+        ret->n_rates = (uint32_t)n;
+        ret->rates = rates;
+        return n == 0 || rates;
+}
+
+/* The members that most plans leave at zero; a plan without them means the daemon's way. */
 static json_t *put_protocol(const struct learn_plan *p)
 {
-        return json_pack("{s:s, s:s, s:o, s:s, s:s, s:o, s:b, s:b, s:b, s:b, s:o, s:o}", "form",
-            learn_form_name(p->form), "merge", learn_merge_rule_name(p->merge), "merge_decay",
+        return json_pack("{s:s, s:s, s:o, s:s, s:s, s:o, s:b, s:b, s:b, s:b, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o,"
+                         " s:o}",
+            "form", learn_form_name(p->form), "merge", learn_merge_rule_name(p->merge), "merge_decay",
             put_double(p->merge_decay), "scale", learn_scale_name(p->scale), "importance",
             learn_importance_name(p->importance), "si_damping", put_double(p->si_damping), "drop_last",
             (int)p->drop_last, "replay_even", (int)p->replay_even, "final_theta", (int)p->final_theta, "keep_optim",
             (int)p->keep_optim, "distill", put_double(p->distill), "distill_temperature",
-            put_double(p->distill_temperature));
+            put_double(p->distill_temperature), "lambda_start", learn_start_name(p->lambda_start), "fisher_fraction",
+            put_double(p->fisher_fraction), "derpp", put_double(p->derpp), "huber", put_double(p->huber), "rate_new",
+            put_double(p->rate_new), "rate_floor", put_double(p->rate_floor), "rates", put_rates(p));
 }
 
-static bool get_protocol(const json_t *o, struct learn_plan *ret)
+static bool get_protocol(const json_t *o, struct arena *a, struct learn_plan *ret)
 {
-        return has_keys(o, 12) && learn_form_parse(get_text(o, "form"), &ret->form) &&
+        return has_keys(o, 19) && learn_form_parse(get_text(o, "form"), &ret->form) &&
                learn_merge_rule_parse(get_text(o, "merge"), &ret->merge) &&
                get_finite(o, "merge_decay", &ret->merge_decay) &&
                learn_scale_parse(get_text(o, "scale"), &ret->scale) &&
@@ -142,7 +172,11 @@ static bool get_protocol(const json_t *o, struct learn_plan *ret)
                get_finite(o, "si_damping", &ret->si_damping) && get_bool(o, "drop_last", &ret->drop_last) &&
                get_bool(o, "replay_even", &ret->replay_even) && get_bool(o, "final_theta", &ret->final_theta) &&
                get_bool(o, "keep_optim", &ret->keep_optim) && get_finite(o, "distill", &ret->distill) &&
-               get_finite(o, "distill_temperature", &ret->distill_temperature);
+               get_finite(o, "distill_temperature", &ret->distill_temperature) &&
+               learn_start_parse(get_text(o, "lambda_start"), &ret->lambda_start) &&
+               get_finite(o, "fisher_fraction", &ret->fisher_fraction) && get_finite(o, "derpp", &ret->derpp) &&
+               get_finite(o, "huber", &ret->huber) && get_finite(o, "rate_new", &ret->rate_new) &&
+               get_finite(o, "rate_floor", &ret->rate_floor) && get_rates(o, a, ret);
 }
 
 json_t *put_plan(const struct learn_plan *p)
@@ -158,7 +192,7 @@ json_t *put_plan(const struct learn_plan *p)
         return plan;
 }
 
-int get_plan(const json_t *o, struct learn_plan *ret, struct err *e)
+int get_plan(const json_t *o, struct arena *a, struct learn_plan *ret, struct err *e)
 {
         struct learn_plan p = {0};
         const json_t *protocol = json_object_get(o, "protocol");
@@ -168,7 +202,7 @@ int get_plan(const json_t *o, struct learn_plan *ret, struct err *e)
             !get_bool(o, "lambda_auto", &p.lambda_auto) || ewc_fisher_parse(get_text(o, "fisher"), &p.fisher) < 0 ||
             !get_u32(o, "fisher_samples", &p.fisher_samples) ||
             !get_u32(o, "replay_per_class", &p.replay_per_class) || !get_u64(o, "seed", &p.seed) ||
-            !get_u32(o, "threads", &p.threads) || (protocol && !get_protocol(protocol, &p)))
+            !get_u32(o, "threads", &p.threads) || (protocol && !get_protocol(protocol, a, &p)))
                 return bundle_bad(e, "plan: a member is missing, unknown or out of range");
         *ret = p;
         return 0;

@@ -15,6 +15,8 @@ struct task_view {
         double accuracy_now;            /* under the champion, NaN if unknown */
         uint64_t n_now;
 };
+/* What a closed task's record was measured by: the Fisher's variant, or "si", "mas". */
+const char *json_fisher_variant(enum learn_importance importance, enum ewc_fisher kind);
 void json_task_list_write(struct buf *b, const struct task_view *tasks, size_t n);
 
 struct rollover_request {
@@ -41,6 +43,7 @@ struct version_view {
         const struct version *version;
         const char *const *evaluation_tasks; /* names, (version->n_evaluations) */
         const char *task;                    /* name, NULL for the first */
+        enum { LOADED_UNSAID, LOADED_NO, LOADED_YES } loaded; /* held by the loops; UNSAID: left out */
 };
 void json_version_write(struct buf *b, const struct version_view *v);
 void json_version_list_begin(struct buf *b);
@@ -61,5 +64,5 @@ const char *problem_title(enum problem p);
 void json_error_write(
     struct buf *b, enum problem p, int status, const char *detail, const char *field, const char *instance);
 /* The same with "errors" ready made, a JSON array (json_rejected_write). */
-void json_error_list_write(struct buf *b, enum problem p, int status, const char *detail, const struct buf *errors,
-    const char *instance);
+void json_error_list_write(
+    struct buf *b, enum problem p, int status, const char *detail, const struct buf *errors, const char *instance);

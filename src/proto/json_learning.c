@@ -14,21 +14,6 @@
 #include <errno.h>
 #include <stdio.h>
 
-static const char *method_name(int v)
-{
-        return learn_method_name((enum learn_method)v);
-}
-
-static const char *fisher_name(int v)
-{
-        return ewc_fisher_name((enum ewc_fisher)v);
-}
-
-static const char *optimizer_name(int v)
-{
-        return ewc_optimizer_name((enum ewc_optimizer)v);
-}
-
 int json_get_enum(const json_t *v, const char *pointer, const char *(*name)(int), int *ret, struct err *e)
 {
         char known[128] = "";
@@ -94,29 +79,47 @@ static int read_lambda(
         return read_number(k, v, at, member(l, k), e);
 }
 
+static int read_list(
+    struct learning_list *ret, const struct learning_key *k, const json_t *v, const char *pointer, struct err *e)
+{
+        struct learning_list list = {.n = (uint32_t)json_array_size(v)};
+        if (!json_is_array(v))
+                return json_wrong_type(v, pointer, "a list of numbers", e);
+        if (json_array_size(v) > ARRAY_LEN(list.v))
+                return err_field(
+                    e, PROBLEM_BAD_VALUE, pointer, "%s has at most %zu numbers", pointer + 1, ARRAY_LEN(list.v));
+        for (uint32_t i = 0; i < list.n; i++) {
+                char at[JSON_FIELD_SIZE];
+                double d;
+                snprintf(at, sizeof(at), "%.80s/%u", pointer, i);
+                int r = read_number(k, json_array_get(v, i), at, &d, e);
+                if (r != 0)
+                        return r;
+                list.v[i] = (float)d;
+        }
+        *ret = list;
+        return 0;
+}
+
 static int read_key(
     struct learning *l, const struct learning_key *k, const json_t *v, const char *pointer, struct err *e)
 {
-        int i, r = 0;
         switch (k->type) {
         case LEARNING_REAL:
                 return read_number(k, v, pointer, member(l, k), e);
         case LEARNING_UINT:
                 return read_uint(k, v, pointer, member(l, k), e);
+        case LEARNING_BOOL:
+                if (!json_is_boolean(v))
+                        return json_wrong_type(v, pointer, "true or false", e);
+                *(bool *)member(l, k) = json_is_true(v);
+                return 0;
         case LEARNING_LAMBDA:
                 return read_lambda(l, k, v, pointer, e);
-        case LEARNING_METHOD:
-                if ((r = json_get_enum(v, pointer, method_name, &i, e)) == 0)
-                        *(enum learn_method *)member(l, k) = (enum learn_method)i;
-                return r;
-        case LEARNING_FISHER:
-                if ((r = json_get_enum(v, pointer, fisher_name, &i, e)) == 0)
-                        *(enum ewc_fisher *)member(l, k) = (enum ewc_fisher)i;
-                return r;
-        case LEARNING_OPTIMIZER:
-                if ((r = json_get_enum(v, pointer, optimizer_name, &i, e)) == 0)
-                        *(enum ewc_optimizer *)member(l, k) = (enum ewc_optimizer)i;
-                return r;
+        case LEARNING_WORD:
+                return json_get_enum(v, pointer, k->word, member(l, k), e);
+        case LEARNING_LIST:
+                return read_list(member(l, k), k, v, pointer, e);
         }
         return err_field(e, PROBLEM_INTERNAL, pointer, "key of unknown type");
 }
@@ -129,7 +132,7 @@ static size_t segment(const char *path, const char *prefix, size_t n)
 
 static int unknown(const char *prefix, const char *key, const char *pointer, struct err *e)
 {
-        char known[300] = "";
+        char known[400] = "";
         size_t n = strlen(prefix), len = 0, last = 0;
         const char *before = "";
         for (size_t i = 0; i < n_learning_keys && len < sizeof(known); i++) {
@@ -202,6 +205,16 @@ int json_learning_read(const char *text, struct learning *ret, struct err *e)
         return r > 0 ? err_wrap(e, -EBADMSG, "stored learning section") : r;
 }
 
+static void put_list(struct buf *b, const struct learning_list *list)
+{
+        buf_putc(b, '[');
+        for (uint32_t i = 0; i < list->n; i++) {
+                buf_puts(b, i > 0 ? "," : "");
+                json_put_float(b, list->v[i]);
+        }
+        buf_putc(b, ']');
+}
+
 static void put_value(struct buf *b, const struct learning *l, const struct learning_key *k)
 {
         const void *at = (const char *)l + k->offset;
@@ -218,14 +231,14 @@ static void put_value(struct buf *b, const struct learning *l, const struct lear
                 else
                         json_put_number(b, *(const double *)at);
                 break;
-        case LEARNING_METHOD:
-                json_put_text(b, learn_method_name(*(const enum learn_method *)at));
+        case LEARNING_BOOL:
+                buf_puts(b, *(const bool *)at ? "true" : "false");
                 break;
-        case LEARNING_FISHER:
-                json_put_text(b, ewc_fisher_name(*(const enum ewc_fisher *)at));
+        case LEARNING_WORD:
+                json_put_text(b, k->word(*(const int *)at));
                 break;
-        case LEARNING_OPTIMIZER:
-                json_put_text(b, ewc_optimizer_name(*(const enum ewc_optimizer *)at));
+        case LEARNING_LIST:
+                put_list(b, at);
                 break;
         }
 }

@@ -284,7 +284,9 @@ int json_model_read(
                 r = take_classes(v, a, &s, e);
         if (r == 0)
                 r = json_learning_take(json_object_get(v, "learning"), &l, e);
-        if (r == 0 && (r = model_spec_check(&s, e)) == -EINVAL)
+        if (r == 0 && (r = model_spec_check(&s, e)) == 0)
+                r = learning_check_net(&l, &s.net, e);
+        if (r == -EINVAL)
                 r = e ? err_field(e, PROBLEM_BAD_VALUE, e->field, "%s", e->msg) : PROBLEM_BAD_VALUE;
         if (r != 0)
                 return r;

@@ -2,11 +2,28 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "domain/learn_job.h"
 #include "proto/json.h"
 #include "proto/json_admin.h"
 #include "proto/json_in.h"
 #include <math.h>
 #include <stdio.h>
+
+const char *json_fisher_variant(enum learn_importance importance, enum ewc_fisher kind)
+{
+        return importance == LEARN_IMPORTANCE_FISHER ? ewc_fisher_name(kind) : learn_importance_name(importance);
+}
+
+static void put_stored(struct buf *b, const struct fisher_stored *f)
+{
+        bool plain = f->encoding == FISHER_PLAIN;
+        json_put_key(b, "encoding");
+        json_put_text(b, ewc_pack_name(plain ? EWC_PACK_DENSE32 : (enum ewc_pack_encoding)f->encoding));
+        json_put_key(b, "bytes");
+        buf_put_u64(b, f->n_bytes);
+        json_put_key(b, "kept");
+        json_put_number(b, f->n > 0 ? (double)f->n_kept / (double)f->n : NAN);
+}
 
 /* What only a closed task has: its protection, and what became of its accuracy. */
 static void put_closed(struct buf *b, const struct task_view *v)
@@ -15,9 +32,10 @@ static void put_closed(struct buf *b, const struct task_view *v)
         buf_puts(b, ",\"fisher\":");
         if (t->has_fisher) {
                 buf_puts(b, "{\"variant\":");
-                json_put_text(b, ewc_fisher_name(t->fisher.kind));
+                json_put_text(b, json_fisher_variant(t->importance, t->fisher.kind));
                 buf_puts(b, ",\"samples\":");
                 buf_put_u64(b, t->fisher.n_samples);
+                put_stored(b, &t->stored);
                 buf_putc(b, '}');
         } else {
                 buf_puts(b, "null");

@@ -20,7 +20,7 @@ static void put_lineage(struct buf *b, const struct version *v, const char *task
         json_put_key(b, "fisher");
         if (v->has_fisher) {
                 buf_puts(b, "{\"variant\":");
-                json_put_text(b, ewc_fisher_name(v->fisher_kind));
+                json_put_text(b, json_fisher_variant(v->importance, v->fisher_kind));
                 buf_puts(b, ",\"samples\":");
                 buf_put_u64(b, v->fisher_samples);
                 buf_putc(b, '}');
@@ -71,6 +71,10 @@ void json_version_write(struct buf *b, const struct version_view *view)
                 json_put_string(b, v->aliases[i]);
         }
         buf_putc(b, ']');
+        if (view->loaded != LOADED_UNSAID) {
+                json_put_key(b, "loaded");
+                buf_puts(b, view->loaded == LOADED_YES ? "true" : "false");
+        }
         json_put_key(b, "created_at");
         json_put_time(b, v->created_ms);
         put_lineage(b, v, view->task);

@@ -65,6 +65,7 @@ struct store_ops {
         int (*task_record)(struct store *s, task_id t, struct arena *a, struct ewc_fisher_info *ret_info,
             size_t *ret_n_outputs, size_t *ret_n_params, struct err *e);
         int (*task_tensor)(struct store *s, task_id t, enum tensor_role role, float *ret, size_t P, struct err *e);
+        int (*task_packed)(struct store *s, task_id t, void *ret, size_t size, struct err *e);
 
         int (*alias_get)(struct store *s, model_id m, const char *alias, struct alias *ret, struct err *e);
         int (*alias_list)(struct store *s, model_id m, store_alias_fn each, void *arg, struct err *e);

@@ -336,6 +336,17 @@ int store_consolidation_commit(struct store *s, const struct outcome *o, version
         return s->ops->consolidation_commit(s, o, ret, e);
 }
 
+static int check_stored(const struct fisher_stored *f, size_t n_params, struct err *e)
+{
+        if (f->encoding == FISHER_PLAIN)
+                return 0;
+        if (f->encoding != EWC_PACK_BITMAP16 && f->encoding != EWC_PACK_LOG8 && f->encoding != EWC_PACK_CSR16)
+                return bad(e, "a Fisher in an unknown encoding");
+        if (f->n_bytes == 0 || f->n != n_params || f->n_kept > f->n)
+                return bad(e, "a packed Fisher whose numbers do not agree");
+        return 0;
+}
+
 int store_rollover_commit(
     struct store *s, const struct outcome *o, const struct task_close *close, version_id *ret, struct err *e)
 {
@@ -347,6 +358,8 @@ int store_rollover_commit(
                 return bad(e, "a promoted rollover, and no other, closes its task");
         if (close && close->n_outputs != o->n_outputs)
                 return bad(e, "the closed task's layout is not the outcome's");
+        if (close && (r = check_stored(&close->stored, o->n_params, e)) != 0)
+                return r;
         return s->ops->rollover_commit(s, o, close, ret, e);
 }
 
@@ -387,6 +400,11 @@ int store_task_tensor(struct store *s, task_id t, enum tensor_role role, float *
         if (r == 0 && role != TENSOR_FISHER && role != TENSOR_ANCHOR)
                 r = bad(e, "a task has a Fisher and an anchor");
         return r != 0 ? r : s->ops->task_tensor(s, t, role, ret, P, e);
+}
+
+int store_task_packed(struct store *s, task_id t, void *ret, size_t size, struct err *e)
+{
+        return size == 0 ? bad(e, "a packed Fisher has bytes") : s->ops->task_packed(s, t, ret, size, e);
 }
 
 /* --- aliases, audit --- */

@@ -141,12 +141,11 @@ struct outcome {
         size_t n_outputs;
         const struct output_row *outputs;
         size_t n_params;
-        struct digest theta, fisher,
-            anchor; /* complete blobs; fisher and anchor all-zero when there is no protection */
-        double fisher_scale;
+        struct digest theta, fisher, anchor; /* complete blobs; the last two all-zero when nothing is protected */
+        double fisher_scale, lambda;
         enum ewc_fisher fisher_kind;
+        enum learn_importance importance;
         uint64_t fisher_samples;
-        double lambda;
         const char *program;
         size_t n_evaluations;
         const struct evaluation *before, *after;
@@ -154,6 +153,8 @@ struct outcome {
 struct task_close {                   /* rollover, promoted */
         struct digest fisher, anchor; /* of the closed task; complete blobs */
         struct ewc_fisher_info info;
+        enum learn_importance importance;
+        struct fisher_stored stored; /* how fisher is written; FISHER_PLAIN: the rest of it is not read */
         double alpha;
         size_t n_outputs; /* layout of fisher and anchor: those of the outcome */
 };
@@ -178,8 +179,10 @@ int store_version_tensor(struct store *s, version_id v, enum tensor_role role, f
 /* A closed task's record: ret_outputs tells the layout its vectors have. NOT_FOUND. */
 int store_task_record(struct store *s, task_id t, struct arena *a, struct ewc_fisher_info *ret_info,
     size_t *ret_n_outputs, size_t *ret_n_params, struct err *e);
-int store_task_tensor(
-    struct store *s, task_id t, enum tensor_role role, float *ret, size_t P, struct err *e); /* FISHER, ANCHOR */
+/* FISHER, ANCHOR. -EINVAL: a Fisher that is stored packed. */
+int store_task_tensor(struct store *s, task_id t, enum tensor_role role, float *ret, size_t P, struct err *e);
+/* The task.stored.n_bytes of a packed Fisher, digest checked. NOT_FOUND; -EINVAL: a Fisher that is stored plain. */
+int store_task_packed(struct store *s, task_id t, void *ret, size_t size, struct err *e);
 
 /* --- aliases, audit --- */
 int store_alias_get(struct store *s, model_id m, const char *alias, struct alias *ret, struct err *e); /* NOT_FOUND */

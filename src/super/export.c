@@ -11,10 +11,12 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "domain/head.h"
+#include "domain/protection.h"
 #include "proto/bundle.h"
 #include "store/store.h"
 #include "super/export_rows.h"
 #include "super/layout.h"
+#include "super/pack.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -104,6 +106,21 @@ struct record { /* of a closed task, as it is read */
         bool same;           /* all at their own place */
 };
 
+/* Packed bytes of a record's Fisher, decoded: a learner reads plain floats. */
+static int read_packed(struct store *s, const struct record *rec, struct budget *budget, float *ret, struct err *e)
+{
+        size_t size = (size_t)rec->task->stored.n_bytes;
+        void *bytes = budget_take(budget, size, 1, "records of closed tasks", e);
+        if (!bytes)
+                return e->code;
+        int r = store_task_packed(s, rec->task->id, bytes, size, e);
+        if (r == 0)
+                r = fisher_unpack(&rec->net, bytes, size, ret, e);
+        free(bytes);
+        budget->left += size;
+        return r;
+}
+
 /* One vector of a record in the layout of the job; what the record lacks comes from fresh (P), or is 0. */
 static int load_vector(struct store *s, const struct record *rec, enum tensor_role role, const float *fresh,
     struct export *x, const float **ret, struct err *e)
@@ -112,7 +129,9 @@ static int load_vector(struct store *s, const struct record *rec, enum tensor_ro
         float *old = budget_take(&x->budget, n_old, sizeof(float), "records of closed tasks", e);
         if (!old)
                 return e->code;
-        int r = store_task_tensor(s, rec->task->id, role, old, n_old, e);
+        bool packed = role == TENSOR_FISHER && rec->task->stored.encoding != FISHER_PLAIN;
+        int r = packed ? read_packed(s, rec, &x->budget, old, e)
+                       : store_task_tensor(s, rec->task->id, role, old, n_old, e);
         if (r != 0) {
                 free(old);
                 return err_wrap(e, r, "%s of task %s", tensor_role_name(role), rec->task->name);
@@ -203,7 +222,8 @@ static int load_past_one(struct store *s, size_t task, struct export *x, struct 
         if (r < 0)
                 return r;
         struct learn_past *p = &x->past[x->n_past];
-        *p = (struct learn_past){.task = rec.task->id, .alpha = rec.task->alpha};
+        *p = (struct learn_past){
+            .task = rec.task->id, .alpha = rec.task->alpha, .factor = protection_factor(&rec.task->fisher)};
         x->n_past++; /* from here on export_deinit has its vectors */
         r = load_vector(s, &rec, TENSOR_ANCHOR, x->theta, x, &p->anchor, e);
         if (r == 0)
@@ -282,21 +302,24 @@ static int load_train(struct store *s, const struct job *job, struct export *x, 
         return r;
 }
 
+/* The rows of a closed task that a plan trains on again; with distillation the task's outputs alone are something to
+ * hold on to, so a set may be without rows. */
 static int load_replay(struct store *s, const struct job *job, struct export *x, struct err *e)
 {
-        bool joint = x->l.learning.method == LEARN_JOINT;
+        bool joint = x->l.learning.method == LEARN_JOINT, heads = x->l.learning.distill_weight > 0;
         uint32_t per_class = joint ? 0 : x->l.learning.replay_per_class;
-        if (!joint && per_class == 0)
-                return 0;
-        for (size_t i = 0; i < x->l.n_tasks; i++) {
+        bool rows = joint || per_class > 0;
+        for (size_t i = 0; (rows || heads) && i < x->l.n_tasks; i++) {
                 if (&x->l.tasks[i] == x->l.open)
                         continue;
+                struct learn_rows *set = &x->replay[x->n_replay];
                 struct row_choice c = choice(x, job, i, SPLIT_TRAIN);
                 c.per_class = per_class;
-                int r = gather(s, x, &c, &x->replay[x->n_replay], e);
+                *set = (struct learn_rows){.task = x->l.tasks[i].id, .head = x->heads[i]};
+                int r = rows ? gather(s, x, &c, set, e) : 0;
                 if (r < 0)
                         return r;
-                x->n_replay += x->replay[x->n_replay].n > 0;
+                x->n_replay += set->n > 0 || heads;
         }
         return 0;
 }

@@ -3,13 +3,15 @@
  * The job file and the result file are read again from disk, so a settlement after a restart is the same as one
  * without. The result must answer exactly that job file (its digest), and the job file must be this job's. Then the
  * gate judges all tasks at once, and the version's protection is put together: that of the closed tasks, plus that
- * of the task a promoted rollover closes, whose anchor is the new theta. Vectors become blobs, each staged once
- * even when two of them are the same bytes. Nothing here writes to the store. */
+ * of the task a promoted rollover closes, whose anchor is the new theta and whose Fisher is what the store will have
+ * of it. Vectors become blobs, each staged once even when two of them are the same bytes. Nothing here writes to the
+ * store. */
 #include "super/settle.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "domain/protection.h"
 #include "proto/bundle.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -23,6 +25,7 @@ void settlement_free(struct settlement *s)
         if (!s)
                 return;
         learn_result_free(&s->result);
+        free(s->packed.bytes);
         free(s->fisher);
         free(s->anchor);
         arena_deinit(&s->arena);
@@ -119,31 +122,28 @@ static double alpha_of(const struct task *t)
         return t->alpha > 0 && isfinite(t->alpha) ? t->alpha : 1.0;
 }
 
-static int merge(struct settlement *s, const struct learn_job *job, bool close, struct err *e)
+/* The records the version is protected by: those of the job, then that of the task it closes. */
+static int merge(struct settlement *s, const struct learn_job *job, struct err *e)
 {
-        size_t P = s->result.n_params;
-        if (job->n_past == 0 && !close)
+        size_t P = s->result.n_params, n = job->n_past;
+        struct learn_past *past = arena_new_array(&s->arena, struct learn_past, n + 1);
+        if (n == 0 && !s->has_close)
                 return 0;
         s->fisher = new_array(float, P);
         s->anchor = new_array(float, P);
-        if (!s->fisher || !s->anchor)
+        if (!past || !s->fisher || !s->anchor)
                 return err_oom(e);
-        double scale = 0;
-        for (size_t i = 0; i < job->n_past; i++) {
-                const struct learn_past *p = &job->past[i];
-                ewc_penalty_merge(P, s->fisher, s->anchor, p->alpha, p->fisher, p->anchor);
-                scale += p->alpha;
-        }
-        if (close) {
-                double alpha = alpha_of(s->layout.open);
-                ewc_penalty_merge(P, s->fisher, s->anchor, alpha, s->result.fisher, s->result.theta);
-                scale += alpha;
-        }
-        for (size_t i = 0; i < P; i++)
-                if (!isfinite(s->fisher[i]) || !isfinite(s->anchor[i]))
-                        return err_set(e, -EBADMSG, "the merged protection is not finite");
-        s->outcome.fisher_scale = scale;
-        return 0;
+        for (size_t i = 0; i < n; i++)
+                past[i] = job->past[i];
+        if (s->has_close)
+                past[n++] = (struct learn_past){
+                    .task = s->layout.open->id,
+                    .alpha = alpha_of(s->layout.open),
+                    .fisher = s->result.fisher,
+                    .anchor = s->result.theta,
+                    .factor = protection_factor(&s->result.fisher_info),
+                };
+        return protection_merge(&job->plan, P, n, past, s->fisher, s->anchor, &s->outcome.fisher_scale, e);
 }
 
 static uint64_t samples_of(const struct settlement *s)
@@ -155,15 +155,20 @@ static uint64_t samples_of(const struct settlement *s)
         return n;
 }
 
-static struct digest add_blob(struct settlement *s, const float *v)
+static struct digest add_blob(struct settlement *s, const void *v, size_t size)
 {
-        struct settle_blob b = {.data = v, .size = s->result.n_params * sizeof(float)};
+        struct settle_blob b = {.data = v, .size = size};
         digest_of(b.data, b.size, &b.digest);
         for (size_t i = 0; i < s->n_blobs; i++)
                 if (digest_eq(&s->blobs[i].digest, &b.digest))
                         return b.digest;
         s->blobs[s->n_blobs++] = b;
         return b.digest;
+}
+
+static struct digest add_vector(struct settlement *s, const float *v)
+{
+        return add_blob(s, v, s->result.n_params * sizeof(float));
 }
 
 static void fill_outcome(
@@ -176,21 +181,25 @@ static void fill_outcome(
         o->n_outputs = s->layout.n_outputs;
         o->outputs = s->layout.outputs;
         o->n_params = s->result.n_params;
-        o->theta = add_blob(s, s->result.theta);
+        o->theta = add_vector(s, s->result.theta);
         if (s->fisher) {
-                o->fisher = add_blob(s, s->fisher);
-                o->anchor = add_blob(s, s->anchor);
+                o->fisher = add_vector(s, s->fisher);
+                o->anchor = add_vector(s, s->anchor);
         }
         o->fisher_kind = file->plan.fisher;
+        o->importance = file->plan.importance;
         o->fisher_samples = samples_of(s);
         o->lambda = s->result.lambda;
         o->program = c->program;
         if (!s->has_close)
                 return;
         s->close = (struct task_close){
-            .fisher = add_blob(s, s->result.fisher),
+            .fisher =
+                s->packed.bytes ? add_blob(s, s->packed.bytes, s->packed.size) : add_vector(s, s->result.fisher),
             .anchor = o->theta,
             .info = s->result.fisher_info,
+            .importance = file->plan.importance,
+            .stored = s->packed.stored,
             .alpha = alpha_of(s->layout.open),
             .n_outputs = o->n_outputs,
         };
@@ -207,7 +216,9 @@ static int settle(struct store *st, const struct job *job, const struct settle_c
         if ((r = list_evaluations(s, e)) < 0 || (r = judge(s, c->refusal, e)) < 0)
                 return r;
         s->has_close = job->kind == JOB_ROLLOVER && s->verdict.promote;
-        if ((r = merge(s, file, s->has_close, e)) < 0)
+        if (s->has_close && (r = fisher_pack(&file->net, &s->layout.learning, s->result.fisher, &s->packed, e)) < 0)
+                return failed(e, r, "settle");
+        if ((r = merge(s, file, e)) < 0)
                 return failed(e, r, "settle");
         fill_outcome(s, job, file, c);
         return 0;

@@ -4,6 +4,7 @@
 #include "domain/gate.h"
 #include "store/store.h"
 #include "super/layout.h"
+#include "super/pack.h"
 
 struct learn_job;
 
@@ -25,6 +26,7 @@ struct settlement { /* all memory is its own */
         struct arena arena;
         struct layout layout;
         struct learn_result result;
+        struct packed packed;   /* the closed task's Fisher; result.fisher is then what it decodes to */
         float *fisher, *anchor; /* (P) the version's protection, or NULL */
         struct verdict verdict;
         struct outcome outcome;

@@ -63,7 +63,8 @@ static int check_fisher(const struct learn_job *job, const struct learn_result *
         size_t n_protected = ewc_spec_protected(&job->net, &job->train.head);
         if (!r->fisher)
                 return bad(e, "a rollover without Fisher");
-        if (f->kind != job->plan.fisher || f->n_samples == 0 || f->n_protected != n_protected)
+        bool measured = job->plan.importance != LEARN_IMPORTANCE_FISHER || f->kind == job->plan.fisher;
+        if (!measured || f->n_samples == 0 || f->n_protected != n_protected)
                 return bad(e, "the Fisher is of another kind, or of no samples, or protects other parameters");
         if (!(f->factor >= 0) || isinf(f->factor) || !(f->trace >= 0) || isinf(f->trace))
                 return bad(e, "factor or trace of the Fisher is not a number");

@@ -10,6 +10,7 @@
 #include "lib/store_kit.h"
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 static uint64_t head_classes(struct kit *k, model_id m)
@@ -155,6 +156,104 @@ static void the_record_comes_back_bit_for_bit(void **state)
         assert_int_equal(store_task_tensor(k->s, two, TENSOR_FISHER, back, KIT_P, &k->e), STORE_NOT_FOUND);
 }
 
+/* The store keeps the bytes and what is said of them; what they mean is not its business. */
+static void a_packed_fisher_keeps_its_bytes(void **state)
+{
+        struct kit *k = *state;
+        model_id m = kit_model(k, "m", SCENARIO_DOMAIN);
+        static const int encodings[] = {EWC_PACK_BITMAP16, EWC_PACK_LOG8, EWC_PACK_CSR16};
+        const char *const names[] = {"one", "two", "three"};
+
+        for (size_t i = 0; i < 3; i++) {
+                /* of any size, that of plain floats too */
+                unsigned char bytes[KIT_P * sizeof(float)], back[sizeof(bytes)];
+                size_t size = i == 2 ? sizeof(bytes) : 21 + i;
+                struct kit_outcome w;
+                bool complete = false;
+                version_id v = 0;
+                struct version version;
+                float plain[KIT_P];
+                char next[16];
+
+                for (size_t b = 0; b < size; b++)
+                        bytes[b] = (unsigned char)(b * 37 + i);
+                snprintf(next, sizeof(next), "%s", i < 2 ? names[i + 1] : "four");
+                job_id j = kit_job(k, m, next, false, 0, NULL);
+                kit_to_judging(k, j);
+                kit_outcome(k, &w, m, j, true, (unsigned)i, true);
+                digest_of(bytes, size, &w.close.fisher);
+                w.close.importance = (enum learn_importance)i;
+                w.o.importance = (enum learn_importance)i;
+                w.close.stored = (struct fisher_stored){encodings[i], size, KIT_P, 3};
+                assert_int_equal(store_rollover_commit(k->s, &w.o, &w.close, &v, &k->e), STORE_NOT_FOUND);
+                assert_int_equal(store_blob_chunk(k->s, &w.close.fisher, size, 0, bytes, size, &complete, &k->e), 0);
+                w.close.stored.n_bytes++; /* another size than the blob's */
+                assert_int_equal(store_rollover_commit(k->s, &w.o, &w.close, &v, &k->e), -EINVAL);
+                w.close.stored.n_bytes--;
+                assert_int_equal(store_rollover_commit(k->s, &w.o, &w.close, &v, &k->e), 0);
+                kit_reopen(k);
+                struct task t = kit_task(k, m, names[i]);
+                assert_int_equal(t.importance, i);
+                assert_int_equal(t.stored.encoding, encodings[i]);
+                assert_int_equal(t.stored.n_bytes, size);
+                assert_int_equal(t.stored.n, KIT_P);
+                assert_int_equal(t.stored.n_kept, 3);
+                assert_int_equal(store_task_packed(k->s, t.id, back, size, &k->e), 0);
+                assert_memory_equal(back, bytes, size);
+                assert_int_equal(store_task_packed(k->s, t.id, back, size - 1, &k->e), -EINVAL);
+                assert_int_equal(store_task_tensor(k->s, t.id, TENSOR_FISHER, plain, KIT_P, &k->e), -EINVAL);
+                assert_non_null(strstr(k->e.msg, "packed"));
+                assert_int_equal(store_task_tensor(k->s, t.id, TENSOR_ANCHOR, plain, KIT_P, &k->e), 0);
+                assert_memory_equal(plain, w.anchor, sizeof(plain));
+                assert_int_equal(store_version_get(k->s, v, &k->a, &version, &k->e), 0);
+                assert_int_equal(version.importance, i);
+        }
+}
+
+static void a_plain_fisher_is_said_to_be_plain(void **state)
+{
+        struct kit *k = *state;
+        model_id m = kit_model(k, "m", SCENARIO_DOMAIN);
+        char back[KIT_P * sizeof(float)];
+
+        kit_roll(k, m, "two", 1);
+        kit_reopen(k);
+        struct task t = kit_task(k, m, "one");
+        assert_int_equal(t.importance, LEARN_IMPORTANCE_FISHER);
+        assert_int_equal(t.stored.encoding, FISHER_PLAIN);
+        assert_int_equal(t.stored.n_bytes, KIT_P * sizeof(float));
+        assert_int_equal(t.stored.n, KIT_P);
+        assert_int_equal(t.stored.n_kept, KIT_P);
+        assert_int_equal(store_task_packed(k->s, t.id, back, sizeof(back), &k->e), -EINVAL);
+        assert_int_equal(
+            store_task_packed(k->s, kit_task(k, m, "two").id, back, sizeof(back), &k->e), STORE_NOT_FOUND);
+}
+
+static void a_record_whose_numbers_do_not_agree_is_refused(void **state)
+{
+        static const struct fisher_stored bad[] = {
+            {EWC_PACK_DENSE32, 48, KIT_P, KIT_P}, /* plain floats are written as such */
+            {9, 48, KIT_P, KIT_P},
+            {-1, 48, KIT_P, KIT_P},
+            {EWC_PACK_LOG8, 0, KIT_P, KIT_P},
+            {EWC_PACK_LOG8, 48, KIT_P - 1, 3},
+            {EWC_PACK_LOG8, 48, KIT_P, KIT_P + 1},
+        };
+        struct kit *k = *state;
+        model_id m = kit_model(k, "m", SCENARIO_DOMAIN);
+        struct kit_outcome w;
+        version_id v = 0;
+
+        job_id j = kit_job(k, m, "two", false, 0, NULL);
+        kit_to_judging(k, j);
+        kit_outcome(k, &w, m, j, true, 1, true);
+        for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+                w.close.stored = bad[i];
+                assert_int_equal(store_rollover_commit(k->s, &w.o, &w.close, &v, &k->e), -EINVAL);
+        }
+        assert_string_equal(kit_task(k, m, NULL).name, "one");
+}
+
 static void rejected_leaves_the_task_open(void **state)
 {
         struct kit *k = *state;
@@ -273,5 +372,7 @@ static void tasks_in_order_with_their_own_classes(void **state)
 
 STORE_TESTS(store_rollover_tests, STORE_TEST(classes_of_the_head_are_counted), STORE_TEST(the_newest_job_ended_last),
     STORE_TEST(closes_opens_and_hands_over), STORE_TEST(the_record_comes_back_bit_for_bit),
-    STORE_TEST(rejected_leaves_the_task_open), STORE_TEST(a_missing_record_undoes_all),
-    STORE_TEST(classes_grow_in_scenario_class), STORE_TEST(tasks_in_order_with_their_own_classes));
+    STORE_TEST(a_packed_fisher_keeps_its_bytes), STORE_TEST(a_plain_fisher_is_said_to_be_plain),
+    STORE_TEST(a_record_whose_numbers_do_not_agree_is_refused), STORE_TEST(rejected_leaves_the_task_open),
+    STORE_TEST(a_missing_record_undoes_all), STORE_TEST(classes_grow_in_scenario_class),
+    STORE_TEST(tasks_in_order_with_their_own_classes));

@@ -250,6 +250,7 @@ const struct store_ops store_memory = {
     .version_tensor = mem_version_tensor,
     .task_record = mem_task_record,
     .task_tensor = mem_task_tensor,
+    .task_packed = mem_task_packed,
     .alias_get = mem_alias_get,
     .alias_list = mem_alias_list,
     .alias_set = mem_alias_set,

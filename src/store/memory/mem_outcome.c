@@ -55,6 +55,7 @@ static int version_push(
                                     .has_fisher = !digest_eq(&o->fisher, &none),
                                     .fisher_scale = o->fisher_scale,
                                     .fisher_kind = o->fisher_kind,
+                                    .importance = o->importance,
                                     .fisher_samples = o->fisher_samples,
                                     .lambda = o->lambda,
                                     .seed = j->j.seed,
@@ -165,9 +166,10 @@ static int close_task(struct mem *m, const struct mem_job *j, const struct outco
 {
         struct mem_task t = *(struct mem_task *)mem_get(m, MEM_TASK, j->j.task);
         size_t size = o->n_params * sizeof(float);
+        bool packed = c->stored.encoding != FISHER_PLAIN;
         int r;
 
-        if ((r = mem_blob_require(m, &c->fisher, size, e)) != 0 ||
+        if ((r = mem_blob_require(m, &c->fisher, packed ? (size_t)c->stored.n_bytes : size, e)) != 0 ||
             (r = mem_blob_require(m, &c->anchor, size, e)) != 0)
                 return r;
         if (!mem_task_classes(m, &t, &m->a, &t.t.n_classes, &t.t.classes))
@@ -178,6 +180,8 @@ static int close_task(struct mem *m, const struct mem_job *j, const struct outco
         t.t.closed_by = v;
         t.t.has_fisher = true;
         t.t.fisher = c->info;
+        t.t.importance = c->importance;
+        t.t.stored = packed ? c->stored : (struct fisher_stored){FISHER_PLAIN, size, o->n_params, o->n_params};
         t.fisher = c->fisher;
         t.anchor = c->anchor;
         t.n_outputs = c->n_outputs;

@@ -139,5 +139,18 @@ int mem_task_tensor(struct store *s, task_id t, enum tensor_role role, float *re
 
         if (!r)
                 return STORE_NOT_FOUND;
+        if (role == TENSOR_FISHER && r->t.stored.encoding != FISHER_PLAIN)
+                return err_set(e, -EINVAL, "store: this Fisher is stored packed");
         return mem_blob_read(mem_of(s), role == TENSOR_FISHER ? &r->fisher : &r->anchor, ret, P * sizeof(float), e);
+}
+
+int mem_task_packed(struct store *s, task_id t, void *ret, size_t size, struct err *e)
+{
+        const struct mem_task *r = closed(s, t, e);
+
+        if (!r)
+                return STORE_NOT_FOUND;
+        if (r->t.stored.encoding == FISHER_PLAIN)
+                return err_set(e, -EINVAL, "store: this Fisher is stored as plain floats");
+        return mem_blob_read(mem_of(s), &r->fisher, ret, size, e);
 }

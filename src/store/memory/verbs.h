@@ -13,6 +13,7 @@ int mem_task_get(struct store *s, model_id m, const char *name, struct arena *a,
 int mem_task_list(struct store *s, model_id m, struct arena *a, struct task **ret, size_t *ret_n, struct err *e);
 int mem_task_record(struct store *s, task_id t, struct arena *a, struct ewc_fisher_info *ret_info,
     size_t *ret_n_outputs, size_t *ret_n_params, struct err *e);
+int mem_task_packed(struct store *s, task_id t, void *ret, size_t size, struct err *e);
 int mem_task_tensor(struct store *s, task_id t, enum tensor_role role, float *ret, size_t P, struct err *e);
 
 /* mem_feedback.c */

@@ -32,6 +32,8 @@ MAPPER(enum job_kind, job_kind_in_db, FROZEN_JOB_KIND)
 MAPPER(enum job_state, job_state_in_db, FROZEN_JOB_STATE)
 MAPPER(enum version_state, version_state_in_db, FROZEN_VERSION_STATE)
 MAPPER(enum trigger_kind, trigger_in_db, FROZEN_TRIGGER)
+MAPPER(enum learn_importance, importance_in_db, FROZEN_IMPORTANCE)
+MAPPER(int, encoding_in_db, FROZEN_ENCODING)
 
 #define NO_FISHER(X) X(0, 0) FROZEN_FISHER(X)
 MAPPER(enum ewc_fisher, fisher_in_db, NO_FISHER)

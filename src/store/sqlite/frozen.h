@@ -14,7 +14,14 @@
 #define FROZEN_VERSION_STATE(X) X(VERSION_INITIAL, 1) X(VERSION_PROMOTED, 2) X(VERSION_REJECTED, 3)
 #define FROZEN_TRIGGER(X) X(TRIGGER_MANUAL, 1) X(TRIGGER_MIN_FEEDBACK, 2) X(TRIGGER_INTERVAL, 3)
 #define FROZEN_FISHER(X)                                                                                             \
-        X(EWC_FISHER_EXACT, 1) X(EWC_FISHER_EMPIRICAL, 2) X(EWC_FISHER_SAMPLE, 3) X(EWC_FISHER_BATCHED, 4)
+        X(EWC_FISHER_EXACT, 1)                                                                                       \
+        X(EWC_FISHER_EMPIRICAL, 2)                                                                                   \
+        X(EWC_FISHER_SAMPLE, 3)                                                                                      \
+        X(EWC_FISHER_BATCHED, 4)                                                                                     \
+        X(EWC_FISHER_ARGMAX, 5)                                                                                      \
+        X(EWC_FISHER_TRUNCATED, 6) X(EWC_FISHER_MIXED, 7) X(EWC_FISHER_REVERSED, 8)
+#define FROZEN_IMPORTANCE(X) X(LEARN_IMPORTANCE_FISHER, 0) X(LEARN_IMPORTANCE_SI, 1) X(LEARN_IMPORTANCE_MAS, 2)
+#define FROZEN_ENCODING(X) X(FISHER_PLAIN, 0) X(EWC_PACK_BITMAP16, 2) X(EWC_PACK_LOG8, 3) X(EWC_PACK_CSR16, 4)
 
 enum scenario scenario_in_db(struct query *q, const char *column);
 enum task_state task_state_in_db(struct query *q, const char *column);
@@ -22,4 +29,6 @@ enum job_kind job_kind_in_db(struct query *q, const char *column);
 enum job_state job_state_in_db(struct query *q, const char *column);
 enum version_state version_state_in_db(struct query *q, const char *column);
 enum trigger_kind trigger_in_db(struct query *q, const char *column);
+enum learn_importance importance_in_db(struct query *q, const char *column);
+int encoding_in_db(struct query *q, const char *column);
 enum ewc_fisher fisher_in_db(struct query *q, const char *column); /* 0 and NULL are "none" */

@@ -87,10 +87,11 @@ static int version_row(
 {
         _query_ struct query q = query_open(db,
             "INSERT INTO version (model, number, state, parent, job, task, n_params, theta, fisher, theta_old, "
-            "fisher_scale, fisher_kind, fisher_samples, lambda, seed, range_first, range_last, program, reason, "
+            "fisher_scale, fisher_kind, importance, fisher_samples, lambda, seed, range_first, range_last, program, "
+            "reason, "
             "created_ms) VALUES (:model, :number, :state, :parent, :job, :task, :n_params, :theta, :fisher, "
             ":theta_old, "
-            ":scale, :kind, :samples, :lambda, :seed, :first, :last, :program, :reason, :now)");
+            ":scale, :kind, :importance, :samples, :lambda, :seed, :first, :last, :program, :reason, :now)");
 
         query_seq(&q, ":model", s->model);
         query_seq(&q, ":number", s->next_number);
@@ -104,6 +105,7 @@ static int version_row(
         query_digest(&q, ":theta_old", &o->anchor);
         query_real(&q, ":scale", o->fisher_scale);
         query_int(&q, ":kind", o->fisher_kind);
+        query_int(&q, ":importance", o->importance);
         query_seq(&q, ":samples", o->fisher_samples);
         query_real(&q, ":lambda", o->lambda);
         query_u64(&q, ":seed", s->seed);
@@ -250,16 +252,18 @@ static int close_task(struct db *db, const struct subject *s, const struct outco
     version_id v, struct err *e)
 {
         size_t size = o->n_params * sizeof(float);
+        bool packed = c->stored.encoding != FISHER_PLAIN;
         int r;
 
-        if ((r = blob_require(db, &c->fisher, size, e)) != 0 || (r = blob_require(db, &c->anchor, size, e)) != 0)
+        if ((r = blob_require(db, &c->fisher, packed ? (size_t)c->stored.n_bytes : size, e)) != 0 ||
+            (r = blob_require(db, &c->anchor, size, e)) != 0)
                 return r;
         _query_ struct query q = query_open(db,
             "UPDATE task SET state = :state, alpha = :alpha, closed_ms = :now, closed_by = :version, fisher = "
             ":fisher, "
             "theta_old = :theta_old, n_outputs = :n_outputs, n_params = :n_params, fisher_kind = :kind, "
             "fisher_samples = :samples, fisher_protected = :protected, fisher_factor = :factor, fisher_trace = "
-            ":trace "
+            ":trace, importance = :importance, fisher_encoding = :encoding, fisher_kept = :kept "
             "WHERE id = :task");
         query_int(&q, ":state", TASK_CLOSED);
         query_real(&q, ":alpha", c->alpha);
@@ -274,6 +278,10 @@ static int close_task(struct db *db, const struct subject *s, const struct outco
         query_seq(&q, ":protected", c->info.n_protected);
         query_real(&q, ":factor", c->info.factor);
         query_real(&q, ":trace", c->info.trace);
+        query_int(&q, ":importance", c->importance);
+        query_int(&q, ":encoding", c->stored.encoding);
+        if (packed) /* else NULL */
+                query_seq(&q, ":kept", c->stored.n_kept);
         query_seq(&q, ":task", s->task);
         return query_run(&q, e);
 }

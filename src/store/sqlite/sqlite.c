@@ -48,6 +48,7 @@ const struct store_ops store_sqlite = {
     .version_tensor = sqlite_version_tensor,
     .task_record = sqlite_task_record,
     .task_tensor = sqlite_task_tensor,
+    .task_packed = sqlite_task_packed,
     .alias_get = sqlite_alias_get,
     .alias_list = sqlite_alias_list,
     .alias_set = sqlite_alias_set,

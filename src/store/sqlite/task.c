@@ -41,6 +41,8 @@ int task_class_add(struct db *db, task_id t, uint32_t class, struct err *e)
         "t.closed_by AS closed_by, t.fisher AS fisher, t.n_outputs AS n_outputs, t.n_params AS n_params, "           \
         "t.fisher_kind AS fisher_kind, t.fisher_samples AS fisher_samples, "                                         \
         "t.fisher_protected AS fisher_protected, t.fisher_factor AS fisher_factor, t.fisher_trace AS fisher_trace, " \
+        "t.importance AS importance, t.fisher_encoding AS fisher_encoding, t.fisher_kept AS fisher_kept, "           \
+        "(SELECT b.size FROM blob b WHERE b.digest = t.fisher) AS fisher_bytes, "                                    \
         "(SELECT coalesce(sum(n), 0) FROM task_count c WHERE c.task = t.id AND c.holdout = 0) AS n_train, "          \
         "(SELECT coalesce(sum(n), 0) FROM task_count c WHERE c.task = t.id AND c.holdout = 1) AS n_holdout, "        \
         "(SELECT coalesce(max(seq), 0) FROM feedback f WHERE f.task = t.id) AS last_seq, "                           \
@@ -81,6 +83,14 @@ static void fisher_fill(struct query *q, struct ewc_fisher_info *ret)
         ret->trace = query_null(q, "fisher_trace") ? 0.0 : query_get_real(q, "fisher_trace");
 }
 
+static void stored_fill(struct query *q, struct fisher_stored *ret)
+{
+        ret->encoding = encoding_in_db(q, "fisher_encoding");
+        ret->n_bytes = query_get_u64(q, "fisher_bytes");
+        ret->n = query_get_u64(q, "n_params");
+        ret->n_kept = query_null(q, "fisher_kept") ? ret->n : query_get_u64(q, "fisher_kept");
+}
+
 static int task_fill(struct query *q, struct arena *a, struct task *ret, struct err *e)
 {
         struct task t = {
@@ -100,9 +110,11 @@ static int task_fill(struct query *q, struct arena *a, struct task *ret, struct 
             .accuracy_at_close = query_get_real(q, "accuracy"),
             .loss_at_close = query_get_real(q, "loss"),
             .n_at_close = query_get_u64(q, "evaluated"),
+            .importance = importance_in_db(q, "importance"),
         };
 
         fisher_fill(q, &t.fisher);
+        stored_fill(q, &t.stored);
         query_get_name(q, "name", t.name, sizeof(t.name));
         if (q->rc != 0)
                 return query_step(q, e);
@@ -178,22 +190,31 @@ int sqlite_task_record(struct store *s, task_id t, struct arena *a, struct ewc_f
         return 0;
 }
 
-static int tensor(struct db *db, task_id t, enum tensor_role role, float *ret, size_t P, struct err *e)
+/* packed: of the Fisher, its bytes as they are stored. */
+static int tensor(struct db *db, task_id t, enum tensor_role role, bool packed, void *ret, size_t size, struct err *e)
 {
         struct digest d;
-        _query_ struct query q =
-            query_open(db, "SELECT fisher, theta_old FROM task WHERE id = :id AND fisher IS NOT NULL");
+        _query_ struct query q = query_open(
+            db, "SELECT fisher, theta_old, fisher_encoding FROM task WHERE id = :id AND fisher IS NOT NULL");
 
         query_seq(&q, ":id", t);
         int r = query_one(&q, STORE_NOT_FOUND, e, "no record of this task: it is not closed");
         if (r != QUERY_ROW)
                 return r;
         query_get_digest(&q, role == TENSOR_FISHER ? "fisher" : "theta_old", &d);
-        return blob_read(db, &d, ret, P * sizeof(float), e);
+        if (role == TENSOR_FISHER && packed != (encoding_in_db(&q, "fisher_encoding") != FISHER_PLAIN) && q.rc == 0)
+                return err_set(e, -EINVAL, "store: this Fisher is stored %s", packed ? "as plain floats" : "packed");
+        return q.rc != 0 ? query_step(&q, e) : blob_read(db, &d, ret, size, e);
 }
 
 int sqlite_task_tensor(struct store *s, task_id t, enum tensor_role role, float *ret, size_t P, struct err *e)
 {
         int r = tx_read_enter(db_of(s), e);
-        return r != 0 ? r : tx_read_leave(db_of(s), tensor(db_of(s), t, role, ret, P, e), e);
+        return r != 0 ? r : tx_read_leave(db_of(s), tensor(db_of(s), t, role, false, ret, P * sizeof(float), e), e);
+}
+
+int sqlite_task_packed(struct store *s, task_id t, void *ret, size_t size, struct err *e)
+{
+        int r = tx_read_enter(db_of(s), e);
+        return r != 0 ? r : tx_read_leave(db_of(s), tensor(db_of(s), t, TENSOR_FISHER, true, ret, size, e), e);
 }

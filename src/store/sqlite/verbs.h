@@ -17,6 +17,7 @@ int sqlite_task_get(struct store *s, model_id m, const char *name, struct arena 
 int sqlite_task_list(struct store *s, model_id m, struct arena *a, struct task **ret, size_t *ret_n, struct err *e);
 int sqlite_task_record(struct store *s, task_id t, struct arena *a, struct ewc_fisher_info *ret_info,
     size_t *ret_n_outputs, size_t *ret_n_params, struct err *e);
+int sqlite_task_packed(struct store *s, task_id t, void *ret, size_t size, struct err *e);
 int sqlite_task_tensor(struct store *s, task_id t, enum tensor_role role, float *ret, size_t P, struct err *e);
 
 /* feedback.c, feedback_read.c */

@@ -124,7 +124,8 @@ static int aliases(struct db *db, struct version *v, struct arena *a, struct err
         "p.number AS parent_number, v.job AS job, v.task AS task, v.n_params AS n_params, v.theta AS theta, "        \
         "v.fisher AS fisher, v.theta_old AS theta_old, v.fisher_scale AS fisher_scale, v.fisher_kind AS "            \
         "fisher_kind, "                                                                                              \
-        "v.fisher_samples AS fisher_samples, v.lambda AS lambda, v.seed AS seed, v.range_first AS range_first, "     \
+        "v.importance AS importance, v.fisher_samples AS fisher_samples, v.lambda AS lambda, v.seed AS seed, "       \
+        "v.range_first AS range_first, "                                                                             \
         "v.range_last AS range_last, v.program AS program, v.reason AS reason, v.created_ms AS created_ms "          \
         "FROM version v LEFT JOIN version p ON p.id = v.parent "
 
@@ -143,6 +144,7 @@ static int version_fill(struct query *q, struct arena *a, struct version *ret, s
             .has_fisher = !query_null(q, "fisher"),
             .fisher_scale = query_get_real(q, "fisher_scale"),
             .fisher_kind = fisher_in_db(q, "fisher_kind"),
+            .importance = importance_in_db(q, "importance"),
             .fisher_samples = query_get_u64(q, "fisher_samples"),
             .lambda = query_get_real(q, "lambda"),
             .seed = query_get_u64(q, "seed"),

@@ -7,7 +7,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-static const struct lambda_conf conf = {.start = 0.8, .decay = 0.5, .drop = 0.1, .max_tries = 5};
+static const struct lambda_conf conf = {
+    .start = 0.8, .decay = 0.5, .drop = 0.1, .low = 1e-3, .high = 8, .max_tries = 5};
 
 static void test_order_of_tries(void **state)
 {
@@ -74,32 +75,112 @@ static void test_no_accuracy(void **state)
         assert_int_equal(n.chosen, 0);
 }
 
-/* A caller keeps one candidate: whatever lambda_next chooses is lambda_best of the whole list. */
+/* A caller keeps one candidate: the one that lambda_next chooses is lambda_best of the whole list, and it was the
+ * best when it was made and ever after. */
 static void test_choice_is_the_candidate(void **state)
 {
         (void)state;
         struct ewc_rng r;
         ewc_rng_seed(&r, 1, 0);
-        for (int round = 0; round < 2000; round++) {
+        for (int round = 0; round < 4000; round++) {
                 struct learn_try t[LEARN_MAX_TRIES] = {0};
-                uint32_t n = 0;
+                struct lambda_conf c = lambda_conf_default;
+                uint32_t n = 0, kept = 0;
                 struct lambda_next next;
-                while (next = lambda_next(t, n, &lambda_conf_default), !next.stop) {
-                        assert_in_range(n, 0, LEARN_MAX_TRIES - 1);
-                        t[n++] = (struct learn_try){.lambda = next.lambda, .accuracy = ewc_rng_below(&r, 20) / 20.0};
+                c.start = 1e-4 * pow(1000, (double)ewc_rng_unit(&r));
+                while (next = lambda_next(t, n, &c), !next.stop) {
+                        assert_in_range(n, 0, c.max_tries - 1);
+                        assert_true(n == 0 || (next.lambda >= c.low && next.lambda <= c.high));
+                        t[n++] = (struct learn_try){
+                            .lambda = next.lambda, .accuracy = 1 - (n > 0 ? ewc_rng_below(&r, 20) / 300.0 : 0)};
+                        kept = lambda_best(t, n, &c) == n - 1 ? n - 1 : kept;
                 }
-                assert_int_equal(next.chosen, lambda_best(t, n));
+                assert_int_equal(next.chosen, lambda_best(t, n, &c));
+                assert_int_equal(next.chosen, kept);
+                assert_true(next.chosen > 0);
                 assert_true(next.lambda == t[next.chosen].lambda);
         }
+}
+
+/* A start that costs little is a start too low: upwards, while there is room. */
+static void test_upwards(void **state)
+{
+        (void)state;
+        struct learn_try t[LEARN_MAX_TRIES] = {{.accuracy = 1}, {.lambda = 0.8, .accuracy = 0.98}};
+        struct lambda_next n = lambda_next(t, 2, &conf);
+        assert_false(n.stop);
+        assert_true(n.lambda == 1.6);
+        t[2] = (struct learn_try){.lambda = 1.6, .accuracy = 0.89}; /* misses: the one before it */
+        n = lambda_next(t, 3, &conf);
+        assert_true(n.stop);
+        assert_int_equal(n.chosen, 1);
+        t[2].accuracy = 0.97; /* reaches, with less room than it takes to go on */
+        n = lambda_next(t, 3, &conf);
+        assert_true(n.stop);
+        assert_int_equal(n.chosen, 2);
+        t[2].accuracy = 0.975; /* exactly a quarter of the drop */
+        assert_true(lambda_next(t, 3, &conf).lambda == 3.2 && !lambda_next(t, 3, &conf).stop);
+        struct lambda_conf low = conf; /* the top of the band ends it */
+        low.high = 1.6;
+        n = lambda_next(t, 3, &low);
+        assert_true(n.stop);
+        assert_int_equal(n.chosen, 2);
+        t[3] = (struct learn_try){.lambda = 3.2, .accuracy = 0.99}; /* more accurate than what protects more */
+        t[4] = (struct learn_try){.lambda = 6.4, .accuracy = 0.98};
+        n = lambda_next(t, 5, &conf);
+        assert_true(n.stop);
+        assert_int_equal(n.chosen, 4);
+}
+
+static void test_band(void **state)
+{
+        (void)state;
+        struct learn_try t[LEARN_MAX_TRIES] = {{.accuracy = 1}, {.lambda = 1.5e-3, .accuracy = 0.5}};
+        struct lambda_conf c = conf;
+        c.start = 1e9;
+        assert_true(lambda_next(t, 1, &c).lambda == 8);
+        c.start = (double)NAN;
+        assert_true(lambda_next(t, 1, &c).lambda == 1e-3);
+        assert_true(lambda_next(t, 2, &c).lambda == 1e-3);
+        t[2] = (struct learn_try){.lambda = 1e-3, .accuracy = 0.4}; /* nowhere left to fall to */
+        assert_true(lambda_next(t, 3, &c).stop);
+        assert_int_equal(lambda_next(t, 3, &c).chosen, 1);
+}
+
+static void test_more_tasks_more_drop(void **state)
+{
+        (void)state;
+        assert_true(lambda_conf_of(1).drop == lambda_conf_default.drop && lambda_conf_of(0).drop == 0.02);
+        assert_true(fabs(lambda_conf_of(4).drop - 0.04) < 1e-15);
+        assert_true(lambda_conf_of(100).drop == 0.2 && lambda_conf_of(UINT64_MAX).drop == 0.2);
+        assert_int_equal(lambda_conf_of(9).max_tries, 7);
+}
+
+static void test_starts(void **state)
+{
+        (void)state;
+        const struct lambda_conf *c = &lambda_conf_default;
+        assert_true(fabs(c->low / 0.5e-4 - 1) < 1e-12 && fabs(c->high / 0.1 - 1) < 1e-12);
+        assert_true(lambda_start_similarity(0, c) == c->high); /* unlike: the top */
+        assert_true(lambda_start_similarity(-1, c) == c->high && lambda_start_similarity((double)NAN, c) == c->high);
+        assert_true(fabs(lambda_start_similarity(1, c) / 1e-3 - 1) < 1e-12);
+        assert_true(fabs(lambda_start_similarity(0.5, c) / 1e-2 - 1) < 1e-12); /* evenly in the logarithm */
+        for (int i = 1; i <= 10; i++)
+                assert_true(lambda_start_similarity(i / 10.0, c) < lambda_start_similarity((i - 1) / 10.0, c));
+        assert_true(fabs(lambda_start_tasks(1, c) / 0.05 - 1) < 1e-12);
+        assert_true(fabs(lambda_start_tasks(10, c) / 0.005 - 1) < 1e-12);
+        assert_true(lambda_start_tasks(1000000, c) == c->low);
+        assert_true(lambda_start_tasks(0, c) == lambda_start_tasks(1, c));
 }
 
 static void test_defaults(void **state)
 {
         (void)state;
         assert_true(lambda_conf_default.start > 0 && lambda_conf_default.decay < 1);
-        assert_in_range(lambda_conf_default.max_tries, 2, LEARN_MAX_TRIES);
+        assert_int_equal(lambda_conf_default.max_tries, 7);
+        _Static_assert(LEARN_MAX_TRIES >= 7, "room for the search");
         struct learn_try one = {.accuracy = 1};
-        assert_int_equal(lambda_best(&one, 1), 0);
+        assert_int_equal(lambda_best(&one, 1, &lambda_conf_default), 0);
 }
 
 int main(void)
@@ -110,6 +191,10 @@ int main(void)
             cmocka_unit_test(test_tries_used_up),
             cmocka_unit_test(test_no_accuracy),
             cmocka_unit_test(test_choice_is_the_candidate),
+            cmocka_unit_test(test_upwards),
+            cmocka_unit_test(test_band),
+            cmocka_unit_test(test_more_tasks_more_drop),
+            cmocka_unit_test(test_starts),
             cmocka_unit_test(test_defaults),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

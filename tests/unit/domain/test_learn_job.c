@@ -22,6 +22,26 @@ static void test_names(void **state)
         _Static_assert(LEARN_EWC == 1 && LEARN_PLAIN == 2 && LEARN_JOINT == 3, "frozen: they stand in bundles");
 }
 
+/* Every row: the name of a value, and back. */
+static void test_names_of_the_protocol(void **state)
+{
+        (void)state;
+        static const char *const scales[] = {"unit", "raw", "l2", "minmax"}, *const starts[] = {
+                                                                                 "similarity", "tasks", "top"};
+        enum learn_scale scale;
+        enum learn_start start;
+        for (unsigned i = 0; i < ARRAY_LEN(scales); i++) {
+                assert_string_equal(learn_scale_name((enum learn_scale)i), scales[i]);
+                assert_true(learn_scale_parse(scales[i], &scale) && scale == (enum learn_scale)i);
+        }
+        for (unsigned i = 0; i < ARRAY_LEN(starts); i++) {
+                assert_string_equal(learn_start_name((enum learn_start)i), starts[i]);
+                assert_true(learn_start_parse(starts[i], &start) && start == (enum learn_start)i);
+        }
+        assert_null(learn_start_name((enum learn_start)3));
+        assert_false(learn_start_parse("bottom", &start));
+}
+
 static void test_release(void **state)
 {
         (void)state;
@@ -38,6 +58,7 @@ static void test_release(void **state)
 
 int main(void)
 {
-        const struct CMUnitTest tests[] = {cmocka_unit_test(test_names), cmocka_unit_test(test_release)};
+        const struct CMUnitTest tests[] = {cmocka_unit_test(test_names), cmocka_unit_test(test_names_of_the_protocol),
+            cmocka_unit_test(test_release)};
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

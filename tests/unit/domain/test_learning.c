@@ -1,6 +1,7 @@
 /* Keys, defaults, ranges and the plan made of them. */
 #include "base/err.h"
 #include "domain/model.h"
+#include <errno.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -29,13 +30,22 @@ static void test_defaults(void **state)
         assert_int_equal(l.trigger_min_feedback, 500);
         assert_int_equal(l.trigger_interval_s, 0);
         assert_int_equal(l.replay_per_class, 0);
+        assert_int_equal(l.lambda_start, LEARN_START_SIMILARITY);
+        assert_int_equal(l.fisher_encoding, EWC_PACK_DENSE32);
+        assert_true(l.fisher_keep == 1 && l.fisher_floor && l.fisher_fraction == 0);
+        assert_int_equal(l.importance_type, LEARN_IMPORTANCE_FISHER);
+        assert_int_equal(l.merge_rule, LEARN_MERGE_SEPARATE);
+        assert_int_equal(l.penalty_form, LEARN_FORM_PROX);
+        assert_int_equal(l.penalty_scale, LEARN_SCALE_UNIT);
+        assert_true(l.rates_new_task == 1 && l.rates_floor == 0 && l.rates_layers.n == 0);
+        assert_true(l.distill_weight == 0 && l.distill_temperature == 2 && l.replay_derpp == 0);
         assert_int_equal(learning_check(&l, &e), 0);
 }
 
 static void test_table(void **state)
 {
         (void)state;
-        assert_int_equal(n_learning_keys, 20);
+        assert_int_equal(n_learning_keys, 38);
         for (size_t i = 0; i < n_learning_keys; i++) {
                 const struct learning_key *k = &learning_keys[i];
                 assert_true(k->offset + k->size <= sizeof(struct learning));
@@ -47,8 +57,16 @@ static void test_table(void **state)
                 if (k->type == LEARNING_UINT || k->type == LEARNING_REAL || k->type == LEARNING_LAMBDA) {
                         double v = strtod(k->fallback, NULL);
                         assert_true(v >= k->lo && v <= k->hi);
-                } else {
-                        assert_int_equal(k->fallback[0], '"');
+                } else if (k->type == LEARNING_WORD) {
+                        struct learning l;
+                        learning_defaults(&l);
+                        const char *word = k->word(*(const int *)(const void *)((const char *)&l + k->offset));
+                        assert_non_null(word);
+                        assert_int_equal(strlen(k->fallback), strlen(word) + 2);
+                        assert_memory_equal(k->fallback + 1, word, strlen(word));
+                        assert_non_null(strstr(k->help, word)); /* what it is without being told */
+                        assert_null(k->word(LEARNING_WORDS_MAX));
+                        assert_null(k->word(-1));
                 }
         }
 }
@@ -102,6 +120,43 @@ static void set_momentum(struct learning *l)
         l->optimizer_momentum = 1.0;
 }
 
+#define SET(name, ...)                                                                                               \
+        static void name(struct learning *l)                                                                         \
+        {                                                                                                            \
+                __VA_ARGS__;                                                                                         \
+        }
+SET(set_start, l->lambda_start = LEARN_START_TASKS)
+SET(set_start_plain, (l->lambda_start = LEARN_START_TOP, l->lambda_auto = true, l->method = LEARN_PLAIN))
+SET(set_two_shares, (l->fisher_samples = 5, l->fisher_fraction = 0.1))
+SET(set_si_samples, (l->importance_type = LEARN_IMPORTANCE_SI, l->fisher_samples = 5))
+SET(set_si_fraction, (l->importance_type = LEARN_IMPORTANCE_SI, l->fisher_fraction = 0.1))
+SET(set_si_search, (l->importance_type = LEARN_IMPORTANCE_SI, l->lambda_auto = true))
+SET(set_si_damping, l->importance_damping = 0)
+SET(set_importance, l->importance_type = (enum learn_importance)7)
+SET(set_keep_dense, l->fisher_keep = 0.2)
+SET(set_keep_log, (l->fisher_keep = 0.2, l->fisher_encoding = EWC_PACK_LOG8))
+SET(set_keep_none, (l->fisher_keep = 0, l->fisher_encoding = EWC_PACK_CSR16))
+SET(set_floor_dense, l->fisher_floor = false)
+SET(set_encoding, l->fisher_encoding = (enum ewc_pack_encoding)0)
+SET(set_rule_plain, (l->merge_rule = LEARN_MERGE_SUM, l->method = LEARN_PLAIN))
+SET(set_decay, l->merge_decay = 0.5)
+SET(set_decay_sum, (l->merge_decay = 0.5, l->merge_rule = LEARN_MERGE_SUM))
+SET(set_decay_none, l->merge_rule = LEARN_MERGE_ONLINE)
+SET(set_decay_ema, (l->merge_rule = LEARN_MERGE_EMA, l->merge_decay = 1))
+SET(set_form_joint, (l->penalty_form = LEARN_FORM_GRAD, l->method = LEARN_JOINT))
+SET(set_scale_search, (l->penalty_scale = LEARN_SCALE_RAW, l->lambda_auto = true))
+SET(set_scale_plain, (l->penalty_scale = LEARN_SCALE_L2, l->method = LEARN_PLAIN))
+SET(set_huber_plain, (l->penalty_huber = 0.1, l->method = LEARN_PLAIN))
+SET(set_rates_both, (l->rates_floor = 0.01, l->rates_layers.n = 1, l->rates_layers.v[0] = 1))
+SET(set_rates_plain, (l->rates_floor = 0.01, l->method = LEARN_PLAIN))
+SET(set_rates_many, l->rates_layers.n = EWC_MAX_LAYERS + 2)
+SET(set_rates_nan, (l->rates_layers.n = 2, l->rates_layers.v[1] = NAN))
+SET(set_rates_negative, (l->rates_layers.n = 1, l->rates_layers.v[0] = -1))
+SET(set_new_task, l->rates_new_task = 0)
+SET(set_derpp, l->replay_derpp = 0.5)
+SET(set_distill_joint, (l->distill_weight = 0.5, l->method = LEARN_JOINT))
+SET(set_temperature, l->distill_temperature = 0)
+
 static void test_refusals(void **state)
 {
         (void)state;
@@ -121,6 +176,37 @@ static void test_refusals(void **state)
             {set_optimizer, "/learning/optimizer/type"},
             {set_replay, "/learning/replay/per_class"},
             {set_momentum, "/learning/optimizer/momentum"},
+            {set_start, "/learning/lambda_start"},
+            {set_start_plain, "/learning/lambda_start"},
+            {set_two_shares, "/learning/fisher/fraction"},
+            {set_si_samples, "/learning/fisher/samples"},
+            {set_si_fraction, "/learning/fisher/fraction"},
+            {set_si_search, "/learning/importance/type"},
+            {set_si_damping, "/learning/importance/damping"},
+            {set_importance, "/learning/importance/type"},
+            {set_keep_dense, "/learning/fisher/keep"},
+            {set_keep_log, "/learning/fisher/keep"},
+            {set_keep_none, "/learning/fisher/keep"},
+            {set_floor_dense, "/learning/fisher/floor"},
+            {set_encoding, "/learning/fisher/encoding"},
+            {set_rule_plain, "/learning/merge/rule"},
+            {set_decay, "/learning/merge/decay"},
+            {set_decay_sum, "/learning/merge/decay"},
+            {set_decay_none, "/learning/merge/decay"},
+            {set_decay_ema, "/learning/merge/decay"},
+            {set_form_joint, "/learning/penalty/form"},
+            {set_scale_search, "/learning/penalty/scale"},
+            {set_scale_plain, "/learning/penalty/scale"},
+            {set_huber_plain, "/learning/penalty/huber"},
+            {set_rates_both, "/learning/rates/layers"},
+            {set_rates_plain, "/learning/rates/floor"},
+            {set_rates_many, "/learning/rates/layers"},
+            {set_rates_nan, "/learning/rates/layers"},
+            {set_rates_negative, "/learning/rates/layers"},
+            {set_new_task, "/learning/rates/new_task"},
+            {set_derpp, "/learning/replay/derpp"},
+            {set_distill_joint, "/learning/distill/weight"},
+            {set_temperature, "/learning/distill/temperature"},
         };
         for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
                 struct learning l;
@@ -174,9 +260,76 @@ static void test_plan(void **state)
         assert_true(p.optim.momentum == 0.5f);
 }
 
+/* What a section says about layers and losses is compared with the net. */
+static void test_net(void **state)
+{
+        (void)state;
+        struct ewc_spec net = {.n_inputs = 4, .loss = EWC_LOSS_SQUARED, .n_layers = 2};
+        struct learning l;
+        struct err e = ERR_NULL;
+        learning_defaults(&l);
+        assert_int_equal(learning_check_net(&l, &net, &e), 0);
+        l.rates_layers.n = 2;
+        assert_int_equal(learning_check_net(&l, &net, &e), -EINVAL);
+        assert_string_equal(e.field, "/learning/rates/layers");
+        assert_non_null(strstr(e.msg, "give 3"));
+        l.rates_layers.n = 3;
+        assert_int_equal(learning_check_net(&l, &net, &e), 0);
+        l.distill_weight = 0.5;
+        assert_int_equal(learning_check_net(&l, &net, &e), -EINVAL);
+        assert_string_equal(e.field, "/learning/distill/weight");
+        l.distill_weight = 0;
+        l.fisher_variant = EWC_FISHER_ARGMAX;
+        assert_int_equal(learning_check_net(&l, &net, &e), -EINVAL);
+        assert_string_equal(e.field, "/learning/fisher/variant");
+        l.distill_weight = 0.5;
+        net.loss = EWC_LOSS_SOFTMAX;
+        assert_int_equal(learning_check_net(&l, &net, &e), 0);
+}
+
+/* Each key reaches the plan, and the defaults leave every place that only papers' protocols used as it was. */
+static void test_plan_of_all(void **state)
+{
+        (void)state;
+        struct learning l;
+        struct learn_plan p;
+        learning_defaults(&l);
+        learning_plan(&l, 1, 1, &p);
+        assert_true(p.form == LEARN_FORM_PROX && p.merge == LEARN_MERGE_SEPARATE && p.scale == LEARN_SCALE_UNIT);
+        assert_true(p.importance == LEARN_IMPORTANCE_FISHER && p.si_damping == 0 && !p.final_theta);
+        assert_true(p.merge_decay == 0 && p.distill == 0 && p.distill_temperature == 0 && p.derpp == 0);
+        assert_true(p.huber == 0 && p.rate_new == 0 && p.rate_floor == 0 && p.n_rates == 0 && !p.rates);
+        assert_true(p.fisher_fraction == 0 && p.lambda_start == LEARN_START_SIMILARITY);
+        l.fisher_variant = EWC_FISHER_EMPIRICAL;
+        l.fisher_fraction = 0.1;
+        l.importance_type = LEARN_IMPORTANCE_SI;
+        l.importance_damping = 0.25;
+        l.merge_rule = LEARN_MERGE_ONLINE;
+        l.merge_decay = 0.75;
+        l.penalty_form = LEARN_FORM_GRAD;
+        l.penalty_scale = LEARN_SCALE_MINMAX;
+        l.penalty_huber = 0.125;
+        l.rates_new_task = 0.1;
+        l.rates_floor = 0.01;
+        l.rates_layers = (struct learning_list){2, {0.5f, 1}};
+        l.replay_derpp = 0.375;
+        l.distill_weight = 0.5;
+        l.lambda_auto = true;
+        l.lambda_start = LEARN_START_TOP;
+        learning_plan(&l, 1, 1, &p);
+        assert_true(p.fisher == EWC_FISHER_EMPIRICAL && p.fisher_fraction == 0.1);
+        assert_true(p.importance == LEARN_IMPORTANCE_SI && p.si_damping == 0.25 && p.final_theta);
+        assert_true(p.merge == LEARN_MERGE_ONLINE && p.merge_decay == 0.75);
+        assert_true(p.form == LEARN_FORM_GRAD && p.scale == LEARN_SCALE_MINMAX && p.huber == 0.125);
+        assert_true(p.rate_new == 0.1 && p.rate_floor == 0.01 && p.n_rates == 2 && p.rates == l.rates_layers.v);
+        assert_true(p.derpp == 0.375 && p.distill == 0.5 && p.distill_temperature == 2);
+        assert_true(p.lambda_auto && p.lambda_start == LEARN_START_TOP);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {cmocka_unit_test(test_defaults), cmocka_unit_test(test_table),
-            cmocka_unit_test(test_refusals), cmocka_unit_test(test_edges_allowed), cmocka_unit_test(test_plan)};
+            cmocka_unit_test(test_refusals), cmocka_unit_test(test_edges_allowed), cmocka_unit_test(test_plan),
+            cmocka_unit_test(test_net), cmocka_unit_test(test_plan_of_all)};
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,13 +1,16 @@
 /* test_learn_lambda.c: the merged penalty, and a whole search inside one job. */
 #include "base/err.h"
+#include "base/mem.h"
 #include "domain/lambda.h"
 #include "made.h"
+#include <ewc/similarity.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* sum_k alpha_k F_k (theta - anchor_k)^2 and U (theta - c)^2 differ by a constant, whatever theta is. */
@@ -83,18 +86,28 @@ static void open_search(struct fixture *f, enum ewc_loss loss)
         f->job.plan.epochs = 30;
 }
 
+/* The search as it was made: its start is the first lambda above 0. */
+static struct lambda_conf conf_of(const struct learn_result *r)
+{
+        struct lambda_conf conf = lambda_conf_default;
+        assert_true(r->n_tries > 1);
+        conf.start = r->tries[1].lambda;
+        return conf;
+}
+
 /* Every try was recorded as domain/lambda.h prescribes, and the result is the one it chooses. */
 static void check_tries(const struct learn_result *r)
 {
-        assert_in_range(r->n_tries, 2, LEARN_MAX_TRIES);
+        const struct lambda_conf conf = conf_of(r);
+        assert_in_range(r->n_tries, 2, conf.max_tries);
         for (uint32_t n = 0; n < r->n_tries; n++) {
-                struct lambda_next next = lambda_next(r->tries, n, &lambda_conf_default);
+                struct lambda_next next = lambda_next(r->tries, n, &conf);
                 assert_false(next.stop);
                 assert_true(next.lambda == r->tries[n].lambda);
                 assert_true(r->tries[n].accuracy >= 0 && r->tries[n].accuracy <= 1);
                 assert_true(r->tries[n].past_accuracy >= 0 && r->tries[n].past_accuracy <= 1);
         }
-        struct lambda_next last = lambda_next(r->tries, r->n_tries, &lambda_conf_default);
+        struct lambda_next last = lambda_next(r->tries, r->n_tries, &conf);
         assert_true(last.stop);
         assert_true(r->lambda == last.lambda);
         assert_true(r->loss == r->tries[last.chosen].loss);
@@ -105,7 +118,8 @@ static void check_tries(const struct learn_result *r)
 static void check_theta(const struct learn_job *job, const struct learn_result *r)
 {
         float U[MADE_PARAMS_MAX], centre[MADE_PARAMS_MAX];
-        struct lambda_next last = lambda_next(r->tries, r->n_tries, &lambda_conf_default);
+        const struct lambda_conf conf = conf_of(r);
+        struct lambda_next last = lambda_next(r->tries, r->n_tries, &conf);
         assert_true(r->after[0].accuracy == r->tries[last.chosen].past_accuracy);
         assert_true(r->after[1].accuracy == r->tries[last.chosen].accuracy);
         learn_merge(job, U, centre);
@@ -121,7 +135,8 @@ static void test_search(void **state)
         open_search(&f, EWC_LOSS_SOFTMAX);
         made_run(&f.job, NULL, LEARN_DONE, &r);
         check_tries(&r);
-        assert_true(r.after[1].accuracy >= 0.98 * r.tries[0].accuracy); /* the promise of the search */
+        assert_true(
+            r.after[1].accuracy >= (1 - lambda_conf_default.drop) * r.tries[0].accuracy); /* the search's promise */
         assert_true(r.after[0].accuracy > 0.9);
         check_theta(&f.job, &r);
         learn_result_free(&r);
@@ -138,9 +153,8 @@ static void test_search_uses_all_tries(void **state)
         f.past.alpha = 1e9;
         made_run(&f.job, NULL, LEARN_DONE, &r);
         check_tries(&r);
-        assert_int_equal(r.n_tries, LEARN_MAX_TRIES);
-        assert_true(
-            lambda_best(r.tries, r.n_tries) != LEARN_MAX_TRIES - 1); /* an earlier try had to be brought back */
+        assert_int_equal(r.n_tries, lambda_conf_default.max_tries);
+        assert_true(lambda_best(r.tries, r.n_tries, &lambda_conf_default) != r.n_tries - 1); /* brought back */
         check_theta(&f.job, &r);
         learn_result_free(&r);
         learn_result_free(&f.closed);
@@ -156,6 +170,90 @@ static void test_search_by_loss(void **state)
         check_tries(&r);
         assert_true(r.tries[0].accuracy > 0); /* 1 / (1 + loss) */
         learn_result_free(&r);
+        learn_result_free(&f.closed);
+}
+
+/* Where the search begins, by each rule; similarity against one call over the same rows, chosen by the same draw when
+ * there are few. */
+static void test_starts(void **state)
+{
+        (void)state;
+        const struct lambda_conf *conf = &lambda_conf_default;
+        struct fixture f;
+        struct learn_result r = {0}, zero = {0};
+        struct learn_past past[4];
+        float fisher[MADE_PARAMS_MAX];
+        double sum[MADE_PARAMS_MAX] = {0};
+        struct ewc_fisher_info info;
+        struct ewc_net *n;
+        open_search(&f, EWC_LOSS_SOFTMAX);
+        for (int i = 0; i < 4; i++) {
+                past[i] = f.past;
+                past[i].alpha = 0.25 + i;
+        }
+        f.job.past = past;
+        f.job.n_past = 4;
+        f.job.plan.lambda_start = LEARN_START_TOP;
+        made_run(&f.job, NULL, LEARN_DONE, &r);
+        assert_true(r.tries[0].lambda == 0 && r.tries[1].lambda == conf->high);
+        learn_result_free(&r);
+        f.job.plan.lambda_start = LEARN_START_TASKS;
+        made_run(&f.job, NULL, LEARN_DONE, &r);
+        assert_true(r.tries[1].lambda == lambda_start_tasks(4, conf));
+        learn_result_free(&r);
+        f.job.plan.lambda_start = LEARN_START_SIMILARITY;
+        made_run(&f.job, NULL, LEARN_DONE, &r);
+        f.job.plan.lambda_auto = false; /* what the first try ends with */
+        f.job.plan.lambda = 0;
+        made_run(&f.job, NULL, LEARN_DONE, &zero);
+        assert_int_equal(ewc_net_new(&n, &f.net, NULL), 0);
+        memcpy(ewc_net_theta(n), zero.theta, zero.n_params * sizeof(float));
+        struct ewc_batch b = {.n = MADE_ROWS, .x = f.b.train.x};
+        const struct ewc_head *head = &f.b.train.head;
+        void *ws = mem_aligned(ewc_fisher_workspace(n, head, EWC_FISHER_EXACT, MADE_ROWS), 1, 64);
+        assert_int_equal(ewc_fisher_add(n, EWC_FISHER_EXACT, head, &b, NULL, sum, ws), 0);
+        assert_int_equal(ewc_fisher_finish(&f.net, EWC_FISHER_EXACT, head, MADE_ROWS, sum, fisher, &info), 0);
+        double s = ewc_similarity(zero.n_params, fisher, f.closed.fisher), want = lambda_start_similarity(s, conf);
+        assert_true(s > 0.01 && s < 0.99);
+        assert_true(fabs(r.tries[1].lambda / want - 1) < 1e-4);
+        free(ws);
+        ewc_net_free(n);
+        learn_result_free(&r);
+        learn_result_free(&zero);
+        learn_result_free(&f.closed);
+}
+
+/* More rows than it needs: the pass takes its 500 and no more, and leaves nothing behind in a rollover's own pass. */
+static void test_start_leaves_no_trace(void **state)
+{
+        (void)state;
+        enum { N = 1100 };
+        static float x[N * MADE_INPUTS];
+        static int32_t label[N];
+        struct fixture f;
+        struct learn_result found = {0}, fixed = {0};
+        open_search(&f, EWC_LOSS_SOFTMAX);
+        for (size_t i = 0; i < N; i++) {
+                memcpy(x + i * MADE_INPUTS, f.b.x + i % MADE_ROWS * MADE_INPUTS, MADE_INPUTS * sizeof(float));
+                label[i] = f.b.label[i % MADE_ROWS];
+        }
+        f.job.train.x = x;
+        f.job.train.label = label;
+        f.job.train.n = N;
+        f.job.kind = JOB_ROLLOVER;
+        f.job.plan.epochs = 2;
+        f.job.plan.final_theta = true;
+        made_run(&f.job, NULL, LEARN_DONE, &found);
+        f.job.plan.lambda_auto = false;
+        f.job.plan.lambda = found.lambda;
+        f.job.plan.fisher_samples = 0;
+        made_run(&f.job, NULL, LEARN_DONE, &fixed);
+        for (size_t i = 0; i < fixed.n_params; i++) /* other draws, the same task */
+                assert_true(isfinite(found.fisher[i]));
+        assert_int_equal(found.fisher_info.n_samples, N);
+        assert_true(fabs(found.fisher_info.factor / fixed.fisher_info.factor - 1) < 0.5);
+        learn_result_free(&found);
+        learn_result_free(&fixed);
         learn_result_free(&f.closed);
 }
 
@@ -180,6 +278,8 @@ int main(void)
             cmocka_unit_test(test_search),
             cmocka_unit_test(test_search_uses_all_tries),
             cmocka_unit_test(test_search_by_loss),
+            cmocka_unit_test(test_starts),
+            cmocka_unit_test(test_start_leaves_no_trace),
             cmocka_unit_test(test_nothing_to_search),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

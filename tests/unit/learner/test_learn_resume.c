@@ -240,8 +240,8 @@ static void test_inside_a_search(void **state)
         f->job.plan.epochs = 4;
         f->job.plan.optim.rate = 0.1f;
         made_run(&f->job, NULL, LEARN_DONE, &r);
-        assert_int_equal(r.n_tries, LEARN_MAX_TRIES);
-        assert_in_range(lambda_best(r.tries, r.n_tries), 1, LEARN_MAX_TRIES - 2);
+        assert_int_equal(r.n_tries, lambda_conf_default.max_tries);
+        assert_in_range(lambda_best(r.tries, r.n_tries, &lambda_conf_default), 1, r.n_tries - 2);
         learn_result_free(&r);
         check_resume(f);
 }
@@ -256,6 +256,47 @@ static void test_with_replay_and_joint(void **state)
         remove(f->path);
         f->job.plan.method = LEARN_JOINT;
         check_resume(f);
+}
+
+/* Rates, knee and the closed tasks' logits are made anew from the job; unlabelled rows are measured beside the rest.
+ */
+static void test_with_everything_else(void **state)
+{
+        struct fixture *f = *state;
+        const float rates[2] = {0.5f, 2};
+        f->job.kind = JOB_ROLLOVER;
+        f->job.replay = &f->a.train;
+        f->job.n_replay = 1;
+        f->job.plan.replay_per_class = 5;
+        f->job.plan.derpp = 0.5;
+        f->job.plan.huber = 0.05;
+        f->job.plan.rate_new = 0.7;
+        f->job.plan.rate_floor = 0.3;
+        f->job.plan.scale = LEARN_SCALE_L2;
+        f->job.plan.fisher_fraction = 0.7;
+        f->job.plan.fisher = EWC_FISHER_MIXED;
+        f->job.seen = (struct learn_rows){.task = 2, .n = MANY_ROWS, .x = f->x};
+        check_resume(f);
+        remove(f->path);
+        f->job.plan.rate_floor = 0;
+        f->job.plan.rates = rates;
+        f->job.plan.n_rates = 2;
+        f->job.plan.scale = LEARN_SCALE_UNIT;
+        f->job.plan.lambda_auto = true;
+        f->job.plan.epochs = 2;
+        check_resume(f);
+}
+
+static void test_each_start(void **state)
+{
+        struct fixture *f = *state;
+        for (int start = LEARN_START_SIMILARITY; start <= LEARN_START_TOP; start++) {
+                remove(f->path);
+                f->job.plan.lambda_auto = true;
+                f->job.plan.lambda_start = (enum learn_start)start;
+                f->job.plan.epochs = 2;
+                check_resume(f);
+        }
 }
 
 static void test_foreign_states_are_refused(void **state)
@@ -273,7 +314,7 @@ static void test_foreign_states_are_refused(void **state)
         assert_int_equal(bundle_read_checkpoint(f->path, &f->digest, &f->net, &a, &map, &good, &e), 0);
         struct learn_job job = f->job;
         job.resume = &s;
-        for (int i = 0; i < 8; i++) {
+        for (int i = 0; i < 9; i++) {
                 s = good;
                 switch (i) {
                 case 0:
@@ -300,6 +341,9 @@ static void test_foreign_states_are_refused(void **state)
                 case 7:
                         s.n_params--;
                         break;
+                case 8:
+                        s.start = 0.01; /* no search */
+                        break;
                 }
                 assert_int_equal(learn_run(&job, NULL, &r, &e), -EINVAL);
         }
@@ -318,6 +362,8 @@ int main(void)
             TEST(test_inside_the_fisher_pass),
             TEST(test_inside_a_search),
             TEST(test_with_replay_and_joint),
+            TEST(test_with_everything_else),
+            TEST(test_each_start),
             TEST(test_foreign_states_are_refused),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

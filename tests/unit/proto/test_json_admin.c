@@ -41,6 +41,7 @@ static void tasks(void **state)
             .n_holdout = 600,
             .has_fisher = true,
             .fisher = {.kind = EWC_FISHER_EXACT, .n_samples = 5400},
+            .stored = {EWC_PACK_BITMAP16, 1090, 2000, 400},
             .accuracy_at_close = 0.981,
             .n_at_close = 600};
         const struct task bare = {.name = "mid",
@@ -55,21 +56,31 @@ static void tasks(void **state)
         struct buf b;
         buf_init(&b, 1 << 16);
         json_task_list_write(&b, views, 3);
-        expect(
-            &b, "{\"tasks\":[{\"task\":\"low\",\"state\":\"closed\",\"classes\":[\"0\",\"a\\\"b\"],\"opened_at\":" AT(
-                    1) ",\"closed_at\":" AT(2) ",\"alpha\":1,\"feedback\":{\"train\":5400,\"holdout\":600},"
-                                               "\"fisher\":{\"variant\":\"exact\",\"samples\":5400},"
-                                               "\"accuracy\":{\"at_close\":0.981,\"now\":0.978,\"n\":600}},"
-                                               "{\"task\":\"mid\",\"state\":\"closed\",\"classes\":[],\"opened_"
-                                               "at\":" AT(1) ",\"closed_at\":" AT(
-                                                   2) ",\"alpha\":0.5,\"feedback\":{\"train\":0,\"holdout\":0},"
-                                                      "\"fisher\":null,"
-                                                      "\"accuracy\":{\"at_close\":null,\"now\":null,\"n\":0}},"
-                                                      "{\"task\":\"high\",\"state\":\"open\",\"classes\":[],\"opened_"
-                                                      "at\":" AT(3) ",\"closed_at\":null,"
-                                                                    "\"feedback\":{\"train\":812,\"holdout\":90}}]}");
+        expect(&b,
+            "{\"tasks\":[{\"task\":\"low\",\"state\":\"closed\",\"classes\":[\"0\",\"a\\\"b\"],\"opened_at\":" AT(
+                1) ",\"closed_at\":" AT(2) ",\"alpha\":1,\"feedback\":{\"train\":5400,\"holdout\":600},"
+                                           "\"fisher\":{\"variant\":\"exact\",\"samples\":5400,\"encoding\":"
+                                           "\"bitmap16\",\"bytes\":1090,\"kept\":0.2},"
+                                           "\"accuracy\":{\"at_close\":0.981,\"now\":0.978,\"n\":600}},"
+                                           "{\"task\":\"mid\",\"state\":\"closed\",\"classes\":[],\"opened_"
+                                           "at\":" AT(1) ",\"closed_at\":" AT(
+                                               2) ",\"alpha\":0.5,\"feedback\":{\"train\":0,\"holdout\":0},"
+                                                  "\"fisher\":null,"
+                                                  "\"accuracy\":{\"at_close\":null,\"now\":null,\"n\":0}},"
+                                                  "{\"task\":\"high\",\"state\":\"open\",\"classes\":[],\"opened_"
+                                                  "at\":" AT(3) ",\"closed_at\":null,"
+                                                                "\"feedback\":{\"train\":812,\"holdout\":90}}]}");
         json_task_list_write(&b, NULL, 0);
         expect(&b, "{\"tasks\":[]}");
+        const struct task path = {.name = "path",
+            .state = TASK_CLOSED,
+            .has_fisher = true,
+            .importance = LEARN_IMPORTANCE_SI,
+            .fisher = {.kind = EWC_FISHER_EXACT, .n_samples = 9},
+            .stored = {FISHER_PLAIN, 80, 20, 20}};
+        json_task_list_write(&b, &(struct task_view){&path, NULL, NAN, 0}, 1);
+        assert_non_null(strstr(b.data,
+            "\"fisher\":{\"variant\":\"si\",\"samples\":9,\"encoding\":\"dense32\",\"bytes\":80,\"kept\":1}"));
         buf_deinit(&b);
 }
 
@@ -160,7 +171,8 @@ static void versions(void **state)
             .parent_number = 6,
             .job = 12,
             .has_fisher = true,
-            .fisher_kind = EWC_FISHER_EMPIRICAL,
+            .fisher_kind = EWC_FISHER_EMPIRICAL, /* means nothing beside the next line */
+            .importance = LEARN_IMPORTANCE_MAS,
             .fisher_samples = 5400,
             .lambda = 310,
             .seed = 42,
@@ -177,15 +189,15 @@ static void versions(void **state)
         struct buf b;
         buf_init(&b, 1 << 16);
         json_version_list_begin(&b);
-        json_version_list_row(&b, &(struct version_view){&v, names, "high"}, true);
-        json_version_list_row(&b, &(struct version_view){&first, NULL, NULL}, false);
+        json_version_list_row(&b, &(struct version_view){&v, names, "high", LOADED_UNSAID}, true);
+        json_version_list_row(&b, &(struct version_view){&first, NULL, NULL, LOADED_UNSAID}, false);
         json_version_list_end(&b, 5);
 #define ZEROS "\"sha256:0000000000000000000000000000000000000000000000000000000000000000\""
         expect(&b,
             "{\"versions\":[{\"version\":\"7\",\"digest\":" ZEROS
             ",\"state\":\"promoted\",\"aliases\":[\"champion\"],\"created_at\":" AT(
                 1) ",\"parent\":\"6\",\"job\":12,\"task\":\"high\",\"lambda\":310,\"fisher\":{\"variant\":"
-                   "\"empirical\",\"samples\":5400},"
+                   "\"mas\",\"samples\":5400},"
                    "\"seed\":42,\"range\":{\"first_seq\":1201,\"last_seq\":1842},\"program\":\"ewcd "
                    "0.9.1\",\"evaluations\":["
                    "{\"task\":\"low\",\"n\":600,\"accuracy\":0.978,\"loss\":0.071},{\"task\":\"high\",\"n\":0,"

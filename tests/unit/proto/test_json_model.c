@@ -160,7 +160,7 @@ static const struct refusal {
     {CLASSES("[\"a\",\"\"]"), PROBLEM_BAD_VALUE, "/classes/1", "bytes"},
     {LEARN("5"), PROBLEM_BAD_VALUE, "/learning", "an object"},
     {LEARN("{\"lamda\":1}"), PROBLEM_UNKNOWN_KEY, "/learning/lamda",
-        "'lamda'; known: method, lambda, fisher, optimizer"},
+        "'lamda'; known: method, lambda, lambda_start, fisher, importance, merge, penalty, optimizer, rates"},
     {LEARN("{\"optimizer\":{\"lr\":1}}"), PROBLEM_UNKNOWN_KEY, "/learning/optimizer/lr",
         "'lr'; known: type, rate, momentum"},
     {LEARN("{\"optimizer.rate\":1}"), PROBLEM_UNKNOWN_KEY, "/learning/optimizer.rate", "'optimizer.rate'"},
@@ -244,6 +244,34 @@ static double value_of(const struct learning *l, const struct learning_key *k)
         return k->size == 8 ? (double)*(const uint64_t *)at : (double)*(const uint32_t *)at;
 }
 
+/* Keys that mean something beside others only, and what those are. */
+static const char *company(const char *path, bool high)
+{
+        static const struct {
+                const char *path, *with;
+        } rows[] = {
+            {"fisher.keep", "\"fisher\":{\"encoding\":\"bitmap16\",\"keep\":%s}"},
+            {"merge.decay", "\"merge\":{\"rule\":\"online\",\"decay\":%s}"},
+            {"replay.derpp", "\"replay\":{\"per_class\":5,\"derpp\":%s}"},
+            {"epochs", "\"steps\":1,\"epochs\":%s"},
+        };
+        if (strcmp(path, "merge.decay") == 0 && !high)
+                return "\"merge\":{\"decay\":%s}";
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+                if (strcmp(rows[i].path, path) == 0)
+                        return rows[i].with;
+        return NULL;
+}
+
+static void nest_edge(char *out, size_t size, const char *path, bool high, const char *value)
+{
+        const char *with = company(path, high), *at = with ? strstr(with, "%s") : NULL;
+        if (with)
+                snprintf(out, size, "{%.*s%s%s}", (int)(at - with), with, value, at + 2);
+        else
+                nest(out, size, path, value);
+}
+
 /* Both ends of every range are taken, what lies just outside is refused by name. */
 static void every_key(void **state)
 {
@@ -269,12 +297,10 @@ static void every_key(void **state)
                                                                : nextafter(edge, high ? INFINITY : -INFINITY);
                         const char *format = k->type == LEARNING_UINT ? "%.0f" : "%.17g";
                         snprintf(number, sizeof(number), format, edge);
-                        nest(text, sizeof(text), k->path, number);
-                        int r = read_learning(text, &l, &e);
-                        if (r == 0)
-                                assert_true(value_of(&l, k) == edge);
-                        else if (strcmp(k->path, "epochs") != 0 || high) /* 0 epochs need steps */
+                        nest_edge(text, sizeof(text), k->path, high, number);
+                        if (read_learning(text, &l, &e) != 0)
                                 fail_msg("%s %s: %s", k->path, number, e.msg);
+                        assert_true(value_of(&l, k) == edge);
                         snprintf(number, sizeof(number), format, past);
                         nest(text, sizeof(text), k->path, number);
                         assert_int_equal(read_learning(text, &l, &e), PROBLEM_BAD_VALUE);
@@ -295,25 +321,41 @@ static void learning_round_trip(void **state)
         buf_init(&b, 1 << 16);
         learning_defaults(&l);
         json_learning_write(&b, &l);
-        assert_string_equal(b.data, "{\"method\":\"ewc\",\"lambda\":0.01,\"fisher\":{\"variant\":\"exact\","
-                                    "\"samples\":0},\"optimizer\":{\"type\":\"adam\","
-                                    "\"rate\":0.001,\"momentum\":0,\"beta1\":0.9,\"beta2\":0.999,\"eps\":1e-8},"
-                                    "\"epochs\":10,\"steps\":0,\"batch\":64,"
-                                    "\"seed\":1,\"holdout\":0.1,\"gate\":{\"max_forgetting\":0.02,\"min_gain\":0},"
-                                    "\"trigger\":{\"min_feedback\":500,"
-                                    "\"interval_s\":0},\"replay\":{\"per_class\":0}}");
+        assert_string_equal(b.data,
+            "{\"method\":\"ewc\",\"lambda\":0.01,\"lambda_start\":\"similarity\",\"fisher\":{\"variant\":\"exact\","
+            "\"samples\":0,\"fraction\":0,\"encoding\":\"dense32\",\"keep\":1,\"floor\":true},"
+            "\"importance\":{\"type\":\"fisher\",\"damping\":0.1},"
+            "\"merge\":{\"rule\":\"separate\",\"decay\":0},"
+            "\"penalty\":{\"form\":\"prox\",\"scale\":\"unit\",\"huber\":0},"
+            "\"optimizer\":{\"type\":\"adam\","
+            "\"rate\":0.001,\"momentum\":0,\"beta1\":0.9,\"beta2\":0.999,\"eps\":1e-8},"
+            "\"rates\":{\"new_task\":1,\"floor\":0,\"layers\":[]},"
+            "\"epochs\":10,\"steps\":0,\"batch\":64,"
+            "\"seed\":1,\"holdout\":0.1,\"gate\":{\"max_forgetting\":0.02,\"min_gain\":0},"
+            "\"trigger\":{\"min_feedback\":500,"
+            "\"interval_s\":0},\"replay\":{\"per_class\":0,\"derpp\":0},"
+            "\"distill\":{\"weight\":0,\"temperature\":2}}");
         for (size_t i = 0; i < n_learning_keys; i++) /* values that are not the defaults */
                 if (learning_keys[i].type == LEARNING_REAL)
                         *(double *)(void *)((char *)&l + learning_keys[i].offset) =
                             learning_keys[i].lo + (learning_keys[i].hi - learning_keys[i].lo) / 3;
-        l.method = LEARN_PLAIN;
+        l.rates_floor = 0;
+        l.rates_layers = (struct learning_list){3, {0.1f, 1.0f / 3, 1000}};
         l.fisher_variant = EWC_FISHER_SAMPLE;
+        l.fisher_encoding = EWC_PACK_CSR16;
+        l.fisher_floor = false;
+        l.merge_rule = LEARN_MERGE_EMA;
+        l.penalty_form = LEARN_FORM_GRAD;
+        l.importance_type = LEARN_IMPORTANCE_MAS;
+        l.lambda_start = LEARN_START_TASKS;
+        l.replay_per_class = 4;
         l.optimizer_type = EWC_OPTIM_SGD;
         l.seed = 9007199254740991u;
         l.lambda = 310.7;
         for (int i = 0; i < 2; i++) {
                 buf_reset(&b);
                 l.lambda_auto = i;
+                l.lambda_start = i ? LEARN_START_TASKS : LEARN_START_SIMILARITY;
                 json_learning_write(&b, &l);
                 assert_int_equal(json_learning_read(b.data, &back, &e), 0);
                 if (i)
@@ -323,6 +365,49 @@ static void learning_round_trip(void **state)
         assert_int_equal(json_learning_read("{\"x\":1}", &back, &e), -EBADMSG);
         assert_int_equal(json_learning_read("{", &back, &e), -EBADMSG);
         buf_deinit(&b);
+}
+
+static void kinds_of_values(void **state)
+{
+        (void)state;
+        static const struct {
+                const char *text, *field, *in_message;
+        } bad[] = {
+            {"{\"fisher\":{\"floor\":1}}", "/learning/fisher/floor", "true or false"},
+            {"{\"rates\":{\"layers\":1}}", "/learning/rates/layers", "list of numbers"},
+            {"{\"rates\":{\"layers\":[1,\"x\"]}}", "/learning/rates/layers/1", "a number"},
+            {"{\"rates\":{\"layers\":[1,-1]}}", "/learning/rates/layers/1", "from 0 to 1000"},
+            {"{\"merge\":{\"rule\":\"average\"}}", "/learning/merge/rule", "known: separate, sum, online, ema"},
+            {"{\"fisher\":{\"encoding\":\"zip\"}}", "/learning/fisher/encoding",
+                "known: dense32, bitmap16, log8, csr16"},
+            {"{\"penalty\":{\"scale\":\"none\"}}", "/learning/penalty/scale", "known: unit, raw, l2, minmax"},
+            {"{\"merge\":{\"decay\":0.5}}", "/learning/merge/decay", "goes with no other merge.rule"},
+            {"{\"distil\":{}}", "/learning/distil", "distill"},
+        };
+        struct learning l;
+        struct err e = ERR_NULL;
+        for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+                assert_true(read_learning(bad[i].text, &l, &e) > 0);
+                if (strcmp(e.field, bad[i].field) != 0 || !strstr(e.msg, bad[i].in_message))
+                        fail_msg("%s: '%s' '%s'", bad[i].text, e.field, e.msg);
+        }
+        assert_int_equal(read_learning("{\"rates\":{\"layers\":[0.25,1]},\"fisher\":{\"encoding\":\"bitmap16\","
+                                       "\"keep\":0.2,\"floor\":false}}",
+                             &l, &e),
+            0);
+        assert_int_equal(l.rates_layers.n, 2);
+        assert_true(l.rates_layers.v[0] == 0.25f && !l.fisher_floor && l.fisher_keep == 0.2);
+}
+
+/* The model of these tests has one layer before its output layer. */
+static void what_the_net_decides(void **state)
+{
+        (void)state;
+        struct learning l;
+        struct err e = ERR_NULL;
+        assert_int_equal(read_learning("{\"rates\":{\"layers\":[1,1,1]}}", &l, &e), PROBLEM_BAD_VALUE);
+        assert_string_equal(e.field, "/learning/rates/layers");
+        assert_non_null(strstr(e.msg, "give 2"));
 }
 
 static void spec_round_trip(void **state)
@@ -492,6 +577,8 @@ int main(void)
             cmocka_unit_test(depth_is_limited),
             cmocka_unit_test(every_key),
             cmocka_unit_test(learning_round_trip),
+            cmocka_unit_test(kinds_of_values),
+            cmocka_unit_test(what_the_net_decides),
             cmocka_unit_test(spec_round_trip),
             cmocka_unit_test(layers_round_trip),
             cmocka_unit_test(short_of_memory),

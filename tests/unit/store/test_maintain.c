@@ -63,7 +63,7 @@ static void idle_work_checkpoints_and_tells_sizes(void **state)
         assert_int_equal(store_maintain(k->s, &h, &k->e), 0);
         assert_int_equal(db_of(k->s)->wal_pages, 0);
         assert_int_equal(h.n_feedback, 9);
-        assert_int_equal(h.schema, 1);
+        assert_int_equal(h.schema, 2);
         assert_true(h.db_bytes > 4096 && h.wal_bytes > 0);
         assert_false(h.read_only);
         assert_int_equal(strncmp(h.engine, "sqlite 3.", 9), 0);
@@ -114,6 +114,35 @@ static void unreferenced_chunks_go_in_small_steps(void **state)
         assert_int_equal(number(k, "SELECT count(*) FROM blob_chunk"), 1); /* the model's own stays */
         assert_int_equal(number(k, "SELECT count(*) FROM blob"), 1);
         assert_int_equal(store_check(k->s, true, NULL, &k->e), 0);
+}
+
+/* A packed Fisher is a blob like any other: found by the full check, and by whoever reads it. */
+static void a_flipped_bit_in_a_packed_fisher_is_found(void **state)
+{
+        struct kit *k = *state;
+        model_id m = kit_model(k, "m", SCENARIO_DOMAIN);
+        unsigned char bytes[29], back[29];
+        struct kit_outcome w;
+        bool complete;
+        version_id v = 0;
+
+        for (size_t i = 0; i < sizeof(bytes); i++)
+                bytes[i] = (unsigned char)(7 * i);
+        job_id j = kit_job(k, m, "two", false, 0, NULL);
+        kit_to_judging(k, j);
+        kit_outcome(k, &w, m, j, true, 1, true);
+        digest_of(bytes, sizeof(bytes), &w.close.fisher);
+        assert_int_equal(
+            store_blob_chunk(k->s, &w.close.fisher, sizeof(bytes), 0, bytes, sizeof(bytes), &complete, &k->e), 0);
+        w.close.stored = (struct fisher_stored){EWC_PACK_BITMAP16, sizeof(bytes), KIT_P, 3};
+        assert_int_equal(store_rollover_commit(k->s, &w.o, &w.close, &v, &k->e), 0);
+        task_id one = kit_task(k, m, "one").id;
+        assert_int_equal(store_task_packed(k->s, one, back, sizeof(back), &k->e), 0);
+        assert_int_equal(store_check(k->s, true, NULL, &k->e), 0);
+        sql(k, "UPDATE blob_chunk SET data = zeroblob(29) WHERE length(data) = 29");
+        assert_int_equal(store_task_packed(k->s, one, back, sizeof(back), &k->e), -EBADMSG);
+        assert_non_null(strstr(k->e.msg, "does not agree with its digest"));
+        assert_int_equal(store_check(k->s, true, NULL, &k->e), -EBADMSG);
 }
 
 static void flipped_bits_are_found(void **state)
@@ -194,7 +223,7 @@ int main(void)
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
         const struct CMUnitTest tests[] = {T(idle_work_checkpoints_and_tells_sizes),
             T(a_busy_store_checkpoints_past_the_limit), T(unreferenced_chunks_go_in_small_steps),
-            T(flipped_bits_are_found), T(a_reference_to_nothing_is_found), T(an_unknown_number_is_damage),
-            T(a_backup_is_a_whole_store)};
+            T(flipped_bits_are_found), T(a_flipped_bit_in_a_packed_fisher_is_found),
+            T(a_reference_to_nothing_is_found), T(an_unknown_number_is_damage), T(a_backup_is_a_whole_store)};
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -152,6 +152,26 @@ static void test_honest(void **state)
         assert_int_equal(settle_check(&p.job, &p.r, &e), 0);
 }
 
+/* What no Fisher is has no variant; all else about it is looked at. */
+static void test_other_importances(void **state)
+{
+        (void)state;
+        for (int k = LEARN_IMPORTANCE_SI; k <= LEARN_IMPORTANCE_MAS; k++) {
+                struct pair p;
+                struct err e = ERR_NULL;
+                honest(&p, JOB_ROLLOVER);
+                p.job.plan.importance = (enum learn_importance)k;
+                p.r.fisher_info.kind = EWC_FISHER_BATCHED;
+                if (settle_check(&p.job, &p.r, &e) != 0)
+                        fail_msg("%s", e.msg);
+                p.r.fisher_info.n_samples = 0;
+                assert_true(settle_check(&p.job, &p.r, &e) < 0);
+                p.r.fisher_info.n_samples = 1;
+                p.fisher[4] = 1.5f;
+                assert_true(settle_check(&p.job, &p.r, &e) < 0);
+        }
+}
+
 static void test_divergence_says_what_to_do(void **state)
 {
         (void)state;
@@ -168,6 +188,6 @@ static void test_divergence_says_what_to_do(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {cmocka_unit_test(test_lies), cmocka_unit_test(test_honest),
-            cmocka_unit_test(test_divergence_says_what_to_do)};
+            cmocka_unit_test(test_other_importances), cmocka_unit_test(test_divergence_says_what_to_do)};
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
