@@ -6,6 +6,7 @@
  * other. */
 #pragma once
 #include "domain/learn_job.h"
+#include <ewc/pack.h>
 
 struct err;
 
@@ -20,14 +21,17 @@ enum bench_method {
         METHOD_EWC_REPLAY = 6,
         METHOD_JOINT = 7, /* all tasks' rows at once: the ceiling */
         METHOD_MAS = 8,
-        METHOD_LWF = 9, /* distillation on the new task's rows */
+        METHOD_LWF = 9,     /* distillation on the new task's rows */
+        METHOD_HYBRID = 10, /* ewc, and lwf at half its weight */
+        METHOD_DERPP = 11,  /* replay of labels and of the logits at each task's close; no penalty */
         METHOD_END
 };
 const char *method_name(enum bench_method m);
-bool method_parse(const char *name, enum bench_method *ret);
+bool method_parse(const char *name, enum bench_method *ret); /* "plain", as the daemon says, is none */
 bool method_has_penalty(enum bench_method m);
 bool method_has_fisher(enum bench_method m);
 bool method_has_replay(enum bench_method m);
+double method_distill(enum bench_method m); /* weight of distillation, in units of lwf's; 0: none */
 
 struct data_files { /* names inside the data directory; both splits are image and label files in idx */
         const char *folder;
@@ -42,11 +46,12 @@ struct cut { /* how one dataset becomes tasks (cut.c) */
         uint32_t tasks;
         bool shuffle_classes;            /* CUT_CLASSES: class order drawn per seed, else as numbered */
         uint32_t pad;                    /* zero pixels added on every side of a square image */
+        float mean, deviation;           /* of all pixels, padding included, made 0 and 1; deviation 0: left alone */
         float degrees[BENCH_MAX_ANGLES]; /* CUT_ROTATE: one a task */
 };
 
 struct strengths { /* lambda of this project (no 1/2) by what it multiplies; 0: none known, it must be given */
-        double exact, exact_sampled, sample, empirical, batched;
+        double exact, exact_sampled, sample, empirical, batched, argmax;
         double online; /* online-ewc with the protocol's own Fisher; 0: as above */
         double si;
         double mas;           /* Omega from the squared norm of the logits */
@@ -55,6 +60,7 @@ struct strengths { /* lambda of this project (no 1/2) by what it multiplies; 0: 
 
 struct protocol {
         const char *name, *id, *title;
+        const char *family; /* what rows that differ in their scenario are called together, or NULL */
         enum scenario scenario;
         const struct data_files *data; /* NULL: from --data FILE, or a stream */
         struct cut cut;
@@ -78,7 +84,9 @@ struct protocol {
 };
 
 const struct protocol *protocol_find(const char *name); /* NULL if unknown */
-const struct protocol *protocol_at(size_t i);           /* NULL past the end */
+/* The same by the family's name and a scenario, 0: the family's first. A protocol's own name finds that protocol. */
+const struct protocol *protocol_choose(const char *name, enum scenario scenario);
+const struct protocol *protocol_at(size_t i); /* NULL past the end */
 
 struct settings { /* one unit, every choice made (settings.c) */
         const struct protocol *protocol;
@@ -86,13 +94,27 @@ struct settings { /* one unit, every choice made (settings.c) */
         enum bench_method method;
         enum ewc_fisher fisher;
         uint32_t fisher_samples;
+        double fisher_percent; /* (0,100]: that share of the rows in place of fisher_samples; 0: not given */
         double lambda;
         bool lambda_auto;
-        uint32_t tasks, steps; /* 0 steps: the protocol's own schedule */
-        uint32_t rows;         /* training rows a task at most; 0: all */
+        enum learn_start lambda_start; /* of a search */
+        enum learn_form form;
+        enum learn_scale scale;
+        enum learn_merge_rule merge;
+        double merge_decay;
+        double huber, rate_new, rate_floor; /* 0: not given, as in struct learn_plan */
+        enum ewc_pack_encoding encoding;    /* of a record between tasks; 0: as it is */
+        double keep_percent;                /* of bitmap and csr, else 0 */
+        uint32_t tasks, steps;              /* 0 steps: the protocol's own schedule */
+        uint32_t rows;                      /* training rows a task at most; 0: all */
         uint64_t seed;
         uint32_t threads;
         uint64_t data_id; /* a digest of the data's shape and labels */
+};
+
+struct bench_try {     /* one lambda of a search */
+        uint32_t task; /* 0-based */
+        struct learn_try t;
 };
 
 struct unit_result {
@@ -103,5 +125,9 @@ struct unit_result {
         double lambda;                              /* as trained (the last task's, when searched) */
         double factor, trace; /* geometric mean of the Fishers' factors, mean of their traces; NaN if none */
         double seconds, fisher_seconds;
+        double record_bytes,
+            packed_bytes;   /* of all stored Fishers as float32 and as they were kept; NaN if not packed */
         uint64_t test_rows; /* of all tasks */
+        uint32_t n_tries;
+        struct bench_try tries[BENCH_MAX_TASKS * LEARN_MAX_TRIES];
 };

@@ -26,6 +26,17 @@ int command_end(int r, const struct err *e)
         return r == 0 ? EXIT_DONE : r > 0 ? EXIT_STOPPED : r == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
 }
 
+int command_protocol(const struct options *o, const char *own, const struct protocol **ret, struct err *e)
+{
+        const char *name = o->protocol ? o->protocol : own;
+        *ret = protocol_choose(name, o->scenario);
+        if (!*ret && o->scenario && protocol_choose(name, 0))
+                return err_field(e, -EINVAL, "--scenario", "%s has no scenario %s", name, scenario_name(o->scenario));
+        if (!*ret)
+                return err_field(e, -EINVAL, "PROTOCOL", "no protocol %s; ewc-bench list shows them", name);
+        return 0;
+}
+
 int command_data(const struct options *o, const struct protocol *p, struct dataset *ret, struct err *e)
 {
         if (!o->data)
@@ -33,21 +44,12 @@ int command_data(const struct options *o, const struct protocol *p, struct datas
         return p->data ? dataset_open(p->data, o->data, ret, e) : dataset_open_file(o->data, o->labels, ret, e);
 }
 
-/* The options with which the companions none and joint run: what they have no use for is left out. */
-static struct options companion(const struct options *o)
-{
-        struct options c = *o;
-        c.fisher = 0;
-        c.fisher_samples_given = c.lambda_given = c.lambda_auto = false;
-        return c;
-}
-
 /* Units of all methods, method by method, seeds within. */
 static int make_work(const struct options *o, const struct protocol *p, const enum bench_method *methods, size_t n,
     uint64_t data_id, struct work *work, struct err *e)
 {
         for (size_t k = 0; k < n; k++) {
-                struct options other = companion(o);
+                struct options other = options_plain(o); /* none and joint have no use for the rest */
                 for (uint32_t i = 0; i < o->seeds; i++) {
                         int r = settings_make(
                             k == 0 ? o : &other, p, methods[k], o->seed + i, data_id, &work[k * o->seeds + i].s, e);
@@ -58,16 +60,16 @@ static int make_work(const struct options *o, const struct protocol *p, const en
         return 0;
 }
 
-static void summarise(struct work *work, size_t n, uint32_t seeds, struct report *v)
+/* units (n methods, seeds) is filled and lent to v. */
+static void summarise(struct work *work, size_t n, uint32_t seeds, struct unit_result *units, struct report *v)
 {
-        _free_ struct unit_result *units = new_array(struct unit_result, n * seeds);
-        if (!units)
-                return;
         for (size_t i = 0; i < n * seeds; i++)
                 units[i] = work[i].result;
         const struct unit_result *joint = &units[(n - 1) * seeds]; /* always the last method */
         for (size_t k = 0; k < n; k++) {
                 v[k].s = &work[k * seeds].s;
+                v[k].units = &units[k * seeds];
+                v[k].n_units = seeds;
                 summary_of(&units[k * seeds], joint, seeds, &v[k].sum);
         }
 }
@@ -103,8 +105,9 @@ static int run_units(const struct options *o, const struct protocol *p, const st
         if (methods[0] != METHOD_JOINT)
                 methods[n++] = METHOD_JOINT;
         _free_ struct work *work = new_array(struct work, n * o->seeds);
+        _free_ struct unit_result *units = new_array(struct unit_result, n * o->seeds);
         _free_ struct report *v = new_array(struct report, n);
-        if (!work || !v)
+        if (!work || !units || !v)
                 return err_oom(e);
         int r = make_work(o, p, methods, n, dataset_id(d), work, e);
         if (r < 0)
@@ -115,7 +118,7 @@ static int run_units(const struct options *o, const struct protocol *p, const st
         r = runner_run(work, n * o->seeds, o, d, e);
         if (r != 0)
                 return r;
-        summarise(work, n, o->seeds, v);
+        summarise(work, n, o->seeds, units, v);
         return put_results(o, v, n, e);
 }
 
@@ -124,10 +127,8 @@ int cmd_run(const struct options *o)
         struct err e = ERR_NULL;
         struct dataset d = {0};
         struct settings s;
-        const struct protocol *p = protocol_find(o->protocol);
-        int r = 0;
-        if (!p)
-                r = err_field(&e, -EINVAL, "PROTOCOL", "no protocol %s; ewc-bench list shows them", o->protocol);
+        const struct protocol *p;
+        int r = command_protocol(o, NULL, &p, &e);
         if (r == 0) /* contradictions are told before any data is read */
                 r = settings_make(o, p, o->method ? o->method : METHOD_EWC, o->seed, 0, &s, &e);
         if (r == 0 && p->stream)
@@ -160,9 +161,9 @@ int cmd_unit(const struct options *o)
         struct settings s;
         struct unit_result result;
         const struct unit_callbacks cb = {say, stop, NULL};
-        const struct protocol *p = protocol_find(o->protocol);
-        int r = 0;
-        if (!p || p->stream)
+        const struct protocol *p;
+        int r = command_protocol(o, NULL, &p, &e);
+        if (r == 0 && p->stream)
                 r = err_field(&e, -EINVAL, "PROTOCOL", "%s has no units", o->protocol);
         if (r == 0)
                 r = command_data(o, p, &d, &e);

@@ -1,4 +1,5 @@
-/* cmd_sweep.c: accuracy on Split MNIST over lambda, for every Fisher variant, on the raw and on the canonical scale.
+/* cmd_sweep.c: accuracy on Split MNIST, or another protocol, over lambda, for every Fisher variant, on the raw and on
+ * the canonical scale.
  *
  * On the raw scale the variants' curves lie up to six decades apart; on the canonical scale (lambda times the
  * Fisher's mean) they should fall together. Points are units like all others: a sweep that is interrupted goes on. */
@@ -13,6 +14,7 @@
 #include "bench/svg.h"
 #include "proto/json.h"
 #include <errno.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -41,8 +43,8 @@ struct sweep {
         const struct options *o;
         const struct protocol *p;
         size_t n_points, n_curves;
-        struct curve curve[ARRAY_LEN(variants)];
-        struct work *work; /* (n_curves, n_points, seeds) */
+        struct curve curve[ARRAY_LEN(variants)]; /* (n_curves) */
+        struct work *work;                       /* (n_curves, n_points, seeds) */
 };
 
 static int choose(struct sweep *w, struct err *e)
@@ -59,7 +61,7 @@ static int choose(struct sweep *w, struct err *e)
                 const struct variant *v = &variants[k];
                 if (o->fisher && v->fisher != o->fisher)
                         continue;
-                if (o->fisher_samples_given && v->samples != o->fisher_samples)
+                if (o->fisher_samples_given && (o->fisher_percent > 0 || v->samples != o->fisher_samples))
                         continue;
                 w->curve[w->n_curves++].v = v;
         }
@@ -79,6 +81,7 @@ static int make(struct sweep *w, uint64_t data_id, struct err *e)
                         o.fisher = w->curve[k].v->fisher;
                         o.fisher_samples = w->curve[k].v->samples;
                         o.fisher_samples_given = true;
+                        o.fisher_percent = 0;
                         o.lambda_given = true;
                         o.lambda = paper / 2;
                         w->curve[k].paper[i] = paper;
@@ -110,6 +113,24 @@ static int collect(struct sweep *w, struct err *e)
                         c->n[i] = s.accuracy.n;
                 }
         return 0;
+}
+
+/* Every unit, as it was tried. */
+static void print_tries(const struct sweep *w)
+{
+        uint32_t seeds = w->o->seeds;
+        printf("%-12s %12s %12s %6s %10s %9s\n", "fisher", "lambda_paper", "lambda", "seed", "accuracy", "seconds");
+        for (size_t at = 0; at < w->n_curves * w->n_points * seeds; at++) {
+                const struct curve *c = &w->curve[at / seeds / w->n_points];
+                const struct unit_result *u = &w->work[at].result;
+                double sum = 0;
+                for (uint32_t j = 0; j < u->tasks; j++)
+                        sum += u->R[u->tasks - 1][j];
+                printf("%-12s %12.3g %12.3g %6" PRIu64 " %10.2f %9.1f\n", c->v->name,
+                    c->paper[at / seeds % w->n_points], w->work[at].s.lambda, w->work[at].s.seed,
+                    100 * sum / u->tasks, u->seconds);
+        }
+        printf("\n");
 }
 
 static void print(const struct sweep *w)
@@ -149,6 +170,10 @@ static void print_json(const struct sweep *w)
         buf_init(&b, 1 << 20);
         buf_puts(&b, "{\"protocol\":");
         json_put_string(&b, w->p->name);
+        json_put_key(&b, "scenario");
+        json_put_string(&b, scenario_name(w->p->scenario));
+        json_put_key(&b, "method");
+        json_put_string(&b, method_name(METHOD_EWC));
         put(&b, "seeds", w->o->seeds);
         json_put_key(&b, "points");
         for (size_t k = 0; k < w->n_curves; k++)
@@ -200,14 +225,17 @@ static int plot(const struct sweep *w, const char *path, bool canonical, struct 
 static int put_results(const struct sweep *w, struct err *e)
 {
         char other[1024];
+        int r = 0;
+        print_tries(w);
         print(w);
-        if (w->o->json)
+        if (w->o->plot) {
+                int n = snprintf(other, sizeof(other), "%s.canonical.svg", w->o->plot);
+                r = plot(w, w->o->plot, false, e);
+                if (r == 0 && n > 0 && (size_t)n < sizeof(other))
+                        r = plot(w, other, true, e);
+        }
+        if (r == 0 && w->o->json)
                 print_json(w);
-        if (!w->o->plot)
-                return 0;
-        int r = plot(w, w->o->plot, false, e), n = snprintf(other, sizeof(other), "%s.canonical.svg", w->o->plot);
-        if (r == 0 && n > 0 && (size_t)n < sizeof(other))
-                r = plot(w, other, true, e);
         return r;
 }
 
@@ -219,8 +247,11 @@ int cmd_sweep(const struct options *o)
         if (!w)
                 return command_end(err_oom(&e), &e);
         w->o = o;
-        w->p = protocol_find("split-mnist-task");
-        int r = choose(w, &e);
+        int r = command_protocol(o, "split-mnist-task", &w->p, &e);
+        if (r == 0 && w->p->stream)
+                r = err_field(&e, -EINVAL, "PROTOCOL", "%s has no units", w->p->name);
+        if (r == 0)
+                r = choose(w, &e);
         size_t n = w->n_curves * w->n_points * o->seeds;
         if (r == 0 && !(w->work = new_array(struct work, n)))
                 r = err_oom(&e);

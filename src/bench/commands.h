@@ -13,6 +13,8 @@ int cmd_speed(const struct options *o);
 
 /* Prints e on stderr and gives the exit status that belongs to r (0, positive: stopped, negative: broken). */
 int command_end(int r, const struct err *e);
+/* The protocol named, or the command's own. */
+int command_protocol(const struct options *o, const char *own, const struct protocol **ret, struct err *e);
 /* Opens what the protocol reads, or a file of the user's. */
 struct dataset;
 int command_data(const struct options *o, const struct protocol *p, struct dataset *ret, struct err *e);

@@ -126,6 +126,12 @@ static void rotate(const float *from, uint32_t side, double degrees, float *to)
                 }
 }
 
+static void normalise(const struct cutter *c, float *x)
+{
+        for (uint32_t i = 0; c->cut.deviation > 0.0f && i < c->n_inputs; i++)
+                x[i] = (x[i] - c->cut.mean) / c->cut.deviation;
+}
+
 /* A row as the task sees it; scratch (n_inputs), permutation NULL unless the cut permutes. */
 static void transform(
     const struct cutter *c, uint32_t k, const uint32_t *permutation, const float *from, float *scratch, float *to)
@@ -147,6 +153,7 @@ static void transform(
                         rotate(scratch, c->side, (double)c->cut.degrees[k], to);
                 break;
         }
+        normalise(c, to);
 }
 
 static int cut_table(const struct cutter *c, uint32_t k, const struct table *from, size_t max,

@@ -18,6 +18,15 @@ static const struct {
     {"unit", cmd_unit},
 };
 
+/* A result that did not reach its reader is none. */
+static int written(int status)
+{
+        if (fflush(stdout) == 0 && !ferror(stdout))
+                return status;
+        fprintf(stderr, "ewc-bench: cannot write to standard output\n");
+        return EXIT_FAILED;
+}
+
 int main(int argc, char **argv)
 {
         struct options o;
@@ -31,6 +40,6 @@ int main(int argc, char **argv)
         runner_signals();
         for (size_t i = 0; i < ARRAY_LEN(commands); i++)
                 if (strcmp(commands[i].name, o.command) == 0)
-                        return commands[i].run(&o);
+                        return written(commands[i].run(&o));
         return EXIT_USAGE;
 }

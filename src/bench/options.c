@@ -1,5 +1,5 @@
 /* options.c: one table of flags for parsing and help. Every command lists the flags it takes, so that a flag without
- * effect is an error and not a surprise. */
+ * effect is an error and not a surprise; what a method or protocol has no use for is refused in settings_check.c. */
 #include "bench/options.h"
 #include "base/err.h"
 #include "base/mem.h"
@@ -17,22 +17,132 @@ enum { /* commands, as bits */
         TWO = 1 << 3,
         SPEED = 1 << 4,
         UNIT = 1 << 5,
-        UNITS = RUN | SWEEP | TWO | UNIT
+        UNITS = RUN | SWEEP | TWO | UNIT,
+        ONE = RUN | TWO | UNIT, /* one lambda */
 };
+
+enum takes { NO_PROTOCOL, MAY_PROTOCOL, NEEDS_PROTOCOL };
 
 static const struct command {
         const char *name;
         unsigned bit;
-        bool protocol;
+        enum takes protocol;
         const char *help;
 } commands[] = {
-    {"list", LIST, false, "protocols, their scenario and what was published"},
-    {"run", RUN, true, "a protocol with a method, none and joint beside it"},
-    {"sweep", SWEEP, false, "accuracy over lambda for the Fisher variants, raw and canonical scale"},
-    {"two-task", TWO, false, "old task before and after, new task, forgetting, for four methods"},
-    {"speed", SPEED, false, "time of steps, Fisher passes, inference and the matrix product in one run"},
-    {"unit", UNIT, true, "one method and seed of a protocol, as run starts it for --jobs"},
+    {"list", LIST, NO_PROTOCOL, "protocols, their scenario and what was published"},
+    {"run", RUN, NEEDS_PROTOCOL, "a protocol with a method, none and joint beside it"},
+    {"sweep", SWEEP, MAY_PROTOCOL, "accuracy over lambda for the Fisher variants (default split-mnist-task)"},
+    {"two-task", TWO, MAY_PROTOCOL, "a drift: old task, new task, forgetting (default permuted-mnist-small)"},
+    {"speed", SPEED, NO_PROTOCOL, "time of steps, Fisher passes, inference and the matrix product in one run"},
+    {"unit", UNIT, NEEDS_PROTOCOL, "one method and seed of a protocol, as run starts it for --jobs"},
 };
+
+/* Values with a meaning of their own: each parser is one word of the language below. */
+
+static bool to_method(const char *v, struct options *o)
+{
+        return method_parse(v, &o->method);
+}
+
+static bool to_fisher(const char *v, struct options *o)
+{
+        return ewc_fisher_parse(v, &o->fisher) == 0;
+}
+
+static bool to_scenario(const char *v, struct options *o)
+{
+        return scenario_parse(v, &o->scenario);
+}
+
+static bool to_seed(const char *v, struct options *o)
+{
+        return slice_u64(slice_of(v), &o->seed);
+}
+
+static bool to_real(const char *v, double *ret)
+{
+        char *end;
+        double x = strtod(v, &end);
+        if (end == v || *end != '\0' || !isfinite(x) || x < 0)
+                return false;
+        *ret = x;
+        return true;
+}
+
+/* "20%" in (0,100]. */
+static bool to_percent(const char *v, double *ret)
+{
+        char text[64];
+        size_t n = strlen(v);
+        double x;
+        if (n < 2 || n >= sizeof(text) || v[n - 1] != '%')
+                return false;
+        memcpy(text, v, n - 1);
+        text[n - 1] = '\0';
+        if (!to_real(text, &x) || !(x > 0 && x <= 100))
+                return false;
+        *ret = x;
+        return true;
+}
+
+static bool to_samples(const char *v, struct options *o)
+{
+        uint64_t n;
+        o->fisher_samples_given = true;
+        o->fisher_samples = 0;
+        o->fisher_percent = 0;
+        if (to_percent(v, &o->fisher_percent))
+                return true;
+        if (!slice_u64(slice_of(v), &n) || n > UINT32_MAX)
+                return false;
+        o->fisher_samples = (uint32_t)n;
+        return true;
+}
+
+static bool to_lambda(const char *v, struct options *o)
+{
+        o->lambda_given = true;
+        o->lambda_auto = strcmp(v, "auto") == 0;
+        return o->lambda_auto || to_real(v, &o->lambda);
+}
+
+static bool to_start(const char *v, struct options *o)
+{
+        return (o->start_given = learn_start_parse(v, &o->start));
+}
+
+static bool to_form(const char *v, struct options *o)
+{
+        return (o->form_given = learn_form_parse(v, &o->form));
+}
+
+static bool to_scale(const char *v, struct options *o)
+{
+        return (o->scale_given = learn_scale_parse(v, &o->scale));
+}
+
+static bool to_merge(const char *v, struct options *o)
+{
+        return (o->merge_given = learn_merge_rule_parse(v, &o->merge));
+}
+
+/* The library's names, with or without the bits of an entry. */
+static bool to_encoding(const char *v, struct options *o)
+{
+        static const char *const bits[] = {"", "16", "32"};
+        for (size_t i = 0; i < ARRAY_LEN(bits); i++) {
+                char name[32];
+                int n = snprintf(name, sizeof(name), "%s%s", v, bits[i]);
+                if (n > 0 && (size_t)n < sizeof(name) && ewc_pack_parse(name, &o->encoding) == 0)
+                        return true;
+        }
+        return false;
+}
+
+static bool to_keep(const char *v, struct options *o)
+{
+        return to_percent(v, &o->keep_percent);
+}
 
 enum kind { TEXT, NUMBER, REAL, FLAG, OTHER };
 
@@ -40,98 +150,89 @@ static const struct flag {
         const char *name;
         enum kind kind;
         unsigned commands;
-        size_t offset;
-        uint32_t min; /* NUMBER */
+        size_t offset; /* of struct options, but for OTHER */
+        uint32_t min;  /* NUMBER; REAL: 1 if it must be above 0 */
         const char *arg, *help;
+        bool (*parse)(const char *value, struct options *o); /* OTHER */
 } flags[] = {
-    {"--method", OTHER, RUN | UNIT, 0, 0, "M", "ewc (default) online-ewc si mas lwf replay ewc-replay none joint"},
-    {"--fisher", OTHER, UNITS, 0, 0, "V", "exact empirical sample batched (default: the protocol's)"},
-    {"--fisher-samples", NUMBER, UNITS, offsetof(struct options, fisher_samples), 0, "N", "rows of a Fisher; 0: all"},
-    {"--lambda", OTHER, RUN | TWO | UNIT, 0, 0, "X|auto", "strength, without the 1/2 of the papers; auto searches"},
-    {"--seeds", NUMBER, RUN | SWEEP | TWO, offsetof(struct options, seeds), 1, "N", "independent runs (default 1)"},
-    {"--seed", OTHER, UNITS, 0, 0, "N", "the first seed (default 1)"},
-    {"--data", TEXT, UNITS, offsetof(struct options, data), 0, "DIR", "directory of the datasets; split: the file"},
-    {"--labels", TEXT, RUN | UNIT, offsetof(struct options, labels), 0, "FILE", "split: label file of an idx file"},
-    {"--tasks", NUMBER, UNITS, offsetof(struct options, tasks), 1, "K", "split: tasks to cut; else the first K only"},
-    {"--scenario", OTHER, RUN | UNIT, 0, 0, "S", "split: task, domain or class"},
-    {"--steps", NUMBER, UNITS, offsetof(struct options, steps), 1, "N",
-        "steps of each task instead of the protocol's"},
-    {"--rows", NUMBER, UNITS, offsetof(struct options, rows), 1, "N", "training rows of each task at most"},
-    {"--from", REAL, SWEEP, offsetof(struct options, from), 0, "X", "first lambda as papers write it (default 1)"},
-    {"--to", REAL, SWEEP, offsetof(struct options, to), 0, "X", "last (default 1e13)"},
-    {"--factor", REAL, SWEEP, offsetof(struct options, factor), 0, "X", "ratio of neighbours (default 10)"},
-    {"--jobs", NUMBER, RUN | SWEEP | TWO, offsetof(struct options, jobs), 1, "J", "processes at a time (default 1)"},
-    {"--threads", NUMBER, UNITS | SPEED, offsetof(struct options, threads), 1, "N",
-        "BLAS threads of each (default 1)"},
-    {"--state", TEXT, UNITS, offsetof(struct options, state), 0, "DIR", "kept results (default .ewc-bench)"},
-    {"--torch", TEXT, SPEED, offsetof(struct options, torch), 0, "FILE", "torch_learn.py, to compare with PyTorch"},
-    {"--plot", TEXT, RUN | SWEEP, offsetof(struct options, plot), 0, "FILE", "draw an SVG"},
-    {"--json", FLAG, UNITS | SPEED | LIST, offsetof(struct options, json), 0, "", "objects a program can read"},
-    {"--help", FLAG, ~0U, offsetof(struct options, help), 0, "", "this text"},
+#define AT(field) offsetof(struct options, field)
+    {"--method", OTHER, RUN | UNIT, 0, 0, "M",
+        "ewc (default) online-ewc si mas lwf hybrid replay ewc-replay derpp none joint", to_method},
+    {"--fisher", OTHER, UNITS, 0, 0, "V",
+        "exact empirical sample batched argmax truncated mixed reversed (default: the protocol's)", to_fisher},
+    {"--fisher-samples", OTHER, UNITS, 0, 0, "N|P%", "rows of a Fisher, or that share of them; 0: all", to_samples},
+    {"--lambda", OTHER, ONE, 0, 0, "X|auto", "strength, without the 1/2 of the papers; auto searches", to_lambda},
+    {"--lambda-start", OTHER, ONE, 0, 0, "S", "where auto begins: similarity (default) tasks top", to_start},
+    {"--scale", OTHER, ONE, 0, 0, "S", "what lambda multiplies: unit raw l2 minmax (default: the protocol's)",
+        to_scale},
+    {"--merge", OTHER, ONE, 0, 0, "R", "of ewc: separate sum online ema (default: the protocol's)", to_merge},
+    {"--merge-decay", REAL, ONE, AT(merge_decay), 1, "X", "what a step of online or ema leaves of older tasks", NULL},
+    {"--form", OTHER, UNITS, 0, 0, "F", "of the penalty: prox or grad (default: the protocol's)", to_form},
+    {"--huber", REAL, UNITS, AT(huber), 1, "X", "distance from which the penalty is linear", NULL},
+    {"--rate-new", REAL, UNITS, AT(rate_new), 1, "X", "factor on the rate of every task but the first", NULL},
+    {"--rate-floor", REAL, UNITS, AT(rate_floor), 1, "X", "rate of a layer that carries the whole Fisher, below 1",
+        NULL},
+    {"--keep", OTHER, UNITS, 0, 0, "P%", "largest entries of a stored Fisher; the rest becomes its mean", to_keep},
+    {"--encoding", OTHER, UNITS, 0, 0, "E", "of a stored Fisher: dense bitmap log8 csr", to_encoding},
+    {"--seeds", NUMBER, RUN | SWEEP | TWO, AT(seeds), 1, "N", "independent runs (default 1)", NULL},
+    {"--seed", OTHER, UNITS, 0, 0, "N", "the first seed (default 1)", to_seed},
+    {"--data", TEXT, UNITS, AT(data), 0, "DIR", "directory of the datasets; split: the file", NULL},
+    {"--labels", TEXT, RUN | UNIT, AT(labels), 0, "FILE", "split: label file of an idx file", NULL},
+    {"--tasks", NUMBER, RUN | SWEEP | UNIT, AT(tasks), 1, "K", "split: tasks to cut; else the first K only", NULL},
+    {"--scenario", OTHER, UNITS, 0, 0, "S", "task, domain or class, where the protocol has a choice", to_scenario},
+    {"--steps", NUMBER, UNITS, AT(steps), 1, "N", "steps of each task instead of the protocol's", NULL},
+    {"--rows", NUMBER, UNITS, AT(rows), 1, "N", "training rows of each task at most", NULL},
+    {"--from", REAL, SWEEP, AT(from), 1, "X", "first lambda as papers write it (default 1)", NULL},
+    {"--to", REAL, SWEEP, AT(to), 1, "X", "last (default 1e13)", NULL},
+    {"--factor", REAL, SWEEP, AT(factor), 1, "X", "ratio of neighbours (default 10)", NULL},
+    {"--jobs", NUMBER, RUN | SWEEP | TWO, AT(jobs), 1, "J", "processes at a time (default 1)", NULL},
+    {"--threads", NUMBER, UNITS | SPEED, AT(threads), 1, "N", "BLAS threads of each (default 1)", NULL},
+    {"--state", TEXT, UNITS, AT(state), 0, "DIR", "kept results (default .ewc-bench)", NULL},
+    {"--torch", TEXT, SPEED, AT(torch), 0, "FILE", "torch_learn.py, to compare with PyTorch", NULL},
+    {"--plot", TEXT, RUN | SWEEP, AT(plot), 0, "FILE", "draw an SVG", NULL},
+    {"--json", FLAG, UNITS | SPEED | LIST, AT(json), 0, "", "objects a program can read", NULL},
+    {"--help", FLAG, ~0U, AT(help), 0, "", "this text", NULL},
+#undef AT
 };
 
 void options_usage(void)
 {
+        static const char *const protocol[] = {"", " [PROTOCOL]", " PROTOCOL"};
         printf("ewc-bench: published continual-learning protocols on the daemon's own learner\n\n");
         for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-                printf("  ewc-bench %s%s\n      %s\n", commands[i].name, commands[i].protocol ? " PROTOCOL" : "",
+                printf("  ewc-bench %s%s\n      %s\n", commands[i].name, protocol[commands[i].protocol],
                     commands[i].help);
         printf("\n");
         for (size_t i = 0; i < ARRAY_LEN(flags); i++)
                 printf("  %-16s %-7s %s\n", flags[i].name, flags[i].arg, flags[i].help);
 }
 
-static int bad(const char *flag, const char *value, const char *want, struct err *e)
+static int bad(const struct flag *f, const char *value, const char *want, struct err *e)
 {
-        return err_field(e, -EINVAL, flag, "%s %s: %s", flag, value, want);
-}
-
-static int parse_real(const char *flag, const char *value, double *ret, struct err *e)
-{
-        char *end;
-        double v = strtod(value, &end);
-        if (end == value || *end != '\0' || !isfinite(v) || v < 0)
-                return bad(flag, value, "not a number of at least 0", e);
-        *ret = v;
-        return 0;
-}
-
-static int parse_other(const char *flag, const char *value, struct options *o, struct err *e)
-{
-        if (strcmp(flag, "--method") == 0 && !method_parse(value, &o->method))
-                return bad(flag, value, "no such method", e);
-        if (strcmp(flag, "--fisher") == 0 && ewc_fisher_parse(value, &o->fisher) < 0)
-                return bad(flag, value, "no such Fisher variant", e);
-        if (strcmp(flag, "--scenario") == 0 && !scenario_parse(value, &o->scenario))
-                return bad(flag, value, "task, domain or class", e);
-        if (strcmp(flag, "--seed") == 0 && !slice_u64(slice_of(value), &o->seed))
-                return bad(flag, value, "not a number", e);
-        if (strcmp(flag, "--lambda") == 0) {
-                o->lambda_given = true;
-                o->lambda_auto = strcmp(value, "auto") == 0;
-                return o->lambda_auto ? 0 : parse_real(flag, value, &o->lambda, e);
-        }
-        return 0;
+        return err_field(e, -EINVAL, f->name, "%s %s: not %s%s", f->name, value, want, want[0] ? "" : f->help);
 }
 
 static int parse_value(const struct flag *f, const char *value, struct options *o, struct err *e)
 {
         char *at = (char *)o + f->offset;
+        double x;
         uint64_t n;
         switch (f->kind) {
         case TEXT:
                 memcpy(at, &value, sizeof(value));
                 return 0;
         case REAL:
-                return parse_real(f->name, value, (double *)(void *)at, e);
+                if (!to_real(value, &x) || (f->min > 0 && !(x > 0)))
+                        return bad(f, value, "a number above 0", e);
+                *(double *)(void *)at = x;
+                return 0;
         case NUMBER:
                 if (!slice_u64(slice_of(value), &n) || n < f->min || n > UINT32_MAX)
-                        return bad(f->name, value, "not a number in range", e);
+                        return bad(f, value, "a number in range", e);
                 *(uint32_t *)(void *)at = (uint32_t)n;
-                o->fisher_samples_given |= at == (char *)&o->fisher_samples;
                 return 0;
         default:
-                return parse_other(f->name, value, o, e);
+                return f->parse(value, o) ? 0 : bad(f, value, "", e);
         }
 }
 
@@ -148,7 +249,7 @@ static int parse_flags(int argc, char **argv, const struct command *c, struct op
         for (int i = 2; i < argc; i++) {
                 const char *arg = argv[i];
                 const struct flag *f = find_flag(arg);
-                if (arg[0] != '-' && c->protocol && !o->protocol) {
+                if (arg[0] != '-' && c->protocol != NO_PROTOCOL && !o->protocol) {
                         o->protocol = arg;
                         continue;
                 }
@@ -184,11 +285,22 @@ int options_parse(int argc, char **argv, struct options *ret, struct err *e)
                 int r = parse_flags(argc, argv, c, &o, e);
                 if (r < 0)
                         return r;
-                if (c->protocol && !o.protocol && !o.help)
+                if (c->protocol == NEEDS_PROTOCOL && !o.protocol && !o.help)
                         return err_field(e, -EINVAL, "PROTOCOL", "name a protocol; ewc-bench list shows them");
         }
         if (o.state == NULL)
                 o.state = ".ewc-bench";
         *ret = o;
         return 0;
+}
+
+struct options options_plain(const struct options *o)
+{
+        struct options c = *o;
+        c.fisher = 0;
+        c.fisher_samples_given = c.lambda_given = c.lambda_auto = false;
+        c.start_given = c.form_given = c.scale_given = c.merge_given = false;
+        c.merge_decay = c.huber = c.rate_new = c.rate_floor = c.keep_percent = 0;
+        c.encoding = 0;
+        return c;
 }

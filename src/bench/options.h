@@ -3,20 +3,32 @@
 #include "bench/bench.h"
 
 struct options {
-        const char *command, *protocol;
-        enum bench_method method; /* 0: not given */
-        enum ewc_fisher fisher;   /* 0: not given */
-        enum scenario scenario;   /* 0: not given */
+        const char *command, *protocol; /* protocol: NULL where it may be left out */
+        enum bench_method method;       /* 0: not given */
+        enum ewc_fisher fisher;         /* 0: not given */
+        enum scenario scenario;         /* 0: not given */
         bool fisher_samples_given, lambda_given, lambda_auto, json, help;
         uint32_t fisher_samples;
+        double fisher_percent; /* 0: rows */
         double lambda;
-        uint32_t seeds, jobs, threads; /* at least 1 */
-        uint64_t seed;                 /* the first */
-        uint32_t tasks, steps, rows;   /* 0: the protocol's own */
-        double from, to, factor;       /* sweep: lambda as in the papers, and the ratio of neighbours */
+        bool start_given, form_given, scale_given, merge_given;
+        enum learn_start start; /* of a search for lambda */
+        enum learn_form form;
+        enum learn_scale scale;
+        enum learn_merge_rule merge;
+        double merge_decay, huber, rate_new, rate_floor; /* 0: not given */
+        enum ewc_pack_encoding encoding;                 /* 0: not given */
+        double keep_percent;                             /* 0: not given */
+        uint32_t seeds, jobs, threads;                   /* at least 1 */
+        uint64_t seed;                                   /* the first */
+        uint32_t tasks, steps, rows;                     /* 0: the protocol's own */
+        double from, to, factor; /* sweep: lambda as in the papers, and the ratio of neighbours */
         const char *data, *labels, *plot, *state, *torch;
 };
 
 /* -EINVAL with the flag as field. A flag that the command does not take is refused. */
 int options_parse(int argc, char **argv, struct options *ret, struct err *e);
 void options_usage(void); /* to stdout */
+/* The same choices without those that only a method with a penalty, or one with a Fisher, knows: for the companions
+ * that run beside it. */
+struct options options_plain(const struct options *o);

@@ -1,6 +1,6 @@
 /* proto_images.c: small convolutional nets on images, house choices in size and schedule.
  *
- * Split CIFAR-10 has five tasks of two classes, the task known, on a subset of the data; the published figures belong
+ * Split CIFAR-10 has five tasks of two classes on a subset of the data; the published figures belong
  * to a reduced ResNet-18 and the whole set, so they say what to hope for and not what to reach. Pneumonia has three
  * tasks that differ by the tilt of the X-ray: the same two answers, the input moves. */
 #include "bench/protocols.h"
@@ -28,26 +28,40 @@ static const struct data_files data_pneumonia = {
         .merge = LEARN_MERGE_ONLINE, .merge_decay = 1.0, .online_decay = 1.0, .fisher = EWC_FISHER_EXACT,            \
         .fisher_samples = 500, .si_damping = 0.1
 
+#define CIFAR10                                                                                                      \
+        .family = "split-cifar10", .id = "images", .data = &data_cifar10,                                            \
+        .cut = {.kind = CUT_CLASSES, .tasks = 5, .shuffle_classes = true}, .steps = 500,                             \
+        .lambda = {.exact = 5e4,                                                                                     \
+            .exact_sampled = 5e4,                                                                                    \
+            .sample = 5e4,                                                                                           \
+            .empirical = 5e4,                                                                                        \
+            .batched = 5e6,                                                                                          \
+            .online = 5e4,                                                                                           \
+            .si = 10,                                                                                                \
+            .mas = 1},                                                                                               \
+        .replay_per_class = 50, SMALL_NET
+
 const struct protocol protocols_images[] = {
     {
         .name = "split-cifar10",
-        .id = "images",
         .title = "Split CIFAR-10, task known, small convolutional net",
         .scenario = SCENARIO_TASK,
         .expects = "with a reduced ResNet-18 and all data: none 69.53, EWC 84.91 (n=500: 84.57)",
-        .data = &data_cifar10,
-        .cut = {.kind = CUT_CLASSES, .tasks = 5, .shuffle_classes = true},
-        .steps = 500,
-        .lambda = {.exact = 5e4,
-            .exact_sampled = 5e4,
-            .sample = 5e4,
-            .empirical = 5e4,
-            .batched = 5e6,
-            .online = 5e4,
-            .si = 10,
-            .mas = 1},
-        .replay_per_class = 50,
-        SMALL_NET,
+        CIFAR10,
+    },
+    {
+        .name = "split-cifar10-domain",
+        .title = "Split CIFAR-10, two shared outputs",
+        .scenario = SCENARIO_DOMAIN,
+        .expects = "",
+        CIFAR10,
+    },
+    {
+        .name = "split-cifar10-class",
+        .title = "Split CIFAR-10, ten outputs, task unknown",
+        .scenario = SCENARIO_CLASS,
+        .expects = "",
+        CIFAR10,
     },
     {
         .name = "pneumonia",

@@ -7,10 +7,11 @@
 #include "bench/protocols.h"
 
 #define SPLIT_MNIST                                                                                                  \
-        .data = &data_mnist, .cut = {.kind = CUT_CLASSES, .tasks = 5, .shuffle_classes = true}, .n_hidden = 2,       \
-        .hidden = {400, 400}, .optim = ADAM(1e-3f), .batch = 128, .steps = 2000, .keep_optim = true,                 \
-        .drop_last = true, .form = LEARN_FORM_GRAD, .scale = LEARN_SCALE_RAW, .online_decay = 1.0,                   \
-        .fisher = EWC_FISHER_EXACT, .si_damping = 0.1, .replay_per_class = 100
+        .family = "split-mnist", .data = &data_mnist,                                                                \
+        .cut = {.kind = CUT_CLASSES, .tasks = 5, .shuffle_classes = true}, .n_hidden = 2, .hidden = {400, 400},      \
+        .optim = ADAM(1e-3f), .batch = 128, .steps = 2000, .keep_optim = true, .drop_last = true,                    \
+        .form = LEARN_FORM_GRAD, .scale = LEARN_SCALE_RAW, .online_decay = 1.0, .fisher = EWC_FISHER_EXACT,          \
+        .si_damping = 0.1, .replay_per_class = 100
 
 const struct protocol protocols_split[] = {
     {

@@ -10,7 +10,7 @@
 
 extern const struct data_files data_mnist;
 
-extern const struct protocol protocols_split[], protocols_permuted[], protocols_rotated[], protocols_avalanche[],
-    protocols_images[], protocols_files[];
-extern const size_t n_protocols_split, n_protocols_permuted, n_protocols_rotated, n_protocols_avalanche,
-    n_protocols_images, n_protocols_files;
+extern const struct protocol protocols_split[], protocols_hsu[], protocols_permuted[], protocols_rotated[],
+    protocols_avalanche[], protocols_images[], protocols_files[];
+extern const size_t n_protocols_split, n_protocols_hsu, n_protocols_permuted, n_protocols_rotated,
+    n_protocols_avalanche, n_protocols_images, n_protocols_files;

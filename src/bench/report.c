@@ -27,6 +27,7 @@ static const struct row {
     {"fisher_trace", "Fisher's trace", offsetof(struct summary, trace), 0},
     {"train_seconds", "seconds", offsetof(struct summary, seconds), 1},
     {"fisher_seconds", "seconds in Fisher passes", offsetof(struct summary, fisher_seconds), 1},
+    {"packed_share", "stored Fishers, % of float32", offsetof(struct summary, packed_share), 100},
 };
 
 static const struct figure *figure_at(const struct summary *s, size_t row)
@@ -61,21 +62,55 @@ static void print_matrix(const struct report *r)
         }
 }
 
+static void print_penalty(const struct settings *s)
+{
+        struct buf flags;
+        if (s->lambda_auto)
+                printf("lambda searched");
+        else
+                printf("lambda %g", s->lambda);
+        printf(", scale %s, penalty %s, merge %s", learn_scale_name(s->scale), learn_form_name(s->form),
+            learn_merge_rule_name(s->merge));
+        if (method_has_fisher(s->method)) {
+                printf(", %s Fisher of ", ewc_fisher_name(s->fisher));
+                if (s->fisher_percent > 0)
+                        printf("%g %% of the rows", s->fisher_percent);
+                else if (s->fisher_samples > 0)
+                        printf("%u rows", s->fisher_samples);
+                else
+                        printf("all rows");
+        }
+        buf_init(&flags, 1024);
+        settings_flags(s, &flags);
+        printf("%s%s\n", flags.len > 0 ? ";" : "", flags.len > 0 ? flags.data : "");
+        buf_deinit(&flags);
+}
+
+static void print_tries(const struct report *r)
+{
+        bool head = false;
+        for (uint32_t i = 0; i < r->n_units; i++)
+                for (uint32_t k = 0; k < r->units[i].n_tries; k++) {
+                        const struct bench_try *t = &r->units[i].tries[k];
+                        if (!head)
+                                printf("\ntries of %s: accuracy %% on a tenth of the new task's rows, and on closed "
+                                       "tasks' tests\n  %4s %4s %12s %8s %8s %12s %10s %8s\n",
+                                    method_name(r->s->method), "seed", "task", "lambda", "new", "closed", "penalty",
+                                    "loss", "seconds");
+                        head = true;
+                        printf("  %4" PRIu64 " %4u %12.4g %8.2f %8.2f %12.4g %10.4f %8.2f\n", r->s->seed + i,
+                            t->task + 1, t->t.lambda, 100 * t->t.accuracy, 100 * t->t.past_accuracy, t->t.penalty,
+                            t->t.loss, t->t.seconds);
+                }
+}
+
 void report_print(const struct report *v, size_t n)
 {
         const struct settings *s = v[0].s;
         printf("%s (%s): %s, scenario %s\n", s->protocol->name, s->protocol->id, s->protocol->title,
             scenario_name(s->scenario));
-        if (method_has_penalty(s->method)) {
-                printf("lambda %g%s, scale %s, penalty %s", s->lambda, s->lambda_auto ? " (searched)" : "",
-                    learn_scale_name(s->lambda_auto ? LEARN_SCALE_UNIT : s->protocol->scale),
-                    learn_form_name(s->protocol->form));
-                if (method_has_fisher(s->method) && s->fisher_samples > 0)
-                        printf(", %s Fisher of %u rows", ewc_fisher_name(s->fisher), s->fisher_samples);
-                else if (method_has_fisher(s->method))
-                        printf(", %s Fisher of all rows", ewc_fisher_name(s->fisher));
-                printf("\n");
-        }
+        if (method_has_penalty(s->method))
+                print_penalty(s);
         printf("%u tasks, %" PRIu64 " test rows, seeds %" PRIu64 " to %" PRIu64 "\n\n%-30s", v[0].sum.tasks,
             v[0].sum.test_rows, s->seed, s->seed + v[0].sum.seeds - 1, "mean (SEM)");
         for (size_t i = 0; i < n; i++)
@@ -92,6 +127,7 @@ void report_print(const struct report *v, size_t n)
                         printf("%s diverged with %u of %u seeds\n", method_name(v[i].s->method), v[i].sum.diverged,
                             v[i].sum.seeds);
         print_matrix(&v[0]);
+        print_tries(&v[0]);
         if (s->protocol->expects[0])
                 printf("\npublished: %s\n", s->protocol->expects);
 }
@@ -131,6 +167,38 @@ static void put_matrix(struct buf *b, const struct summary *s)
         buf_putc(b, ']');
 }
 
+static void put_tries(struct buf *b, const struct report *r)
+{
+        bool first = true;
+        json_put_key(b, "tries");
+        buf_putc(b, '[');
+        for (uint32_t i = 0; i < r->n_units; i++)
+                for (uint32_t k = 0; k < r->units[i].n_tries; k++) {
+                        const struct bench_try *t = &r->units[i].tries[k];
+                        const struct {
+                                const char *key;
+                                double v;
+                        } numbers[] = {
+                            {"task", t->task + 1},
+                            {"lambda", t->t.lambda},
+                            {"accuracy", t->t.accuracy},
+                            {"past_accuracy", t->t.past_accuracy},
+                            {"penalty", t->t.penalty},
+                            {"loss", t->t.loss},
+                            {"seconds", t->t.seconds},
+                        };
+                        buf_puts(b, first ? "{\"seed\":" : ",{\"seed\":");
+                        first = false;
+                        buf_put_u64(b, r->s->seed + i);
+                        for (size_t j = 0; j < ARRAY_LEN(numbers); j++) {
+                                json_put_key(b, numbers[j].key);
+                                json_put_number(b, numbers[j].v);
+                        }
+                        buf_putc(b, '}');
+                }
+        buf_putc(b, ']');
+}
+
 static void put_text(struct buf *b, const char *key, const char *value)
 {
         json_put_key(b, key);
@@ -143,6 +211,15 @@ static void put_number(struct buf *b, const char *key, uint64_t v)
         buf_put_u64(b, v);
 }
 
+static void put_flags(struct buf *b, const struct settings *s)
+{
+        struct buf flags;
+        buf_init(&flags, 1024);
+        settings_flags(s, &flags);
+        put_text(b, "departures", flags.len > 1 ? flags.data + 1 : NULL); /* without the leading blank */
+        buf_deinit(&flags);
+}
+
 void report_json(const struct report *v, size_t n, struct buf *b)
 {
         const struct settings *s = v[0].s;
@@ -153,12 +230,16 @@ void report_json(const struct report *v, size_t n, struct buf *b)
         put_text(b, "method", method_name(s->method));
         put_text(b, "fisher", fisher ? ewc_fisher_name(s->fisher) : NULL);
         put_number(b, "fisher_samples", fisher ? s->fisher_samples : 0);
+        json_put_key(b, "fisher_percent");
+        json_put_number(b, s->fisher_percent > 0 ? s->fisher_percent : (double)NAN);
         json_put_key(b, "lambda");
         json_put_number(b, penalty ? v[0].sum.lambda.mean : (double)NAN);
         json_put_key(b, "lambda_auto");
         buf_puts(b, s->lambda_auto ? "true" : "false");
-        put_text(
-            b, "scale", penalty ? learn_scale_name(s->lambda_auto ? LEARN_SCALE_UNIT : s->protocol->scale) : NULL);
+        put_text(b, "scale", penalty ? learn_scale_name(s->scale) : NULL);
+        put_text(b, "form", penalty ? learn_form_name(s->form) : NULL);
+        put_text(b, "merge", penalty ? learn_merge_rule_name(s->merge) : NULL);
+        put_text(b, "encoding", s->encoding ? ewc_pack_name(s->encoding) : NULL);
         put_number(b, "seeds", v[0].sum.seeds);
         put_number(b, "first_seed", s->seed);
         put_number(b, "tasks", v[0].sum.tasks);
@@ -166,6 +247,9 @@ void report_json(const struct report *v, size_t n, struct buf *b)
         put_number(b, "threads", s->threads);
         put_figures(b, &v[0].sum);
         put_matrix(b, &v[0].sum);
+        put_flags(b, s);
+        if (s->lambda_auto)
+                put_tries(b, &v[0]);
         for (size_t i = 1; i < n; i++) {
                 json_put_key(b, method_name(v[i].s->method));
                 buf_puts(b, "{\"method\":");

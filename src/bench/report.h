@@ -8,6 +8,8 @@ struct settings;
 struct report {                   /* one method of a run */
         const struct settings *s; /* of the first seed */
         struct summary sum;
+        const struct unit_result *units; /* (n_units) behind sum, for the tries of a search; n_units may be 0 */
+        uint32_t n_units;
 };
 
 /* main's figures, with n (methods, main first, then none, then joint). */

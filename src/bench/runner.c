@@ -3,10 +3,11 @@
  * A child reports on its standard output, one line "progress FRACTION TEXT" at most a few times a second; what it
  * finished is read from the state directory once it has ended well. */
 #include "bench/runner.h"
-#include "base/clock.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "bench/bar.h"
+#include "bench/settings.h"
 #include "bench/unit.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +22,7 @@
 
 extern char **environ;
 
-enum { MAX_JOBS = 64, MAX_ARGS = 40, ARG_SIZE = 48, LINE_SIZE = 256, POLL_MS = 500 };
+enum { MAX_JOBS = 64, MAX_ARGS = 64, ARG_SIZE = 48, FLAGS_SIZE = 512, LINE_SIZE = 256, POLL_MS = 500 };
 
 static volatile sig_atomic_t stopped;
 
@@ -101,7 +102,7 @@ static int run_here(struct run *r, const struct dataset *d)
 }
 
 struct args {
-        char *v[MAX_ARGS + 1], text[MAX_ARGS][ARG_SIZE];
+        char *v[MAX_ARGS + 1], text[MAX_ARGS][ARG_SIZE], flags[FLAGS_SIZE];
         size_t n;
 };
 
@@ -121,7 +122,23 @@ static void arg_number(struct args *a, const char *flag, uint64_t v)
         arg_text(a, flag, text);
 }
 
-static void unit_args(const struct options *o, const struct settings *s, struct args *a)
+/* The settings' own flags, cut at their blanks. */
+static int arg_flags(struct args *a, const struct settings *s, struct err *e)
+{
+        struct buf b;
+        char *save = NULL;
+        buf_init(&b, FLAGS_SIZE - 1);
+        settings_flags(s, &b);
+        bool ok = buf_ok(&b);
+        if (ok && b.len > 0)
+                memcpy(a->flags, b.data, b.len + 1);
+        buf_deinit(&b);
+        for (char *at = ok ? strtok_r(a->flags, " ", &save) : NULL; at; at = strtok_r(NULL, " ", &save))
+                arg_text(a, NULL, at);
+        return ok ? 0 : err_oom(e);
+}
+
+static int unit_args(const struct options *o, const struct settings *s, struct args *a, struct err *e)
 {
         arg_text(a, NULL, "ewc-bench");
         arg_text(a, NULL, "unit");
@@ -130,7 +147,8 @@ static void unit_args(const struct options *o, const struct settings *s, struct 
         arg_number(a, "--seed", s->seed);
         if (method_has_fisher(s->method)) {
                 arg_text(a, "--fisher", ewc_fisher_name(s->fisher));
-                arg_number(a, "--fisher-samples", s->fisher_samples);
+                if (!(s->fisher_percent > 0))
+                        arg_number(a, "--fisher-samples", s->fisher_samples);
         }
         if (method_has_penalty(s->method)) {
                 char *text = a->text[a->n];
@@ -150,19 +168,24 @@ static void unit_args(const struct options *o, const struct settings *s, struct 
                 arg_number(a, "--rows", s->rows);
         arg_number(a, "--threads", s->threads);
         arg_text(a, "--state", o->state);
+        return arg_flags(a, s, e);
 }
 
 static int spawn(struct run *r, struct child *c, size_t unit)
 {
         int pipes[2];
-        struct args a = {.n = 0};
+        _free_ struct args *a = new_zero(struct args);
+        if (!a)
+                return err_oom(r->e);
+        int code = unit_args(r->o, &r->work[unit].s, a, r->e);
+        if (code < 0)
+                return code;
         posix_spawn_file_actions_t actions;
         if (pipe2(pipes, O_CLOEXEC) < 0)
                 return err_errno(r->e, errno, "pipe");
-        unit_args(r->o, &r->work[unit].s, &a);
         posix_spawn_file_actions_init(&actions);
         posix_spawn_file_actions_adddup2(&actions, pipes[1], STDOUT_FILENO);
-        int code = posix_spawn(&c->pid, "/proc/self/exe", &actions, NULL, a.v, environ);
+        code = posix_spawn(&c->pid, "/proc/self/exe", &actions, NULL, a->v, environ);
         posix_spawn_file_actions_destroy(&actions);
         close(pipes[1]);
         if (code != 0) {

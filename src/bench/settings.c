@@ -1,5 +1,5 @@
 /* settings.c: choices, their contradictions, and their translation into the learner's plan. */
-#include "bench/settings.h"
+#include "bench/settings_in.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include <errno.h>
@@ -9,79 +9,110 @@
 #define SETTINGS_VERSION "ewc-bench/1" /* raise it when figures change their meaning */
 
 #define DISTILL_TEMPERATURE 2.0
+#define DERPP_WEIGHT 0.5  /* alpha of the paper, whose tables have 0.1 to 1 */
+#define KEEP_PERCENT 20.0 /* of an encoding that keeps a share */
 
-static double strength(const struct protocol *p, enum bench_method m, enum ewc_fisher fisher, uint32_t samples)
+bool method_merges(enum bench_method m)
 {
+        return method_has_fisher(m) && m != METHOD_ONLINE_EWC;
+}
+
+static double strength(const struct settings *s)
+{
+        const struct protocol *p = s->protocol;
+        enum bench_method m = s->method;
+        if (s->scale != p->scale)
+                return 0;
         if (m == METHOD_SI)
                 return p->lambda.si;
         if (m == METHOD_MAS)
                 return p->lambda.mas;
-        if (m == METHOD_EWC_REPLAY && fisher == p->fisher && p->lambda.beside_replay > 0)
+        if (m == METHOD_EWC_REPLAY && s->fisher == p->fisher && p->lambda.beside_replay > 0)
                 return p->lambda.beside_replay;
-        if (m == METHOD_ONLINE_EWC && fisher == p->fisher && p->lambda.online > 0)
+        if (m == METHOD_ONLINE_EWC && s->fisher == p->fisher && p->lambda.online > 0)
                 return p->lambda.online;
-        switch (fisher) {
+        switch (s->fisher) {
         case EWC_FISHER_EXACT:
-                return samples > 0 ? p->lambda.exact_sampled : p->lambda.exact;
+                return s->fisher_samples > 0 || s->fisher_percent > 0 ? p->lambda.exact_sampled : p->lambda.exact;
         case EWC_FISHER_SAMPLE:
                 return p->lambda.sample;
         case EWC_FISHER_EMPIRICAL:
                 return p->lambda.empirical;
         case EWC_FISHER_BATCHED:
                 return p->lambda.batched;
+        case EWC_FISHER_ARGMAX:
+                return p->lambda.argmax;
         default:
                 return 0;
         }
 }
 
-static int check_method(const struct options *o, enum bench_method m, struct err *e)
+/* The penalty as protocol and method have it, before the command line. */
+static void own_penalty(struct settings *s)
 {
-        const char *name = method_name(m);
-        if (!method_has_fisher(m) && o->fisher)
-                return err_field(e, -EINVAL, "--fisher", "method %s computes no Fisher", name);
-        if (!method_has_fisher(m) && o->fisher_samples_given)
-                return err_field(e, -EINVAL, "--fisher-samples", "method %s computes no Fisher", name);
-        if (!method_has_penalty(m) && o->lambda_given)
-                return err_field(e, -EINVAL, "--lambda", "method %s has no penalty", name);
-        if (m == METHOD_SI && o->lambda_auto)
-                return err_field(
-                    e, -EINVAL, "--lambda", "si follows one path; a search over lambda would leave several");
-        return 0;
+        const struct protocol *p = s->protocol;
+        s->form = p->form;
+        s->scale = s->lambda_auto ? LEARN_SCALE_UNIT : p->scale; /* the search knows the canonical scale only */
+        s->merge = p->merge;
+        s->merge_decay = p->merge_decay;
+        if (s->method == METHOD_ONLINE_EWC || p->stream) {
+                s->merge = LEARN_MERGE_ONLINE;
+                s->merge_decay = p->online_decay;
+        } else if (!method_has_fisher(s->method)) {
+                s->merge = LEARN_MERGE_SUM;
+                s->merge_decay = 0;
+        }
 }
 
-static int check_protocol(const struct options *o, const struct protocol *p, struct err *e)
+static void choose_penalty(const struct options *o, struct settings *s)
 {
-        bool file = !p->data && !p->stream;
-        if (p->stream && (o->tasks || o->rows || o->steps || o->lambda_auto))
-                return err_field(e, -EINVAL, o->lambda_auto ? "--lambda" : "--tasks",
-                    "a stream has no tasks, rows or steps to choose, and no search");
-        if (!file && o->scenario)
-                return err_field(e, -EINVAL, "--scenario", "%s has a scenario of its own: %s", p->name,
-                    scenario_name(p->scenario));
-        if (!file && o->labels)
-                return err_field(e, -EINVAL, "--labels", "%s knows its label files", p->name);
-        if (!file && o->tasks > p->cut.tasks && !p->stream)
-                return err_field(e, -EINVAL, "--tasks", "%s has %u tasks", p->name, p->cut.tasks);
-        if (o->tasks > BENCH_MAX_TASKS)
-                return err_field(e, -EINVAL, "--tasks", "at most %d tasks", BENCH_MAX_TASKS);
-        if (!o->data)
-                return err_field(e, -EINVAL, "--data", "say where the data is: --data %s", file ? "FILE" : "DIR");
-        return 0;
+        s->lambda_auto = o->lambda_auto;
+        s->lambda_start = o->start_given ? o->start : LEARN_START_SIMILARITY;
+        own_penalty(s);
+        if (o->form_given)
+                s->form = o->form;
+        if (o->scale_given)
+                s->scale = o->scale;
+        if (o->merge_given && o->merge != s->merge) {
+                s->merge = o->merge;
+                s->merge_decay = s->merge == LEARN_MERGE_ONLINE ? s->protocol->online_decay : 0;
+        }
+        if (o->merge_decay > 0)
+                s->merge_decay = o->merge_decay;
+        s->huber = o->huber;
+        s->rate_new = o->rate_new;
+        s->rate_floor = o->rate_floor;
+        s->encoding = o->encoding ? o->encoding : o->keep_percent > 0 ? EWC_PACK_BITMAP16 : 0;
+        if (s->encoding == EWC_PACK_BITMAP16 || s->encoding == EWC_PACK_CSR16)
+                s->keep_percent = o->keep_percent > 0 ? o->keep_percent : KEEP_PERCENT;
+        s->lambda = o->lambda_given ? o->lambda : strength(s);
+}
+
+static void choose_fisher(const struct options *o, struct settings *s)
+{
+        const struct protocol *p = s->protocol;
+        s->fisher = p->fisher;
+        if (!method_has_fisher(s->method))
+                return;
+        s->fisher = o->fisher ? o->fisher : p->fisher;
+        s->fisher_samples = o->fisher_samples_given  ? o->fisher_samples
+                            : s->fisher == p->fisher ? p->fisher_samples
+                                                     : 0;
+        s->fisher_percent = o->fisher_samples_given ? o->fisher_percent : 0;
 }
 
 int settings_make(const struct options *o, const struct protocol *p, enum bench_method m, uint64_t seed,
     uint64_t data_id, struct settings *ret, struct err *e)
 {
-        int r = check_method(o, m, e);
+        int r = settings_check_method(o, m, e);
         if (r == 0)
-                r = check_protocol(o, p, e);
+                r = settings_check_protocol(o, p, e);
         if (r < 0)
                 return r;
         struct settings s = {
             .protocol = p,
             .scenario = o->scenario ? o->scenario : p->scenario,
             .method = m,
-            .fisher = o->fisher ? o->fisher : p->fisher,
             .tasks = o->tasks ? o->tasks : p->cut.tasks,
             .steps = o->steps,
             .rows = o->rows,
@@ -89,20 +120,12 @@ int settings_make(const struct options *o, const struct protocol *p, enum bench_
             .threads = o->threads,
             .data_id = data_id,
         };
-        s.fisher_samples = o->fisher_samples_given ? o->fisher_samples
-                           : s.fisher == p->fisher ? p->fisher_samples
-                                                   : 0;
-        if (!method_has_fisher(m)) {
-                s.fisher = p->fisher;
-                s.fisher_samples = 0;
-        }
+        choose_fisher(o, &s);
         if (method_has_penalty(m)) {
-                s.lambda_auto = o->lambda_auto;
-                s.lambda = o->lambda_given ? o->lambda : strength(p, m, s.fisher, s.fisher_samples);
-                if (!o->lambda_given && !(s.lambda > 0))
-                        return err_field(e, -EINVAL, "--lambda",
-                            "%s knows no lambda for %s with the %s Fisher; give one", p->name, method_name(m),
-                            ewc_fisher_name(s.fisher));
+                choose_penalty(o, &s);
+                r = settings_check_made(o, &s, e);
+                if (r < 0)
+                        return r;
         }
         *ret = s;
         return 0;
@@ -154,23 +177,22 @@ struct ewc_spec settings_net(const struct settings *s, uint32_t n_inputs, uint32
 
 static void plan_penalty(const struct settings *s, struct learn_plan *plan)
 {
-        const struct protocol *p = s->protocol;
         plan->method = LEARN_EWC;
         plan->lambda = s->lambda;
         plan->lambda_auto = s->lambda_auto;
-        plan->form = p->form;
-        plan->scale = s->lambda_auto ? LEARN_SCALE_UNIT : p->scale; /* the search knows the canonical scale only */
-        plan->merge = p->merge;
-        plan->merge_decay = p->merge_decay;
-        if (s->method == METHOD_ONLINE_EWC) {
-                plan->merge = LEARN_MERGE_ONLINE;
-                plan->merge_decay = p->online_decay;
-        } else if (s->method == METHOD_SI || s->method == METHOD_MAS) {
-                plan->merge = LEARN_MERGE_SUM;
-                plan->merge_decay = 0;
-                plan->importance = s->method == METHOD_SI ? LEARN_IMPORTANCE_SI : LEARN_IMPORTANCE_MAS;
-                plan->si_damping = s->method == METHOD_SI ? p->si_damping : 0;
-        }
+        plan->lambda_start = s->lambda_start;
+        plan->form = s->form;
+        plan->scale = s->scale;
+        plan->merge = s->merge;
+        plan->merge_decay = s->merge_decay;
+        plan->huber = s->huber;
+        plan->rate_new = s->rate_new;
+        plan->rate_floor = s->rate_floor;
+        if (s->method == METHOD_SI)
+                plan->importance = LEARN_IMPORTANCE_SI;
+        if (s->method == METHOD_MAS)
+                plan->importance = LEARN_IMPORTANCE_MAS;
+        plan->si_damping = s->method == METHOD_SI ? s->protocol->si_damping : 0;
 }
 
 struct learn_plan settings_plan(const struct settings *s, uint32_t k)
@@ -184,6 +206,7 @@ struct learn_plan settings_plan(const struct settings *s, uint32_t k)
             .batch = p->batch,
             .fisher = s->fisher,
             .fisher_samples = s->fisher_samples,
+            .fisher_fraction = s->fisher_percent / 100,
             .seed = s->seed * BENCH_MAX_TASKS * 2 + k,
             .threads = s->threads,
             .drop_last = p->drop_last,
@@ -192,16 +215,49 @@ struct learn_plan settings_plan(const struct settings *s, uint32_t k)
         };
         if (method_has_penalty(s->method))
                 plan_penalty(s, &plan);
-        if (s->method == METHOD_LWF && k > 0) {
+        if (method_distill(s->method) > 0 && k > 0) {
                 /* van de Ven's weights: one term a closed task, but one for all of them where outputs grow */
-                plan.distill = s->scenario == SCENARIO_CLASS ? 1.0 / k : 1.0;
+                plan.distill = method_distill(s->method) * (s->scenario == SCENARIO_CLASS ? 1.0 / k : 1.0);
                 plan.distill_temperature = DISTILL_TEMPERATURE;
         }
         if (method_has_replay(s->method)) {
                 plan.replay_per_class = p->replay_per_class;
                 plan.replay_even = s->scenario == SCENARIO_TASK;
         }
+        if (s->method == METHOD_DERPP && k > 0)
+                plan.derpp = DERPP_WEIGHT;
         return plan;
+}
+
+void settings_flags(const struct settings *s, struct buf *out)
+{
+        struct settings own = *s;
+        own_penalty(&own);
+        if (s->fisher_percent > 0)
+                buf_printf(out, " --fisher-samples %.17g%%", s->fisher_percent);
+        if (!method_has_penalty(s->method))
+                return;
+        if (s->lambda_auto && s->lambda_start != LEARN_START_TOP)
+                buf_printf(out, " --lambda-start %s", learn_start_name(s->lambda_start));
+        if (s->scale != own.scale)
+                buf_printf(out, " --scale %s", learn_scale_name(s->scale));
+        if (s->merge != own.merge)
+                buf_printf(out, " --merge %s", learn_merge_rule_name(s->merge));
+        if (s->merge_decay > 0 &&
+            (s->merge != own.merge || s->merge_decay < own.merge_decay || s->merge_decay > own.merge_decay))
+                buf_printf(out, " --merge-decay %.17g", s->merge_decay);
+        if (s->form != own.form)
+                buf_printf(out, " --form %s", learn_form_name(s->form));
+        if (s->huber > 0)
+                buf_printf(out, " --huber %.17g", s->huber);
+        if (s->rate_new > 0)
+                buf_printf(out, " --rate-new %.17g", s->rate_new);
+        if (s->rate_floor > 0)
+                buf_printf(out, " --rate-floor %.17g", s->rate_floor);
+        if (s->encoding)
+                buf_printf(out, " --encoding %s", ewc_pack_name(s->encoding));
+        if (s->keep_percent > 0)
+                buf_printf(out, " --keep %.17g%%", s->keep_percent);
 }
 
 void settings_digest(const struct settings *s, struct digest *ret)
@@ -214,6 +270,7 @@ void settings_digest(const struct settings *s, struct digest *ret)
             (int)s->lambda_auto);
         buf_printf(&b, " tasks %u steps %u rows %u seed %" PRIu64 " threads %u data %" PRIx64, s->tasks, s->steps,
             s->rows, s->seed, s->threads, s->data_id);
+        settings_flags(s, &b);
         digest_of(b.data, b.len, ret);
         buf_deinit(&b);
 }
@@ -222,7 +279,6 @@ const char *settings_warning(const struct settings *s)
 {
         if (s->scenario == SCENARIO_CLASS && method_has_penalty(s->method) && !method_has_replay(s->method))
                 return "class-incremental: a penalty alone cannot help here, since no task ever sees two tasks' "
-                       "classes "
-                       "together; use replay (about 20 % against 89 % on Split MNIST)";
+                       "classes together; use replay (about 20 % against 89 % on Split MNIST)";
         return "";
 }

@@ -2,10 +2,9 @@
  *
  * The first WARM_ROWS rows are learned but not scored; their mean and deviation scale all inputs. After that every
  * window is predicted by the net as it stands and then learned: a consolidation, and at every CLOSE_EVERYth window a
- * rollover that protects what was learned (online EWC, since a stream's records must not pile up). The baseline to
- * beat on such streams is the repeat of the last label, so it stands in every line of output. A run takes seconds and
- * is not kept. */
-#include "bench/stream.h"
+ * rollover that protects what was learned. A stream's records must not pile up: online EWC keeps one, decay U + F
+ * about the last anchor. The baseline to beat on such streams is the repeat of the last label, so it stands in every
+ * line of output. After every rollover the state is kept; an interrupted command goes on from there. */
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -14,6 +13,7 @@
 #include "bench/bar.h"
 #include "bench/runner.h"
 #include "bench/settings.h"
+#include "bench/stream_in.h"
 #include "learner/learn.h"
 #include "proto/json.h"
 #include <errno.h>
@@ -21,17 +21,14 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { WINDOW = 256, WARM_ROWS = 4 * WINDOW, CLOSE_EVERY = 8, MAX_PAST = 1024 };
+enum { WINDOW = 256, WARM_ROWS = 4 * WINDOW, CLOSE_EVERY = 8 };
 
 struct follow { /* one method over the stream */
         struct settings s;
+        struct digest key;
         struct ewc_spec net;
-        size_t P, n_past;
-        float *theta;
-        float *fisher[MAX_PAST], *anchor[MAX_PAST]; /* owned */
         struct ewc_head head;
-        uint64_t correct, scored;
-        double seconds;
+        struct stream_state st;
 };
 
 struct outcome {
@@ -82,80 +79,101 @@ static struct learn_rows window(const struct follow *f, const struct stream *s, 
             .task = 1 + at, .head = f->head, .n = n, .x = s->x + at * s->n_inputs, .label = s->label + at};
 }
 
-/* Scores and learns rows at..at+n in one job: its holdout is the window itself, measured before the first step. */
-static int learn_window(struct follow *f, const struct stream *s, size_t at, size_t n, bool close, struct err *e)
+static void close_block(struct follow *f, const struct learn_result *r)
 {
-        struct learn_past past[MAX_PAST];
-        struct learn_rows rows = window(f, s, at, n);
+        struct stream_state *st = &f->st;
+        double decay = st->closed > 0 ? f->s.merge_decay : 0;
+        for (size_t i = 0; i < st->n_params; i++)
+                st->fisher[i] = (float)(decay * (double)st->fisher[i] + (double)r->fisher[i]);
+        memcpy(st->anchor, r->theta, st->n_params * sizeof(float));
+        st->closed++;
+}
+
+/* Scores and learns the next n rows in one job: its holdout is the window itself, measured before the first step. */
+static int learn_window(struct follow *f, const struct stream *s, size_t n, bool close, struct err *e)
+{
+        struct stream_state *st = &f->st;
+        const struct learn_past past = {
+            .task = 1, .alpha = 1, .fisher = st->fisher, .anchor = st->anchor, .factor = 1};
+        struct learn_rows rows = window(f, s, st->at, n);
         struct learn_result r = {0};
         struct learn_job job = {
-            .kind = close && method_has_penalty(f->s.method) && f->n_past < MAX_PAST ? JOB_ROLLOVER : JOB_CONSOLIDATE,
+            .kind = close && method_has_penalty(f->s.method) ? JOB_ROLLOVER : JOB_CONSOLIDATE,
             .net = f->net,
-            .theta = f->theta,
-            .past = past,
-            .n_past = f->n_past,
+            .theta = st->theta,
+            .past = &past,
+            .n_past = st->closed > 0,
             .train = rows,
             .n_holdout = 1,
             .holdout = &rows,
             .plan = settings_plan(&f->s, 0),
         };
-        for (size_t i = 0; i < f->n_past; i++)
-                past[i] = (struct learn_past){.task = 1, .alpha = 1, .fisher = f->fisher[i], .anchor = f->anchor[i]};
-        job.plan.seed += at;
-        if (job.plan.method == LEARN_EWC) {
-                job.plan.merge = LEARN_MERGE_ONLINE;
-                job.plan.merge_decay = f->s.protocol->online_decay;
-        }
+        job.plan.seed += st->at;
         int c = learn_run(&job, NULL, &r, e);
         if (c == 0) {
-                if (at >= WARM_ROWS) {
-                        f->correct += (uint64_t)llround(r.before[0].accuracy * (double)n);
-                        f->scored += n;
+                if (st->at >= WARM_ROWS) {
+                        st->correct += (uint64_t)llround(r.before[0].accuracy * (double)n);
+                        st->scored += n;
                 }
-                memcpy(f->theta, r.theta, f->P * sizeof(float));
-                if (r.fisher) {
-                        f->fisher[f->n_past] = r.fisher;
-                        f->anchor[f->n_past++] = r.theta;
-                        r.fisher = r.theta = NULL;
-                }
+                memcpy(st->theta, r.theta, st->n_params * sizeof(float));
+                if (r.fisher)
+                        close_block(f, &r);
+                st->at += n;
         }
         learn_result_free(&r);
-        return c > 0 ? err_set(e, -ERANGE, "training diverged at row %zu", at) : c;
+        return c > 0 ? err_set(e, -ERANGE, "training diverged at row %zu", st->at) : c;
 }
 
-static int follow(struct follow *f, const struct stream *s, struct bar *bar, double from, double share, struct err *e)
+static int follow(struct follow *f, const struct stream *s, const char *dir, struct bar *bar, double from,
+    double share, struct err *e)
 {
+        struct stream_state *st = &f->st;
         uint64_t began = clock_mono_ns(&clock_system);
-        size_t k = 0;
-        for (size_t at = 0; at < s->n; at += WINDOW, k++) {
-                size_t n = s->n - at < WINDOW ? s->n - at : WINDOW;
+        double earlier = st->seconds;
+        while (st->at < s->n) {
+                size_t n = s->n - st->at < WINDOW ? s->n - st->at : WINDOW;
+                bool close = st->at / WINDOW % CLOSE_EVERY == CLOSE_EVERY - 1;
                 if (runner_stopped())
-                        return err_set(e, RUNNER_STOPPED, "interrupted");
-                int r = learn_window(f, s, at, n, k % CLOSE_EVERY == CLOSE_EVERY - 1, e);
+                        return err_set(e, RUNNER_STOPPED, "interrupted; the same command goes on from %s", dir);
+                int r = learn_window(f, s, n, close, e);
+                st->seconds = earlier + (double)(clock_mono_ns(&clock_system) - began) / 1e9;
+                if (r == 0 && (close || st->at == s->n))
+                        r = stream_state_write(dir, &f->key, st, e);
                 if (r < 0)
                         return r;
-                bar_show(bar, from + share * (double)at / (double)s->n, method_name(f->s.method));
+                bar_show(bar, from + share * (double)st->at / (double)s->n, method_name(f->s.method));
         }
-        f->seconds = (double)(clock_mono_ns(&clock_system) - began) / 1e9;
         return 0;
 }
 
 static int open_follow(struct follow *f, const struct stream *s, uint32_t *outputs, struct err *e)
 {
+        struct stream_state *st = &f->st;
         struct ewc_net *net;
         struct ewc_rng r;
         f->net = settings_net(&f->s, s->n_inputs, s->n_classes);
-        f->P = ewc_spec_params(&f->net);
         f->head = (struct ewc_head){s->n_classes, outputs};
-        f->theta = new_array(float, f->P);
-        if (!f->theta || ewc_net_new(&net, &f->net, NULL) < 0)
+        st->n_params = ewc_spec_params(&f->net);
+        st->theta = new_array(float, st->n_params);
+        st->fisher = new_array(float, st->n_params);
+        st->anchor = new_array(float, st->n_params);
+        if (!st->theta || !st->fisher || !st->anchor || ewc_net_new(&net, &f->net, NULL) < 0)
                 return err_oom(e);
         ewc_rng_seed(&r, f->s.seed, 2);
         ewc_net_init(net, &r);
-        memcpy(f->theta, ewc_net_theta_const(net), f->P * sizeof(float));
+        memcpy(st->theta, ewc_net_theta_const(net), st->n_params * sizeof(float));
         ewc_net_free(net);
         ewc_threads_set(f->s.threads);
         return 0;
+}
+
+static uint64_t stream_id(const struct stream *s)
+{
+        struct digest d;
+        uint64_t id = 0;
+        digest_of(s->label, s->n * sizeof(*s->label), &d);
+        memcpy(&id, &d, sizeof(id));
+        return id ^ ((uint64_t)s->n_inputs << 32) ^ s->n;
 }
 
 static int run_method(const struct options *o, const struct protocol *p, enum bench_method m, uint64_t seed,
@@ -167,20 +185,22 @@ static int run_method(const struct options *o, const struct protocol *p, enum be
                 return err_oom(e);
         for (uint32_t i = 0; i < s->n_classes; i++)
                 outputs[i] = i;
-        int r = settings_make(o, p, m, seed, 0, &f->s, e);
+        int r = settings_make(o, p, m, seed, stream_id(s), &f->s, e);
         if (r == 0)
                 r = open_follow(f, s, outputs, e);
-        if (r == 0)
-                r = follow(f, s, bar, from, share, e);
         if (r == 0) {
-                ret->accuracy = (double)f->correct / (double)f->scored;
-                ret->seconds = f->seconds;
+                settings_digest(&f->s, &f->key);
+                r = stream_state_read(o->state, &f->key, &f->st, e);
         }
-        free(f->theta);
-        for (size_t i = 0; i < f->n_past; i++) {
-                free(f->fisher[i]);
-                free(f->anchor[i]);
+        if (r == 0)
+                r = follow(f, s, o->state, bar, from, share, e);
+        if (r == 0) {
+                ret->accuracy = (double)f->st.correct / (double)f->st.scored;
+                ret->seconds = f->st.seconds;
         }
+        free(f->st.theta);
+        free(f->st.fisher);
+        free(f->st.anchor);
         return r;
 }
 
@@ -245,7 +265,7 @@ static void print(const struct options *o, const struct settings *s, const struc
 static int run_seeds(const struct options *o, const struct protocol *p, const struct stream *s, struct err *e)
 {
         enum bench_method m = o->method ? o->method : METHOD_EWC;
-        struct options other = *o;
+        struct options other = options_plain(o);
         struct total totals[2] = {0};
         struct outcome base = {0};
         struct settings first;
@@ -253,8 +273,6 @@ static int run_seeds(const struct options *o, const struct protocol *p, const st
         int r = settings_make(o, p, m, o->seed, 0, &first, e);
         if (r < 0)
                 return r;
-        other.fisher = 0;
-        other.fisher_samples_given = other.lambda_given = false;
         baselines(s, &base);
         bar_start(&bar, 0);
         for (uint32_t i = 0; i < o->seeds; i++)

@@ -42,6 +42,7 @@ enum {
         TRACE,
         SECONDS,
         FISHER_SECONDS,
+        PACKED_SHARE,
         N_FIGURES
 };
 
@@ -59,6 +60,7 @@ static const size_t places[N_FIGURES] = {
     [TRACE] = offsetof(struct summary, trace),
     [SECONDS] = offsetof(struct summary, seconds),
     [FISHER_SECONDS] = offsetof(struct summary, fisher_seconds),
+    [PACKED_SHARE] = offsetof(struct summary, packed_share),
 };
 
 static double accuracy_of(const struct unit_result *u)
@@ -106,6 +108,8 @@ static void add_unit(const struct unit_result *u, const struct unit_result *join
         add(&s[TRACE], u->trace);
         add(&s[SECONDS], u->seconds);
         add(&s[FISHER_SECONDS], u->fisher_seconds);
+        if (u->record_bytes > 0)
+                add(&s[PACKED_SHARE], u->packed_bytes / u->record_bytes);
 }
 
 void summary_of(const struct unit_result *units, const struct unit_result *joint, uint32_t n, struct summary *ret)

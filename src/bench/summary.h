@@ -18,6 +18,7 @@ struct summary {
         struct figure intransigence; /* of the last task, against joint */
         struct figure anytime_mean, anytime_min;
         struct figure lambda, factor, trace, seconds, fisher_seconds;
+        struct figure packed_share;                 /* bytes of the stored Fishers against float32 */
         double R[BENCH_MAX_TASKS][BENCH_MAX_TASKS]; /* mean over seeds */
 };
 

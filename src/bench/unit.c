@@ -20,6 +20,7 @@ static void clear_result(struct unit_result *r, uint32_t tasks)
                         r->R[i][j] = (double)NAN;
         }
         r->anytime_mean = r->anytime_min = r->factor = r->trace = (double)NAN;
+        r->record_bytes = r->packed_bytes = (double)NAN;
 }
 
 /* A random start: weights and biases uniform in +-1/sqrt(fan_in). */
@@ -132,7 +133,7 @@ static void finish(struct unit *u)
 {
         struct unit_result *out = &u->st.result;
         double log_factor = 0, trace = 0;
-        uint32_t n = u->st.n_past;
+        uint32_t n = method_has_penalty(u->s->method) ? u->st.n_past : 0;
         for (uint32_t i = 0; i < n; i++) {
                 log_factor += log(u->st.factor[i]);
                 trace += u->st.trace[i];

@@ -26,12 +26,18 @@ struct unit {
         struct unit_state st;
         uint64_t fisher_began_ns;
         uint32_t anytime_epoch, anytime_try; /* last one scored */
+        uint32_t try;                        /* of a search: the one under way, and when it began */
+        uint64_t try_began_ns;
+        double try_seconds[LEARN_MAX_TRIES];
 };
 
 /* unit_job.c: trains task k (joint: all of them) and takes its figures and records into u->st. 0, UNIT_STOPPED,
  * UNIT_DIVERGED or negative. */
 int unit_task(struct unit *u);
+/* unit_pack.c: fisher (P) as it comes back from the settings' encoding, in place. 0 or negative. */
+int unit_pack(struct unit *u, float *fisher);
 /* unit_probe.c */
 int unit_probe_open(struct unit *u);
 void unit_probe_close(struct unit *u);
-void unit_probe(struct unit *u, const float *theta); /* adds to the anytime figures */
+void unit_probe(struct unit *u, const float *theta);                  /* adds to the anytime figures */
+double unit_accuracy(struct unit *u, const float *theta, uint32_t j); /* on all test rows of task j; NaN if none */

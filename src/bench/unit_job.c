@@ -3,7 +3,8 @@
  * A task that a later one must be protected from is a rollover (it ends with the Fisher or the path integral); the
  * last task, and all tasks of methods without penalty, are consolidations. Holdouts are the test sets of the tasks
  * seen and of the next one, so that one run gives a row of R and the figure forward transfer needs. A search for
- * lambda gets a tenth of the training rows instead: test rows decide nothing. */
+ * lambda gets a tenth of the training rows in place of the open task's: test rows decide nothing, and the accuracy it
+ * reports of closed tasks is theirs alone. */
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
@@ -20,6 +21,11 @@ struct parts { /* what a job points to */
         struct learn_past past[BENCH_MAX_TASKS];
         struct learn_rows replay[BENCH_MAX_TASKS], holdout[BENCH_MAX_TASKS + 1];
 };
+
+static bool searches(const struct learn_job *job)
+{
+        return job->plan.lambda_auto && job->n_past > 0;
+}
 
 static bool joint(const struct unit *u)
 {
@@ -55,8 +61,7 @@ static void add_past(struct unit *u, struct parts *p, struct learn_job *job)
 
 static void add_replay(struct unit *u, struct parts *p, struct learn_job *job)
 {
-        bool heads =
-            u->s->method == METHOD_LWF; /* distillation needs to know which outputs are old, not their rows */
+        bool heads = method_distill(u->s->method) > 0; /* which outputs are old, not their rows */
         for (uint32_t i = 0; i < u->tasks; i++)
                 if (u->kept[i].n > 0 || (heads && i < u->k))
                         p->replay[job->n_replay++] =
@@ -67,11 +72,13 @@ static void add_replay(struct unit *u, struct parts *p, struct learn_job *job)
 static void add_holdouts(struct unit *u, struct parts *p, struct learn_job *job, const struct table *train)
 {
         uint32_t last = u->k + 2 < u->tasks ? u->k + 2 : u->tasks;
-        bool search = job->plan.lambda_auto && job->n_past > 0;
+        bool search = searches(job);
+        if (search)
+                last = u->k;
         if (u->k == 0)
                 last = u->tasks; /* the random start is measured on all of them */
         for (uint32_t j = 0; j < last; j++) {
-                uint64_t id = !search && j == u->k ? u->k + 1 : TEST_ID + j;
+                uint64_t id = j == u->k ? u->k + 1 : TEST_ID + j;
                 const struct table *t = &u->test[j].test;
                 p->holdout[job->n_holdout++] = rows_of(t, &u->test[j].head, id, 0, t->n, u->net.n_inputs);
         }
@@ -84,6 +91,18 @@ static void add_holdouts(struct unit *u, struct parts *p, struct learn_job *job,
         job->holdout = p->holdout;
 }
 
+static void time_tries(struct unit *u, const struct learn_progress *p, uint64_t now)
+{
+        if (p->try == u->try && p->phase == LEARN_PHASE_TRAIN)
+                return;
+        if (u->try < LEARN_MAX_TRIES)
+                u->try_seconds[u->try] = (double)(now - u->try_began_ns) / 1e9;
+        u->try = p->phase == LEARN_PHASE_TRAIN ? p->
+        try : LEARN_MAX_TRIES
+                ; /* none any more */
+        u->try_began_ns = now;
+}
+
 static int on_progress(void *arg, const struct learn_progress *p)
 {
         struct unit *u = arg;
@@ -92,6 +111,7 @@ static int on_progress(void *arg, const struct learn_progress *p)
         double share = joint(u) ? p->fraction : ((double)u->k + p->fraction) / u->tasks;
         if (p->phase == LEARN_PHASE_FISHER && u->fisher_began_ns == 0)
                 u->fisher_began_ns = now;
+        time_tries(u, p, now);
         bool fresh = p->epoch != u->anytime_epoch || p->try != u->anytime_try;
         if (p->state && p->phase == LEARN_PHASE_TRAIN && fresh && p->epoch > 0 && !joint(u)) {
                 u->anytime_epoch = p->epoch;
@@ -110,28 +130,58 @@ static bool on_stop(void *arg)
         return u->cb && u->cb->should_stop && u->cb->should_stop(u->cb->arg);
 }
 
+/* The search's own rows are no test: the open task and the next one are measured here. */
+static void take_search(struct unit *u, const struct learn_result *r)
+{
+        struct unit_result *out = &u->st.result;
+        for (uint32_t j = u->k; j < u->k + 2 && j < u->tasks; j++)
+                out->R[u->k][j] = unit_accuracy(u, r->theta, j);
+        for (uint32_t i = 0; i < r->n_tries && out->n_tries < ARRAY_LEN(out->tries); i++) {
+                struct bench_try *t = &out->tries[out->n_tries++];
+                *t = (struct bench_try){u->k, r->tries[i]};
+                t->t.seconds = u->try_seconds[i];
+        }
+}
+
 static void take_figures(struct unit *u, const struct learn_job *job, const struct learn_result *r)
 {
         struct unit_result *out = &u->st.result;
         uint32_t row = joint(u) ? u->tasks - 1 : u->k;
         for (size_t i = 0; i < job->n_holdout; i++) {
                 uint64_t id = job->holdout[i].task;
-                if (job->plan.lambda_auto && job->n_past > 0 && id == u->k + 1u)
-                        continue; /* the search's rows are no test */
+                if (searches(job) && id == u->k + 1u)
+                        continue;
                 uint32_t j = id >= TEST_ID ? (uint32_t)(id - TEST_ID) : u->k;
                 out->R[row][j] = r->after[i].accuracy;
                 if (u->k == 0)
                         out->start[j] = r->before[i].accuracy;
         }
+        if (searches(job))
+                take_search(u, r);
         if (method_has_penalty(u->s->method))
                 out->lambda = r->n_tries > 0 || job->n_past > 0 ? r->lambda : out->lambda;
+}
+
+/* DER++ remembers each task's theta for the logits it gave, and protects nothing. */
+static bool anchor_only(const struct unit *u)
+{
+        return u->s->method == METHOD_DERPP && u->k + 1 < u->tasks;
 }
 
 static int take_record(struct unit *u, struct learn_result *r)
 {
         struct unit_state *st = &u->st;
+        if (!r->fisher && anchor_only(u)) {
+                r->fisher = new_array(float, r->n_params); /* zero */
+                r->fisher_info.factor = 1;
+                if (!r->fisher)
+                        return err_oom(u->e);
+        }
         if (!r->fisher)
                 return 0;
+        int c = unit_pack(u, r->fisher);
+        if (c < 0)
+                return c;
         uint32_t i = st->n_past;
         st->anchor[i] = new_array(float, r->n_params);
         if (!st->anchor[i])
@@ -170,7 +220,8 @@ static int run_job(struct unit *u, const struct learn_job *job)
         struct learn_result r = {0};
         uint64_t began = clock_mono_ns(&clock_system);
         u->fisher_began_ns = 0;
-        u->anytime_epoch = u->anytime_try = 0;
+        u->anytime_epoch = u->anytime_try = u->try = 0;
+        u->try_began_ns = began;
         int c = learn_run(job, &cb, &r, u->e);
         uint64_t ended = clock_mono_ns(&clock_system);
         u->st.result.seconds += (double)(ended - began) / 1e9;

@@ -44,3 +44,18 @@ void unit_probe(struct unit *u, const float *theta)
         u->st.anytime_n++;
         *min = isnan(*min) || mean < *min ? mean : *min;
 }
+
+double unit_accuracy(struct unit *u, const float *theta, uint32_t j)
+{
+        const struct table *t = &u->test[j].test;
+        struct ewc_score score = {0};
+        memcpy(ewc_net_theta(u->probe), theta, ewc_net_params(u->probe) * sizeof(float));
+        for (size_t at = 0; at < t->n; at += ANYTIME_ROWS) {
+                struct ewc_batch b = {.n = t->n - at < ANYTIME_ROWS ? t->n - at : ANYTIME_ROWS,
+                    .x = t->x + at * u->net.n_inputs,
+                    .label = t->label + at};
+                if (ewc_train_score(u->probe, &u->test[j].head, &b, &score, u->probe_ws) < 0)
+                        return (double)NAN;
+        }
+        return score.n > 0 ? (double)score.correct / (double)score.n : (double)NAN;
+}

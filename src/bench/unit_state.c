@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MAGIC "ewcb-st1"
+#define MAGIC "ewcb-st2"
 #define STATE_MAX ((size_t)8 << 30)
 #define RESULT_MAX ((size_t)1 << 20)
 
@@ -190,7 +190,38 @@ static const struct {
     {"trace", offsetof(struct unit_result, trace)},
     {"seconds", offsetof(struct unit_result, seconds)},
     {"fisher_seconds", offsetof(struct unit_result, fisher_seconds)},
+    {"record_bytes", offsetof(struct unit_result, record_bytes)},
+    {"packed_bytes", offsetof(struct unit_result, packed_bytes)},
 };
+
+/* The same of a try. */
+static const struct {
+        const char *key;
+        size_t offset;
+} try_numbers[] = {
+    {"lambda", offsetof(struct learn_try, lambda)},
+    {"accuracy", offsetof(struct learn_try, accuracy)},
+    {"past_accuracy", offsetof(struct learn_try, past_accuracy)},
+    {"penalty", offsetof(struct learn_try, penalty)},
+    {"loss", offsetof(struct learn_try, loss)},
+    {"seconds", offsetof(struct learn_try, seconds)},
+};
+
+static void put_tries(struct buf *b, const struct unit_result *r)
+{
+        json_put_key(b, "tries");
+        buf_putc(b, '[');
+        for (uint32_t i = 0; i < r->n_tries; i++) {
+                buf_printf(b, "%s{\"task\":%u", i > 0 ? "," : "", r->tries[i].task);
+                for (size_t k = 0; k < ARRAY_LEN(try_numbers); k++) {
+                        json_put_key(b, try_numbers[k].key);
+                        json_put_number(
+                            b, *(const double *)(const void *)((const char *)&r->tries[i].t + try_numbers[k].offset));
+                }
+                buf_putc(b, '}');
+        }
+        buf_putc(b, ']');
+}
 
 int unit_result_write(const char *dir, const struct digest *key, const struct unit_result *r, struct err *e)
 {
@@ -211,7 +242,9 @@ int unit_result_write(const char *dir, const struct digest *key, const struct un
                 buf_putc(&b, i > 0 ? ',' : '[');
                 put_row(&b, r->R[i], r->tasks);
         }
-        buf_puts(&b, "]}\n");
+        buf_putc(&b, ']');
+        put_tries(&b, r);
+        buf_puts(&b, "}\n");
         int c = file_mkdir(dir, 0755, e);
         if (c == 0)
                 c = buf_ok(&b) ? file_replace(path, b.data, b.len, e) : err_oom(e);
@@ -225,6 +258,26 @@ static double number(const struct json_doc *d, const char *fmt, unsigned i, unsi
         double v;
         snprintf(pointer, sizeof(pointer), fmt, i, j);
         return json_number(d, pointer, &v) == 0 ? v : (double)NAN;
+}
+
+static void get_tries(const struct json_doc *d, struct unit_result *r)
+{
+        int n = json_length(d, "/tries"); /* -1: a result without */
+        r->n_tries = 0;
+        for (unsigned i = 0; n > 0 && i < (unsigned)n && i < ARRAY_LEN(r->tries); i++) {
+                double task = number(d, "/tries/%u/task", i, 0);
+                if (!(task >= 0 && task < BENCH_MAX_TASKS))
+                        return;
+                struct bench_try *t = &r->tries[r->n_tries++];
+                *t = (struct bench_try){.task = (uint32_t)task};
+                for (size_t k = 0; k < ARRAY_LEN(try_numbers); k++) {
+                        char pointer[64];
+                        double v = (double)NAN;
+                        snprintf(pointer, sizeof(pointer), "/tries/%u/%s", i, try_numbers[k].key);
+                        json_number(d, pointer, &v);
+                        *(double *)(void *)((char *)&t->t + try_numbers[k].offset) = v;
+                }
+        }
 }
 
 static bool get_result(const struct json_doc *d, struct unit_result *r)
@@ -247,6 +300,7 @@ static bool get_result(const struct json_doc *d, struct unit_result *r)
                 for (uint32_t j = 0; j < r->tasks; j++)
                         r->R[i][j] = number(d, "/R/%u/%u", i, j);
         }
+        get_tries(d, r);
         return true;
 }
 

@@ -69,6 +69,28 @@ static void test_classes_and_heads(void **state)
         }
 }
 
+static void test_pixels_are_normalised(void **state)
+{
+        (void)state;
+        struct cut cut = {.kind = CUT_CLASSES, .tasks = 3, .pad = 1};
+        struct cutter a, b;
+        struct cut_task x, y;
+        open_cut(&a, &cut, SCENARIO_TASK, 1);
+        cut.mean = 0.25f;
+        cut.deviation = 0.5f;
+        open_cut(&b, &cut, SCENARIO_TASK, 1);
+        get(&a, 1, &x);
+        get(&b, 1, &y);
+        assert_int_equal(x.train.n, y.train.n);
+        for (size_t i = 0; i < x.train.n * a.n_inputs; i++)
+                assert_true(y.train.x[i] == (x.train.x[i] - 0.25f) / 0.5f);
+        assert_true(y.test.x[0] == -0.5f); /* padding too */
+        cut_task_free(&x);
+        cut_task_free(&y);
+        cutter_close(&a);
+        cutter_close(&b);
+}
+
 static void test_class_order_follows_the_seed(void **state)
 {
         (void)state;
@@ -169,6 +191,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
             cmocka_unit_test(test_classes_and_heads),
+            cmocka_unit_test(test_pixels_are_normalised),
             cmocka_unit_test(test_class_order_follows_the_seed),
             cmocka_unit_test(test_permutations),
             cmocka_unit_test(test_rotation),

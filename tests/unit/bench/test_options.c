@@ -38,6 +38,35 @@ static void test_run(void **state)
         assert_true(o.lambda == 3);
 }
 
+static void test_departures(void **state)
+{
+        (void)state;
+        struct options o;
+        struct err e = ERR_NULL;
+        assert_int_equal(parse(&o, &e,
+                             "run p --fisher argmax --fisher-samples 10% --scale l2 --merge ema --merge-decay 0.5 "
+                             "--form prox --huber 0.1 --rate-new 0.1 --rate-floor 0.01 --keep 20% --encoding csr"),
+            0);
+        assert_true(o.fisher == EWC_FISHER_ARGMAX && o.fisher_samples_given);
+        assert_true(o.fisher_percent == 10 && o.fisher_samples == 0);
+        assert_true(o.scale_given && o.scale == LEARN_SCALE_L2 && o.merge_given && o.merge == LEARN_MERGE_EMA);
+        assert_true(o.merge_decay == 0.5 && o.form_given && o.form == LEARN_FORM_PROX && o.huber == 0.1);
+        assert_true(o.rate_new == 0.1 && o.rate_floor == 0.01);
+        assert_true(o.keep_percent == 20 && o.encoding == EWC_PACK_CSR16);
+        assert_int_equal(parse(&o, &e, "run p --encoding dense"), 0);
+        assert_int_equal(o.encoding, EWC_PACK_DENSE32);
+        assert_int_equal(parse(&o, &e, "run p --encoding log8 --fisher-samples 5% --fisher-samples 7"), 0);
+        assert_true(o.encoding == EWC_PACK_LOG8 && o.fisher_percent == 0 && o.fisher_samples == 7); /* the last */
+        assert_int_equal(parse(&o, &e, "run p --method plain --lambda auto --lambda-start top"), 0);
+        assert_true(o.method == METHOD_NONE && o.start_given && o.start == LEARN_START_TOP);
+        struct options c = options_plain(&o);
+        assert_true(!c.lambda_given && !c.lambda_auto && !c.start_given && c.method == METHOD_NONE);
+        assert_int_equal(parse(&o, &e, "two-task"), 0); /* with a protocol of its own */
+        assert_null(o.protocol);
+        assert_int_equal(parse(&o, &e, "two-task pneumonia"), 0);
+        assert_string_equal(o.protocol, "pneumonia");
+}
+
 static void refused(int r, const struct err *e, const char *field)
 {
         assert_int_equal(r, -EINVAL);
@@ -59,12 +88,24 @@ static void test_refusals(void **state)
         refused(parse(&o, &e, "run p --from 1"), &e, "--from"); /* a flag of sweep */
         refused(parse(&o, &e, "speed --seeds 2"), &e, "--seeds");
         refused(parse(&o, &e, "run p --wings 2"), &e, "--wings");
+        refused(parse(&o, &e, "run p --fisher-samples 0%"), &e, "--fisher-samples");
+        refused(parse(&o, &e, "run p --fisher-samples 101%"), &e, "--fisher-samples");
+        refused(parse(&o, &e, "run p --fisher-samples -5"), &e, "--fisher-samples");
+        refused(parse(&o, &e, "run p --keep 20"), &e, "--keep");
+        refused(parse(&o, &e, "run p --encoding zip"), &e, "--encoding");
+        refused(parse(&o, &e, "run p --merge some"), &e, "--merge");
+        refused(parse(&o, &e, "run p --huber 0"), &e, "--huber");
+        refused(parse(&o, &e, "run p --rate-new inf"), &e, "--rate-new");
+        refused(parse(&o, &e, "sweep --lambda 1"), &e, "--lambda");
+        refused(parse(&o, &e, "two-task --tasks 3"), &e, "--tasks");
+        refused(parse(&o, &e, "speed fast"), &e, "fast");
 }
 
 int main(void)
 {
         const struct CMUnitTest tests[] = {
             cmocka_unit_test(test_run),
+            cmocka_unit_test(test_departures),
             cmocka_unit_test(test_refusals),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

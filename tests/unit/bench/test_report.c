@@ -32,6 +32,7 @@ static void make(struct fixture *f)
                 }
                 summary_of(u, NULL, 2, &f->v[k].sum);
                 f->v[k].s = &f->s[k];
+                f->v[k].n_units = 0;
         }
 }
 

@@ -1,5 +1,6 @@
 /* test_settings.c: contradictions are refused by name, the rest becomes the plan that the papers describe. */
 #include "bench/settings.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include <errno.h>
@@ -60,6 +61,138 @@ static void test_contradictions(void **state)
         refused(&o, "rotated-mnist", METHOD_EWC, "--data");
 }
 
+/* Every flag of a penalty is refused by name for a method that has none. */
+static void test_flags_without_effect(void **state)
+{
+        (void)state;
+        struct options o[11];
+        static const char *const flags[] = {"--lambda", "--lambda-start", "--scale", "--merge", "--merge-decay",
+            "--form", "--huber", "--rate-new", "--rate-floor", "--keep", "--encoding"};
+        for (size_t i = 0; i < 11; i++)
+                o[i] = plain;
+        o[0].lambda_given = o[1].start_given = o[2].scale_given = o[3].merge_given = o[5].form_given = true;
+        o[4].merge_decay = o[6].huber = o[7].rate_new = o[8].rate_floor = 0.5;
+        o[9].keep_percent = 20;
+        o[10].encoding = EWC_PACK_LOG8;
+        static const enum bench_method methods[] = {
+            METHOD_NONE, METHOD_JOINT, METHOD_REPLAY, METHOD_LWF, METHOD_DERPP};
+        for (size_t i = 0; i < 11; i++)
+                for (size_t k = 0; k < ARRAY_LEN(methods); k++)
+                        refused(&o[i], "split-mnist-task", methods[k], flags[i]);
+        refused(&o[1], "split-mnist-task", METHOD_EWC, "--lambda-start"); /* without auto */
+        refused(&o[3], "split-mnist-task", METHOD_SI, "--merge");
+        refused(&o[3], "split-mnist-task", METHOD_ONLINE_EWC, "--merge");
+        refused(&o[4], "split-mnist-task", METHOD_SI, "--merge-decay");
+        refused(&o[4], "permuted-mnist", METHOD_EWC, "--merge-decay"); /* separate */
+        refused(&o[9], "electricity", METHOD_EWC, "--keep");
+        refused(&o[10], "electricity", METHOD_EWC, "--encoding");
+        refused(&o[3], "electricity", METHOD_EWC, "--merge");
+        o[10].keep_percent = 20;
+        refused(&o[10], "split-mnist-task", METHOD_EWC, "--keep"); /* log8 keeps all */
+        o[3].merge = LEARN_MERGE_EMA;
+        refused(&o[3], "split-mnist-task", METHOD_EWC, "--merge-decay"); /* it needs one */
+        o[2].scale = LEARN_SCALE_L2;
+        refused(&o[2], "split-mnist-task", METHOD_EWC, "--lambda"); /* none known on that scale */
+        o[2].lambda_given = o[2].lambda_auto = true;
+        refused(&o[2], "split-mnist-task", METHOD_EWC, "--scale");
+        o[8].rate_floor = 1;
+        refused(&o[8], "split-mnist-task", METHOD_EWC, "--rate-floor");
+}
+
+static const char *flags_of(const struct settings *s)
+{
+        static char text[512];
+        struct buf b;
+        buf_init(&b, sizeof(text) - 1);
+        settings_flags(s, &b);
+        assert_true(buf_ok(&b));
+        text[0] = '\0';
+        if (b.len > 0)
+                memcpy(text, b.data, b.len + 1);
+        buf_deinit(&b);
+        return text;
+}
+
+static void test_departures_reach_the_plan(void **state)
+{
+        (void)state;
+        struct options o = plain;
+        struct settings s = made(&plain, "split-mnist-task", METHOD_EWC);
+        struct digest own, other;
+        settings_digest(&s, &own);
+        assert_string_equal(flags_of(&s), "");
+        o.form_given = o.merge_given = true; /* said, but as the protocol has it */
+        o.form = LEARN_FORM_GRAD;
+        o.merge = LEARN_MERGE_ONLINE;
+        s = made(&o, "split-mnist-task", METHOD_EWC);
+        settings_digest(&s, &other);
+        assert_true(digest_eq(&own, &other));
+        o = plain;
+        o.fisher_samples_given = o.lambda_given = o.scale_given = o.merge_given = o.form_given = true;
+        o.fisher_percent = 10;
+        o.lambda = 3;
+        o.scale = LEARN_SCALE_MINMAX;
+        o.merge = LEARN_MERGE_EMA;
+        o.merge_decay = 0.25;
+        o.form = LEARN_FORM_PROX;
+        o.huber = 0.5;
+        o.rate_new = 2;
+        o.rate_floor = 0.125;
+        o.keep_percent = 20;
+        s = made(&o, "split-mnist-task", METHOD_EWC);
+        assert_string_equal(flags_of(&s), " --fisher-samples 10% --scale minmax --merge ema --merge-decay 0.25 "
+                                          "--form prox --huber 0.5 --rate-new 2 "
+                                          "--rate-floor 0.125 --encoding bitmap16 --keep 20%");
+        struct learn_plan p = settings_plan(&s, 1);
+        assert_true(p.fisher_fraction == 0.1 && p.fisher_samples == 0 && p.lambda == 3);
+        assert_true(p.scale == LEARN_SCALE_MINMAX && p.merge == LEARN_MERGE_EMA && p.merge_decay == 0.25);
+        assert_true(p.form == LEARN_FORM_PROX && p.huber == 0.5 && p.rate_new == 2 && p.rate_floor == 0.125);
+        settings_digest(&s, &other);
+        assert_false(digest_eq(&own, &other));
+}
+
+/* Results kept by earlier builds are found under these names: a digest that moves orphans them. */
+static void test_digests_stay(void **state)
+{
+        (void)state;
+        static const struct {
+                const char *protocol;
+                enum bench_method method;
+                const char *hex;
+        } v[] = {
+            {"permuted-mnist", METHOD_EWC, "2128b69b1bd8b4e530947604"},
+            {"split-mnist-task", METHOD_SI, "a328656aa9b4f4c78f307462"},
+            {"split-mnist-class", METHOD_JOINT, "af3464d9c28670cd83363c78"},
+        };
+        for (size_t i = 0; i < ARRAY_LEN(v); i++) {
+                struct settings s = made(&plain, v[i].protocol, v[i].method);
+                struct digest d;
+                char hex[DIGEST_HEX];
+                settings_digest(&s, &d);
+                digest_hex(&d, hex);
+                hex[24] = '\0';
+                assert_string_equal(hex, v[i].hex);
+        }
+}
+
+static void test_a_family_and_a_scenario(void **state)
+{
+        (void)state;
+        assert_string_equal(protocol_choose("split-mnist", 0)->name, "split-mnist-task");
+        assert_string_equal(protocol_choose("split-mnist", SCENARIO_DOMAIN)->name, "split-mnist-domain");
+        assert_string_equal(protocol_choose("split-mnist", SCENARIO_CLASS)->name, "split-mnist-class");
+        assert_string_equal(protocol_choose("permuted-mnist", 0)->name, "permuted-mnist");
+        assert_string_equal(protocol_choose("permuted-mnist", SCENARIO_TASK)->name, "permuted-mnist-task");
+        assert_string_equal(protocol_choose("hsu-split-mnist", SCENARIO_DOMAIN)->name, "hsu-split-mnist-domain");
+        assert_string_equal(protocol_choose("cifar10", 0)->name, "split-cifar10");
+        assert_string_equal(protocol_choose("cifar10", SCENARIO_CLASS)->name, "split-cifar10-class");
+        assert_string_equal(protocol_choose("split-cifar10", SCENARIO_TASK)->name, "split-cifar10");
+        assert_string_equal(protocol_choose("split", SCENARIO_CLASS)->name, "split"); /* settings see to it */
+        /* a name that says its scenario stays what it says, and the contradiction is settings_make's to tell */
+        assert_string_equal(protocol_choose("split-mnist-task", SCENARIO_CLASS)->name, "split-mnist-task");
+        assert_null(protocol_choose("nothing", 0));
+}
+
 static void test_strengths_belong_to_the_variant(void **state)
 {
         (void)state;
@@ -97,6 +230,17 @@ static void test_plans(void **state)
         s = made(&plain, "split-mnist-task", METHOD_JOINT);
         p = settings_plan(&s, 0);
         assert_true(p.method == LEARN_JOINT && p.steps == 2000 && p.form == LEARN_FORM_PROX);
+        s = made(&plain, "split-mnist-task", METHOD_HYBRID);
+        p = settings_plan(&s, 2);
+        assert_true(p.method == LEARN_EWC && p.lambda == 5e4 && p.distill == 0.5 && p.distill_temperature == 2);
+        s = made(&plain, "split-mnist-class", METHOD_LWF);
+        p = settings_plan(&s, 2);
+        assert_true(p.method == LEARN_PLAIN && p.distill == 0.5); /* one term for two closed tasks */
+        s = made(&plain, "split-mnist-class", METHOD_DERPP);
+        p = settings_plan(&s, 1);
+        assert_true(p.method == LEARN_PLAIN && p.derpp > 0 && p.replay_per_class == 100 && p.distill == 0);
+        p = settings_plan(&s, 0);
+        assert_true(p.derpp == 0); /* nothing to remember yet */
         struct options o = plain;
         o.lambda_given = o.lambda_auto = true;
         s = made(&o, "split-mnist-task", METHOD_EWC);
@@ -151,6 +295,10 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
             cmocka_unit_test(test_contradictions),
+            cmocka_unit_test(test_flags_without_effect),
+            cmocka_unit_test(test_departures_reach_the_plan),
+            cmocka_unit_test(test_digests_stay),
+            cmocka_unit_test(test_a_family_and_a_scenario),
             cmocka_unit_test(test_strengths_belong_to_the_variant),
             cmocka_unit_test(test_plans),
             cmocka_unit_test(test_every_protocol_runs_with_its_own_choices),

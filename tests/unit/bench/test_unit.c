@@ -118,6 +118,39 @@ static void test_resume(void **state)
         }
 }
 
+/* What protects between tasks is what came out of the pack: four of five entries of a tensor are its floor. */
+static void test_a_record_is_kept_packed(void **state)
+{
+        (void)state;
+        struct settings s = made_settings(&made_protocol, METHOD_EWC, 7);
+        struct ewc_spec net = settings_net(&s, MADE_INPUTS, MADE_CLASSES);
+        struct stop stop = {.after = 0.5};
+        const struct unit_callbacks cb = {on_progress, on_stop, &stop};
+        struct unit_result r;
+        struct unit_state st;
+        struct digest key;
+        struct err e = ERR_NULL;
+        char *dir = tmpdir_new();
+        s.encoding = EWC_PACK_BITMAP16;
+        s.keep_percent = 20;
+        assert_int_equal(unit_run(&s, &data, dir, &cb, &r, &e), UNIT_STOPPED);
+        settings_digest(&s, &key);
+        assert_int_equal(unit_state_read(dir, &key, ewc_spec_params(&net), &st, &e), 0);
+        assert_int_equal(st.n_past, 1);
+        uint32_t most = 0, n = MADE_INPUTS * made_protocol.hidden[0];
+        for (uint32_t i = 0; i < n; i++) {
+                uint32_t equal = 0;
+                for (uint32_t j = 0; j < n; j++)
+                        equal += st.fisher[0][i] > 0 && st.fisher[0][i] == st.fisher[0][j];
+                most = equal > most ? equal : most;
+        }
+        assert_in_range(most, n - n / 5 - 1, n);
+        assert_true(st.result.record_bytes == (double)(ewc_spec_params(&net) * sizeof(float)));
+        assert_true(st.result.packed_bytes > 0 && st.result.packed_bytes < st.result.record_bytes);
+        unit_state_deinit(&st);
+        tmpdir_remove(dir);
+}
+
 static void test_a_state_of_another_unit_is_none(void **state)
 {
         (void)state;
@@ -144,6 +177,7 @@ static void test_search(void **state)
         struct settings s = made_settings(&made_protocol, METHOD_EWC, 3);
         struct unit_result r;
         s.lambda_auto = true;
+        s.scale = LEARN_SCALE_UNIT;
         run(&s, NULL, &r);
         assert_true(r.lambda > 0 && r.lambda <= 0.1);
         assert_true(r.R[2][2] > 0.6);
@@ -154,6 +188,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
             cmocka_unit_test(test_methods_measure_what_they_should),
             cmocka_unit_test(test_resume),
+            cmocka_unit_test(test_a_record_is_kept_packed),
             cmocka_unit_test(test_a_state_of_another_unit_is_none),
             cmocka_unit_test(test_search),
         };
