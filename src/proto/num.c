@@ -1,9 +1,10 @@
 /* num.c: reading float32 text, bit-equal to strtof.
  *
- * Three steps, each for what the one before cannot prove. Quick: up to 19 digits as an integer, one exact power of
- * ten, two roundings in double; good unless the result lies within a few ulp of the point halfway between two floats
- * (serving reference 5.2). Scaled: any exponent, digits cut at 19, error still far below the distance checked.
- * Exact: near a halfway point the digits are compared with it as big integers. No locale, no state, no allocation. */
+ * Three steps, each for what the one before cannot prove. Quick: up to 19 digits as an integer, one or two exact
+ * powers of ten, at most three roundings in double; good unless the result lies within a few ulp of the point halfway
+ * between two floats (serving reference 5.2). Scaled: any exponent, digits cut at 19, error still far below the
+ * distance checked. Exact: near a halfway point the digits are compared with it as big integers. No locale, no state,
+ * no allocation. */
 #include "proto/num.h"
 #include "proto/num_in.h"
 #include <math.h>
@@ -19,15 +20,24 @@ struct big {
 const double num_pow10[23] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
     1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
+/* Each operation errs by less than one ulp of d, and there are three at most. */
 bool num_f32_quick(uint64_t w, int e, float *ret)
 {
         if (e == 0 || w == 0) {
                 *ret = (float)w; /* one rounding */
                 return true;
         }
+        double d = (double)w;
+        if (e < -22) {
+                d /= num_pow10[22];
+                e += 22;
+        } else if (e > 22) {
+                d *= num_pow10[22];
+                e -= 22;
+        }
         if (e < -22 || e > 22)
                 return false;
-        double d = e < 0 ? (double)w / num_pow10[-e] : (double)w * num_pow10[e];
+        d = e < 0 ? d / num_pow10[-e] : d * num_pow10[e];
         if (!(d >= 0x1p-126 && d < 0x1.fffffep+127))
                 return false;
         uint64_t bits;
@@ -184,6 +194,50 @@ static float slow(const char *p, const char *stop, int64_t e)
         return num_f32_exact(digits, n, (int)e);
 }
 
+/* Eight digits at p, if there are eight, as a number: neighbours are joined to pairs, pairs to fours, fours to eight
+ * (the byte that comes first counts most, which is why the byte order matters). */
+static inline bool take_eight(const char *p, const char *end, uint64_t *w)
+{
+        uint64_t v;
+        if (end - p < 8 || __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__)
+                return false;
+        memcpy(&v, p, sizeof(v));
+        if (((v & 0xf0f0f0f0f0f0f0f0) | ((v + 0x0606060606060606) & 0xf0f0f0f0f0f0f0f0) >> 4) != 0x3333333333333333)
+                return false;
+        v -= 0x3030303030303030;
+        v = v * 10 + (v >> 8);
+        v = ((v & 0x000000ff000000ff) * 0x000f424000000064 + (v >> 16 & 0x000000ff000000ff) * 0x0000271000000001) >>
+            32;
+        *w = *w * 100000000 + v;
+        return true;
+}
+
+/* Digits onto w, as far as they go; past 19 of them it is only their count that is still right. */
+static inline const char *take_digits(const char *p, const char *end, uint64_t *w)
+{
+        while (take_eight(p, end, w))
+                p += 8;
+        for (; is_digit(p, end); p++)
+                *w = *w * 10 + (uint64_t)(*p - '0');
+        return p;
+}
+
+/* The fraction behind a point, onto w; *n is how many digits of w count so far. NULL: there is none. */
+static inline const char *scan_fraction(const char *p, const char *end, uint64_t *w, ptrdiff_t *n)
+{
+        if (!is_digit(p, end))
+                return NULL;
+        if (*w == 0 && *n == 1) { /* "0.": it and the zeros that follow are no digits to keep */
+                *n = 0;
+                while (p < end && *p == '0')
+                        p++;
+        }
+        const char *from = p;
+        p = take_digits(p, end, w);
+        *n += p - from;
+        return p;
+}
+
 const char *num_scan_f32(const char *p, const char *end, float *ret)
 {
         bool minus = p < end && *p == '-';
@@ -198,22 +252,18 @@ const char *num_scan_f32(const char *p, const char *end, float *ret)
                 for (; is_digit(p, end); p++)
                         w = w * 10 + (uint64_t)(*p - '0');
         ptrdiff_t n_digits = p - start;
-        int64_t e = 0;
+        int64_t e = 0, shift = 0;
         if (p < end && *p == '.') {
                 const char *fraction = ++p;
-                if (!is_digit(p, end))
+                if (!(p = scan_fraction(p, end, &w, &n_digits)))
                         return NULL;
-                for (; is_digit(p, end); p++)
-                        w = w * 10 + (uint64_t)(*p - '0');
                 e = fraction - p;
-                n_digits += p - fraction;
         }
-        int64_t shift = 0;
         if (!(p = scan_exponent(p, end, &shift)))
                 return NULL;
         float v;
         e += shift;
-        if (n_digits > 19 || e < -22 || e > 22 || !num_f32_quick(w, (int)e, &v))
+        if (n_digits > 19 || e < -44 || e > 44 || !num_f32_quick(w, (int)e, &v))
                 v = slow(start, p, shift);
         if (!isfinite(v))
                 return NULL;

@@ -3,7 +3,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The float nearest to w * 10^e (ties to even) when plain double arithmetic can prove it, |e| <= 22; else false. */
+/* The float nearest to w * 10^e (ties to even) when plain double arithmetic can prove it, |e| <= 44; else false. */
 bool num_f32_quick(uint64_t w, int e, float *ret);
 /* The same for any decimal digits (n, without sign or point, value digits * 10^e); infinity when it overflows. */
 float num_f32_exact(const char *digits, int n, int e);

@@ -1,10 +1,10 @@
 /* num_print.c: floats as the shortest text that reads back to the same bits.
  *
- * A float32 has 6 digits that always survive, and 9 that always suffice: those counts in between are tried, each by
- * scaling to an integer in double and reading that integer back. Scaling errs by far less than a unit of the ninth
- * digit, so nothing wrong can pass the check and nine digits always do. Numbers below the normal range have fewer
- * digits, so there the tries start at one. Doubles take the same way through printf. The decimal point is our own,
- * whatever the locale. */
+ * A float32 reads back from every decimal that lies nearer to it than halfway to its neighbours. It is scaled
+ * once to an integer of nine digits, which always lies there, and then rounded to six, seven, eight digits (six
+ * always survive in a normal float, fewer are six with zeros; below the normal range the tries start at one); the
+ * first that lies inside is it. Scaling errs by far less than MARGIN, and what comes so near to the border is read
+ * back exactly instead. Doubles go through printf. The decimal point is our own, whatever the locale. */
 #include "proto/num.h"
 #include "proto/num_in.h"
 #include <math.h>
@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define MARGIN 1e-5 /* in units of the ninth digit; the error is below 1e-6 */
 
 enum { MAX_DIGITS = 17 };
 
@@ -29,19 +31,16 @@ static double scale10(double v, int k)
         return k < 0 ? v / num_pow10[-k] : v * num_pow10[k];
 }
 
-static void take_digits(uint64_t w, int last_exponent, struct decimal *ret)
+/* w * 10^last_exponent, w > 0, without the zeros at its end. */
+static void take_digits(uint32_t w, int last_exponent, struct decimal *ret)
 {
         int n = 0;
-        char text[20];
-        while (w > 0 && w % 10 == 0) {
-                w /= 10;
+        for (; w % 10 == 0; w /= 10)
                 last_exponent++;
-        }
-        do
-                text[n++] = (char)('0' + w % 10);
-        while ((w /= 10) > 0);
-        for (int i = 0; i < n; i++)
-                ret->digits[i] = text[n - 1 - i];
+        for (uint32_t left = w; left > 0; left /= 10)
+                n++;
+        for (int i = n; i-- > 0; w /= 10)
+                ret->digits[i] = (char)('0' + w % 10);
         ret->n = n;
         ret->exponent = last_exponent + n - 1;
 }
@@ -58,20 +57,65 @@ static bool reads_back(const struct decimal *d, float v)
         return back == v;
 }
 
+/* v scaled to x = v * 10^k in [1e8, 1e9), and half the distance to its neighbour above in the same unit. */
+struct scaled {
+        double x, half;
+        int k;
+        bool normal;
+        bool narrow; /* a power of two: its neighbour below is half as far away */
+};
+
+static struct scaled scale(float v)
+{
+        uint32_t bits;
+        memcpy(&bits, &v, sizeof(bits));
+        int e = (int)(bits >> 23);
+        struct scaled s = {.normal = e > 0, .narrow = e > 1 && (bits & 0x7fffff) == 0};
+        uint64_t half_bits = (uint64_t)((e > 0 ? e : 1) - 127 - 24 + 1023) << 52;
+        memcpy(&s.half, &half_bits, sizeof(s.half));
+        s.k = 8 - ((e - 127) * 1233 >> 12); /* log10(2); off by one, or more below the normal range */
+        for (s.x = scale10((double)v, s.k); s.x >= 1e9; s.x /= 10)
+                s.k--;
+        for (; s.x < 1e8; s.x *= 10)
+                s.k++;
+        s.half *= s.x / (double)v;
+        return s;
+}
+
+/* Whether the decimal c, in the unit of s, reads back to v. */
+static bool inside(const struct scaled *s, double c, float v)
+{
+        double off = c < s->x ? s->x - c : c - s->x, half = s->narrow && c < s->x ? s->half / 2 : s->half;
+        if (off < half - MARGIN)
+                return true;
+        if (off > half + MARGIN)
+                return false;
+        struct decimal d;
+        take_digits((uint32_t)c, -s->k, &d);
+        return reads_back(&d, v);
+}
+
+/* To a multiple of 10^dropped; halfway, either neighbour. */
+static double round_to(double x, int dropped)
+{
+        static const double inverse[9] = {1, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8};
+        return (double)(int64_t)(x * inverse[dropped] + 0.5) * num_pow10[dropped];
+}
+
 static void shortest_f32(float v, struct decimal *ret)
 {
-        double d = v;
-        int exponent = (int)floor(log10(d)); /* may be one off at powers of ten, which costs or spares one digit */
-        if (scale10(d, -exponent) >= 10)
-                exponent++;
-        else if (scale10(d, -exponent) < 1)
-                exponent--;
-        for (int p = v < 0x1p-126f ? 1 : 6; p <= 9; p++) {
-                int k = p - 1 - exponent;
-                take_digits((uint64_t)rint(scale10(d, k)), -k, ret);
-                if (reads_back(ret, v))
-                        return;
+        struct scaled s = scale(v);
+        double c = round_to(s.x, 0);
+        for (int dropped = s.normal ? 3 : 8; dropped > 0; dropped--) {
+                double near = round_to(s.x, dropped);
+                if (s.narrow && near < s.x && !inside(&s, near, v))
+                        near += num_pow10[dropped]; /* farther away, but on the wider side */
+                if (inside(&s, near, v)) {
+                        c = near;
+                        break;
+                }
         }
+        take_digits((uint32_t)c, -s.k, ret);
 }
 
 static void shortest_f64(double v, struct decimal *ret)

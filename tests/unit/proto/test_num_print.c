@@ -96,6 +96,39 @@ static void edges(void **state)
                 check_f32(powf(10, (float)e));
 }
 
+/* The lower neighbour of a power of two is nearer than the upper, so the shortest decimal that reads back need not be
+ * the nearest of its length: its neighbours are tried as well. */
+static int best_near_power(float v)
+{
+        for (int p = 1; p < 9; p++)
+                for (int d = -1; d <= 1; d++) {
+                        char text[64], *e;
+                        snprintf(text, sizeof(text), "%.*e", p - 1, (double)v);
+                        long exponent = strtol(strchr(text, 'e') + 1, NULL, 10), digits = 0;
+                        for (e = text; *e != 'e'; e++)
+                                digits = *e == '.' ? digits : digits * 10 + (*e - '0');
+                        snprintf(text, sizeof(text), "%lde%ld", digits + d, exponent - p + 1);
+                        if (strtof(text, NULL) == v)
+                                return p;
+                }
+        return 9;
+}
+
+static void powers_of_two(void **state)
+{
+        (void)state;
+        int shorter = 0;
+        for (int e = -149; e <= 127; e++) {
+                char text[NUM_F32_MAX + 1];
+                float v = ldexpf(1, e);
+                text[num_print_f32(text, v)] = '\0';
+                if (digits_of(text) > best_near_power(v))
+                        fail_msg("2^%d printed as %s, %d digits do", e, text, best_near_power(v));
+                shorter += digits_of(text) < best_f32(v);
+        }
+        assert_true(shorter > 0); /* there are such */
+}
+
 static void forms(void **state)
 {
         (void)state;
@@ -174,6 +207,7 @@ int main(int argc, char **argv)
         const struct CMUnitTest tests[] = {
             cmocka_unit_test(random_floats),
             cmocka_unit_test(edges),
+            cmocka_unit_test(powers_of_two),
             cmocka_unit_test(forms),
             cmocka_unit_test(random_doubles),
         };
