@@ -69,7 +69,13 @@ static int queue_start(struct app *a, struct store **s, bool read, struct store_
 static int publish_start(struct app *a, struct stores *s, struct err *e)
 {
         size_t loaded, failed;
+        struct publish_limits limits = {
+            .max_bytes = a->conf->versions_max_bytes,
+            .idle_ms = a->conf->versions_idle_s * 1000,
+        };
         int r = publish_new(&a->publish, a->control, a->reader, e);
+        if (r == 0)
+                r = publish_limit(a->publish, &limits, e);
         for (size_t i = 0; i < a->serve->n && r == 0; i++)
                 r = publish_add_loop(
                     a->publish, a->serve->threads[i].server.loop, a->serve->threads[i].server.versions, e);

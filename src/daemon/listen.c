@@ -1,4 +1,5 @@
-/* listen.c: opening the sockets the loops accept from.
+/* listen.c: opening the sockets the loops accept from: on an own TCP address one for each loop, everywhere else, and
+ * under socket activation, one for all.
  *
  * There are no credentials on TCP yet, so an address that other hosts can reach is refused unless the configuration
  * says that this is meant. */
@@ -132,8 +133,20 @@ static int open_tcp(struct listen *l, const struct conf *c, struct err *e)
         r = http_listen_tcp(host, port, &fd, &got, e);
         if (r < 0)
                 return r;
+        l->tcp = l->n;
         add(l, fd);
+        while (l->n_more + 1 < c->server_threads && l->n_more < LISTEN_LOOPS) {
+                r = http_listen_beside(fd, &l->more[l->n_more], e);
+                if (r < 0)
+                        return r;
+                l->n_more++;
+        }
         return 0;
+}
+
+int listen_fd(const struct listen *l, size_t i, size_t loop)
+{
+        return i == l->tcp && loop > 0 && loop <= l->n_more ? l->more[loop - 1] : l->fd[i];
 }
 
 int listen_open(struct listen *ret, const struct conf *c, const struct paths *p, struct err *e)
@@ -163,6 +176,8 @@ void listen_close(struct listen *l)
 {
         for (size_t i = 0; i < l->n; i++)
                 close(l->fd[i]);
+        for (size_t i = 0; i < l->n_more; i++)
+                close(l->more[i]);
         if (l->unlink_path)
                 unlink(l->unlink_path);
         *l = (struct listen)LISTEN_NULL;

@@ -7,13 +7,16 @@ struct conf;
 struct err;
 struct paths;
 
-enum { LISTEN_MAX = NOTIFY_MAX_FDS + 2, LISTEN_NAME = 160 };
+enum { LISTEN_MAX = NOTIFY_MAX_FDS + 2, LISTEN_LOOPS = 64, LISTEN_NAME = 160 };
 
 struct listen {
         size_t n;
         int fd[LISTEN_MAX];
         char name[LISTEN_MAX][LISTEN_NAME]; /* "unix:/run/ewcd/ewcd.sock", "http://127.0.0.1:8080" */
-        const char *unlink_path;            /* socket file made here, or NULL */
+        size_t tcp;                         /* index of the own TCP address, if n_more > 0 */
+        size_t n_more;                      /* sockets on it beside fd[tcp], one for each loop but the first */
+        int more[LISTEN_LOOPS];
+        const char *unlink_path; /* socket file made here, or NULL */
 };
 
 #define LISTEN_NULL                                                                                                  \
@@ -26,6 +29,7 @@ int listen_check(const struct conf *c, struct err *e);
 
 /* A passed socket stands for the UNIX socket, which is then not made. c has been checked. */
 int listen_open(struct listen *ret, const struct conf *c, const struct paths *p, struct err *e);
+int listen_fd(const struct listen *l, size_t i, size_t loop); /* which of the sockets i this loop accepts from */
 void listen_close(struct listen *l);
 
 /* "127.0.0.1:8080", "[::1]:0", "localhost:80" into parts. -EINVAL. */

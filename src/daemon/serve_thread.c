@@ -15,16 +15,19 @@
 #include "infer/vtable.h"
 #include "loop/loop.h"
 #include "server/http.h"
+#include "server/http_peers.h"
 #include "store/queue.h"
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum { ORDER_NONE = 0, ORDER_DRAIN, ORDER_STOP };
-enum { TICK_MS = 1000, DRAIN_LOOK_MS = 20 };
+enum { TICK_MS = 1000, DRAIN_LOOK_MS = 20, OTHER_DESCRIPTORS = 256 };
 
 static void server_conf(struct server_conf *ret, const struct conf *c, const char *program, uint64_t start_ns)
 {
@@ -37,6 +40,7 @@ static void server_conf(struct server_conf *ret, const struct conf *c, const cha
             .header_ms = (uint32_t)c->server_header_ms,
             .idle_ms = (uint32_t)c->server_idle_ms,
             .write_ms = (uint32_t)c->server_write_ms,
+            .queue_age_ms = (uint32_t)c->server_queue_age_ms,
             .body_rate = (uint32_t)c->server_body_rate,
             .program = program,
             .start_ns = start_ns,
@@ -97,6 +101,9 @@ static int thread_init(
         t->server.conf = &s->conf;
         t->server.metrics = &s->metrics;
         t->server.ready = &s->ready;
+        t->server.peers = s->peers;
+        t->server.writing = &s->writing;
+        t->server.reading = &s->reading;
         int r = loop_new(&t->server.loop, clock, mailbox, e);
         if (r < 0 || (r = vtable_new(&t->server.versions, e)) < 0 ||
             (r = http_new(&t->server.http, &t->server, e)) < 0)
@@ -109,17 +116,36 @@ static int thread_init(
         return 0;
 }
 
+/* A soft limit of 1,024, as many systems set it, is less than the connections allowed. As far as it goes: what is
+ * missing then makes the listeners rest. */
+static void more_descriptors(uint64_t n_connections)
+{
+        struct rlimit r;
+        uint64_t want = n_connections + OTHER_DESCRIPTORS;
+        if (getrlimit(RLIMIT_NOFILE, &r) < 0 || r.rlim_cur >= want)
+                return;
+        r.rlim_cur = r.rlim_max < want ? r.rlim_max : want;
+        if (r.rlim_cur < want || setrlimit(RLIMIT_NOFILE, &r) < 0)
+                log_warning("%" PRIu64 " connections are allowed, descriptors only for %" PRIu64, n_connections,
+                    (uint64_t)r.rlim_cur);
+}
+
 int serve_new(struct serve **ret, const struct conf *c, const char *program, const struct clock *clock,
     struct loop *control, struct err *e)
 {
         struct serve *s = new_zero(struct serve);
+        struct peers_conf clients = {.max = c->server_max_connections,
+            .connections = c->server_client_connections,
+            .requests = c->server_client_requests,
+            .rate = c->server_client_rate};
         if (!s)
                 return err_oom(e);
         server_conf(&s->conf, c, program, clock_mono_ns(clock));
         s->drain_ms = c->server_drain_ms;
         s->control = control;
+        more_descriptors(c->server_max_connections);
         s->threads = new_array(struct serve_thread, (size_t)c->server_threads);
-        int r = s->threads ? 0 : err_oom(e);
+        int r = s->threads ? peers_new(&s->peers, &clients, e) : err_oom(e);
         while (r == 0 && s->n < c->server_threads) {
                 s->threads[s->n].order_fd = -1;
                 s->n++;
@@ -150,7 +176,7 @@ int serve_listen(struct serve *s, const struct listen *l, struct err *e)
         int r = 0;
         for (size_t i = 0; i < s->n && r == 0; i++) {
                 for (size_t k = 0; k < l->n && r == 0; k++)
-                        r = http_accept_from(s->threads[i].server.http, l->fd[k], e);
+                        r = http_accept_from(s->threads[i].server.http, listen_fd(l, k, i), e);
         }
         return r;
 }
@@ -234,6 +260,7 @@ void serve_free(struct serve *s)
         for (size_t i = 0; i < s->n; i++)
                 thread_deinit(&s->threads[i]);
         free(s->threads);
+        peers_free(s->peers);
         free(s);
 }
 

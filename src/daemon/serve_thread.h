@@ -2,6 +2,7 @@
 #pragma once
 #include "daemon/conf.h"
 #include "server/metrics.h"
+#include "server/queue_age.h"
 #include "server/server.h"
 #include <pthread.h>
 #include <stdatomic.h>
@@ -11,6 +12,7 @@ struct err;
 struct jobs;
 struct listen;
 struct loop_source;
+struct peers;
 struct publish;
 
 struct serve_thread {
@@ -31,6 +33,8 @@ struct serve {
         struct server_conf conf;
         char engine[64];
         struct metrics metrics;
+        struct queue_age writing, reading;
+        struct peers *peers;
         atomic_bool ready;
         uint64_t drain_ms;
         struct loop *control;

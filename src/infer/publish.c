@@ -1,76 +1,28 @@
-/* publish.c: the hand-over of champions.
+/* publish.c: the rounds that bring what is loaded to the loops.
  *
- * One hand per model under way: LOADING (a work item on the reader thread builds the version), then SWAPPING (each
- * loop has been sent one reference; pending counts the loops that have not switched yet). A loop drops pending
- * itself, its message back is only a doorbell; what a full mailbox or queue refused is tried again by one timer
- * that runs while anything is under way. A request for a model whose hand is already loading may have come after a
- * newer commit, so it waits for a second round that starts when the first has ended.
+ * One hand per model under way, in rounds: LOADING (a work item on the reader thread builds what the round is for),
+ * then SWAPPING (each loop has been sent its model's row as the shelf has it; pending counts the loops that have not
+ * switched yet). A loop drops pending itself, its message back is only a doorbell; what a full mailbox or queue
+ * refused is tried again by one timer that runs while anything is under way. Whoever asks while a round is under way
+ * waits for a later one, since the round may have read before a newer commit; those who ask for the same share a
+ * round. A round that only takes versions away, because they were idle or had to make room, starts with SWAPPING.
  *
- * The reference in a hand's slot belongs to the hand until the loop takes it: publish_free, called after the loops
- * have stopped, drops what nobody took. */
-#include "infer/publish.h"
-#include "base/arena.h"
+ * The row in a hand's slot belongs to the hand until the loop takes it: publish_free, called after the loops have
+ * stopped, drops what nobody took. */
 #include "base/mem.h"
+#include "infer/publish_internal.h"
 #include "infer/served.h"
 #include "infer/vtable.h"
 #include "loop/loop.h"
-#include "store/queue.h"
 #include "store/store.h"
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 
-enum { MAX_LOOPS = 64, NUDGE_MS = 20 };
-
-struct waiter {
-        struct waiter *next;
-        publish_fn fn;
-        void *arg;
-};
-
-struct slot { /* payload of SERVE: one loop's reference */
-        struct hand *hand;
-        struct served *served; /* NULL once the loop has taken it */
-        bool posted;
-        int result; /* of vtable_put */
-};
-
-struct hand {
-        struct hand *next;
-        struct publish *publish;
-        model_id model;
-        struct waiter *now, *later; /* of this round, of the next */
-        struct store_work work;
-        bool loading, submitted;
-        struct served *served;
-        uint64_t start_ns;
-        atomic_uint pending;
-        struct slot slots[MAX_LOOPS];
-};
-
-struct post { /* publish_post, from the request to its delivered answer */
-        struct post *next;
-        struct publish *publish;
-        model_id model;
-        struct mailbox *reply_to;
-        uint64_t id;
-        uint32_t generation;
-        struct publish_reply *reply;
-};
-
-struct publish {
-        struct loop *control;
-        struct store_queue *reader;
-        size_t n_loops;
-        struct loop *loops[MAX_LOOPS];
-        struct vtable *tables[MAX_LOOPS];
-        struct hand *hands;
-        struct post *undelivered;
-        struct loop_source *nudge;
-        _Atomic uint64_t swaps, last_swap_ns;
-};
+enum { NUDGE_MS = 20, LOOK_MAX_MS = 10000, LOOKS = 4 }; /* looks for idle ones in the time after which they go */
 
 static void hand_step(struct hand *h);
+static void hand_next(struct hand *h);
+static void on_changed(void *arg, struct shelf *s);
 
 int publish_new(struct publish **ret, struct loop *control, struct store_queue *reader, struct err *e)
 {
@@ -79,6 +31,7 @@ int publish_new(struct publish **ret, struct loop *control, struct store_queue *
                 return err_oom(e);
         p->control = control;
         p->reader = reader;
+        p->shelves = (struct shelves){.max_bytes = SIZE_MAX, .changed = on_changed, .arg = p};
         *ret = p;
         return 0;
 }
@@ -95,17 +48,11 @@ static void waiters_free(struct waiter *w)
 static void hand_free(struct hand *h)
 {
         for (size_t i = 0; i < h->publish->n_loops; i++)
-                served_unref(h->slots[i].served);
-        served_unref(h->served);
+                vrow_free(h->slots[i].row);
+        load_deinit(&h->load);
         waiters_free(h->now);
         waiters_free(h->later);
         free(h);
-}
-
-static void post_free(struct post *post)
-{
-        free(post->reply);
-        free(post);
 }
 
 void publish_free(struct publish *p)
@@ -113,14 +60,13 @@ void publish_free(struct publish *p)
         if (!p)
                 return;
         loop_source_free(p->nudge);
+        loop_source_free(p->look);
         for (struct hand *h = p->hands, *next; h; h = next) {
                 next = h->next;
                 hand_free(h);
         }
-        for (struct post *post = p->undelivered, *next; post; post = next) {
-                next = post->next;
-                post_free(post);
-        }
+        publish_free_posts(p);
+        shelves_free(&p->shelves);
         free(p);
 }
 
@@ -128,70 +74,34 @@ int publish_add_loop(struct publish *p, struct loop *l, struct vtable *t, struct
 {
         if (p->n_loops == MAX_LOOPS)
                 return err_set(e, -EINVAL, "at most %d serving loops", MAX_LOOPS);
+        vtable_set_lane(t, (unsigned)p->n_loops);
         p->loops[p->n_loops] = l;
         p->tables[p->n_loops++] = t;
         return 0;
 }
 
-/* --- start-up --- */
+/* --- what is idle --- */
 
-struct ids {
-        model_id *id;
-        size_t n, cap;
-};
-
-static int collect_id(void *arg, const struct model *m)
+static void on_look(void *arg)
 {
-        struct ids *ids = arg;
-        void *id = ids->id;
-        if (!mem_grow(&id, &ids->cap, ids->n + 1, sizeof(*ids->id)))
-                return -ENOMEM;
-        ids->id = id;
-        ids->id[ids->n++] = m->id;
+        struct publish *p = arg;
+        shelves_look(&p->shelves, clock_mono_ns(loop_clock(p->control)), p->idle_ns);
+}
+
+int publish_limit(struct publish *p, const struct publish_limits *l, struct err *e)
+{
+        uint64_t every = l->idle_ms / LOOKS < LOOK_MAX_MS ? l->idle_ms / LOOKS : LOOK_MAX_MS;
+        struct loop_source *look = loop_timer(p->control, every, true, on_look, p);
+        if (!look)
+                return err_oom(e);
+        loop_source_free(p->look);
+        p->look = look;
+        p->idle_ns = l->idle_ms * 1000000u;
+        p->shelves.max_bytes = l->max_bytes;
         return 0;
 }
 
-int publish_initial(struct publish *p, struct store *s, size_t *ret_loaded, size_t *ret_failed, struct err *e)
-{
-        struct ids ids = {0};
-        size_t loaded = 0, failed = 0;
-        int r = store_model_list(s, collect_id, &ids, e);
-        if (r == -ENOMEM)
-                err_oom(e);
-        for (size_t i = 0; i < ids.n && r == 0; i++) {
-                struct served *v;
-                if (served_load(s, ids.id[i], &v, e) != 0) {
-                        failed++;
-                        continue;
-                }
-                loaded++;
-                for (size_t l = 0; l < p->n_loops && r == 0; l++) {
-                        r = vtable_put(p->tables[l], served_ref(v), e);
-                        if (r < 0)
-                                served_unref(v);
-                }
-                served_unref(v);
-        }
-        free(ids.id);
-        if (r != 0)
-                return r;
-        *ret_loaded = loaded;
-        *ret_failed = failed;
-        return 0;
-}
-
-/* --- control thread --- */
-
-static bool deliver(struct post *post)
-{
-        struct msg m = {
-            .kind = PUBLISH_MSG_DONE, .id = post->id, .generation = post->generation, .payload = post->reply};
-        if (mailbox_put(post->reply_to, &m) < 0)
-                return false;
-        post->reply = NULL;
-        post_free(post);
-        return true;
-}
+/* --- rounds --- */
 
 static void on_nudge(void *arg)
 {
@@ -200,22 +110,14 @@ static void on_nudge(void *arg)
                 next = h->next;
                 hand_step(h); /* frees no hand but this one; new ones go to the front */
         }
-        struct post *waiting = p->undelivered;
-        p->undelivered = NULL;
-        for (struct post *post = waiting, *next; post; post = next) {
-                next = post->next;
-                if (!deliver(post)) {
-                        post->next = p->undelivered;
-                        p->undelivered = post;
-                }
-        }
+        publish_deliver_posts(p);
         if (!p->hands && !p->undelivered) {
                 loop_source_free(p->nudge);
                 p->nudge = NULL;
         }
 }
 
-static void need_nudge(struct publish *p)
+void publish_need_nudge(struct publish *p)
 {
         if (!p->nudge)
                 p->nudge = loop_timer(p->control, NUDGE_MS, true, on_nudge, p);
@@ -244,25 +146,13 @@ void publish_forget(struct publish *p, const void *arg)
         }
 }
 
-/* A round is over: its waiters hear, then the next round starts or the hand goes. */
+/* A round is over: the next one starts or the hand goes, then its waiters hear. */
 static void hand_finish(struct hand *h, int result, const struct err *why)
 {
         struct waiter *done = h->now;
-        served_unref(h->served);
-        h->served = NULL;
-        h->now = h->later;
-        h->later = NULL;
-        h->loading = true;
-        h->submitted = false;
-        if (h->now) {
-                hand_step(h);
-        } else {
-                struct hand **at = &h->publish->hands;
-                while (*at != h)
-                        at = &(*at)->next;
-                *at = h->next;
-                hand_free(h);
-        }
+        h->now = NULL;
+        load_deinit(&h->load);
+        hand_next(h);
         for (struct waiter *w = done; w; w = w->next) {
                 if (w->fn)
                         w->fn(w->arg, result, why);
@@ -273,24 +163,48 @@ static void hand_finish(struct hand *h, int result, const struct err *why)
 static int run_load(struct store *s, struct store_work *w, struct err *e)
 {
         struct hand *h = w->arg;
-        return served_load(s, h->model, &h->served, e);
+        return load_run(&h->load, s, e);
+}
+
+/* Sends every loop the row as the shelf has it now. */
+static void swap_begin(struct hand *h)
+{
+        struct publish *p = h->publish;
+        struct shelf *s = shelf_of(&p->shelves, h->model);
+        struct err why;
+        h->loading = false;
+        h->again = false;
+        h->start_ns = clock_mono_ns(loop_clock(p->control));
+        atomic_store(&h->pending, (unsigned)p->n_loops);
+        bool ok = true;
+        for (size_t i = 0; i < p->n_loops; i++) {
+                h->slots[i] = (struct slot){.hand = h, .row = ok ? shelf_row(s) : NULL};
+                ok = ok && h->slots[i].row;
+        }
+        if (ok) {
+                hand_step(h);
+                return;
+        }
+        for (size_t i = 0; i < p->n_loops; i++) {
+                vrow_free(h->slots[i].row);
+                h->slots[i].row = NULL;
+        }
+        int r = err_oom(&why);
+        hand_finish(h, r, &why);
 }
 
 static void on_loaded(struct store_work *w)
 {
         struct hand *h = w->arg;
-        struct publish *p = h->publish;
+        struct err why = w->err;
+        int r = w->result;
         h->loading = false;
-        if (w->result != 0) {
-                struct err why = w->err;
-                hand_finish(h, w->result, &why);
-                return;
-        }
-        h->start_ns = clock_mono_ns(loop_clock(p->control));
-        atomic_store(&h->pending, (unsigned)p->n_loops);
-        for (size_t i = 0; i < p->n_loops; i++)
-                h->slots[i] = (struct slot){.hand = h, .served = served_ref(h->served)};
-        hand_step(h);
+        if (r == 0)
+                r = load_shelve(h->publish, &h->load, &why);
+        if (r == 0)
+                swap_begin(h);
+        else
+                hand_finish(h, r, &why);
 }
 
 /* Nobody is left to hear: at shutdown only, when the control loop no longer runs. publish_free has the hand. */
@@ -328,98 +242,140 @@ static void hand_swap(struct hand *h)
         for (size_t i = 0; i < p->n_loops; i++) {
                 if (h->slots[i].result < 0)
                         result = err_oom(&why);
+                vrow_free(h->slots[i].row);
+                h->slots[i].row = NULL;
         }
-        atomic_store(&p->last_swap_ns, clock_mono_ns(loop_clock(p->control)) - h->start_ns);
-        atomic_fetch_add(&p->swaps, 1);
+        if (h->load.served && h->load.number == 0) {
+                atomic_store(&p->last_swap_ns, clock_mono_ns(loop_clock(p->control)) - h->start_ns);
+                atomic_fetch_add(&p->swaps, 1);
+        }
         hand_finish(h, result, result < 0 ? &why : NULL);
 }
 
 static void hand_step(struct hand *h)
 {
-        need_nudge(h->publish);
+        publish_need_nudge(h->publish);
         if (h->loading)
                 hand_load(h);
         else
                 hand_swap(h);
 }
 
-int publish_model(struct publish *p, model_id m, publish_fn done, void *arg)
+/* Those who wait for the same as the first do. */
+static void take_waiters(struct hand *h)
+{
+        uint64_t number = h->later->number;
+        for (struct waiter **at = &h->later; *at;) {
+                struct waiter *w = *at;
+                if (w->number != number) {
+                        at = &w->next;
+                        continue;
+                }
+                *at = w->next;
+                w->next = NULL;
+                waiters_add(&h->now, w);
+        }
+}
+
+static void hand_end(struct hand *h)
+{
+        struct hand **at = &h->publish->hands;
+        while (*at != h)
+                at = &(*at)->next;
+        *at = h->next;
+        hand_free(h);
+}
+
+/* The next round, or the end of the hand. */
+static void hand_next(struct hand *h)
+{
+        struct shelf *s = shelf_of(&h->publish->shelves, h->model);
+        if (!h->later) {
+                if (h->again)
+                        swap_begin(h);
+                else
+                        hand_end(h);
+                return;
+        }
+        take_waiters(h);
+        h->load.model = h->model;
+        h->load.number = h->now->number;
+        if (s && h->load.number > 0 && shelf_find(s, h->load.number)) {
+                swap_begin(h); /* loaded meanwhile; the loops may not have it yet */
+                return;
+        }
+        h->load.have = s ? shelf_row(s) : NULL;
+        h->loading = true;
+        h->submitted = false;
+        hand_step(h);
+}
+
+/* The model's hand, or a new one that has not begun. */
+static struct hand *hand_of(struct publish *p, model_id m, bool *ret_new)
 {
         struct hand *h = p->hands;
         while (h && h->model != m)
                 h = h->next;
+        *ret_new = !h;
+        if (h || !(h = new_zero(struct hand)))
+                return h;
+        h->publish = p;
+        h->model = m;
+        h->next = p->hands;
+        p->hands = h;
+        return h;
+}
+
+int publish_version(struct publish *p, model_id m, uint64_t number, publish_fn done, void *arg)
+{
+        bool begin;
         struct waiter *w = new_zero(struct waiter);
-        if (!w)
-                return -ENOMEM;
-        *w = (struct waiter){.fn = done, .arg = arg};
-        if (h) {
-                waiters_add(&h->later, w);
-                return 0;
-        }
-        if (!(h = new_zero(struct hand))) {
+        struct hand *h = w ? hand_of(p, m, &begin) : NULL;
+        if (!h) {
                 free(w);
                 return -ENOMEM;
         }
-        h->publish = p;
-        h->model = m;
-        h->loading = true;
-        h->next = p->hands;
-        p->hands = h;
-        waiters_add(&h->now, w);
-        hand_step(h);
+        *w = (struct waiter){.number = number, .fn = done, .arg = arg};
+        waiters_add(&h->later, w);
+        if (begin)
+                hand_next(h);
         return 0;
 }
 
-/* --- by message --- */
-
-int publish_post(struct publish *p, model_id m, struct mailbox *reply_to, uint64_t id, uint32_t generation)
+int publish_model(struct publish *p, model_id m, publish_fn done, void *arg)
 {
-        struct post *post = new_zero(struct post);
-        struct publish_reply *reply = new_zero(struct publish_reply);
-        if (!post || !reply) {
-                free(post);
-                free(reply);
-                return -EAGAIN;
-        }
-        *post = (struct post){
-            .publish = p, .model = m, .reply_to = reply_to, .id = id, .generation = generation, .reply = reply};
-        int r = loop_post(p->control, &(struct msg){.kind = PUBLISH_MSG_REQUEST, .payload = post});
-        if (r < 0)
-                post_free(post);
-        return r;
+        return publish_version(p, m, 0, done, arg);
 }
 
-static void post_done(void *arg, int result, const struct err *e)
+/* A version has been taken from a shelf. Without memory the loops keep it until the model's next round. */
+static void on_changed(void *arg, struct shelf *s)
 {
-        struct post *post = arg;
-        struct publish *p = post->publish;
-        post->reply->result = result;
-        if (e)
-                post->reply->err = *e;
-        if (deliver(post))
+        struct publish *p = arg;
+        bool begin;
+        atomic_fetch_add(&p->drops, 1);
+        publish_count(p);
+        struct hand *h = p->n_loops > 0 ? hand_of(p, shelf_model(s), &begin) : NULL;
+        if (!h)
                 return;
-        post->next = p->undelivered;
-        p->undelivered = post;
-        need_nudge(p);
+        h->again = true;
+        if (begin)
+                hand_next(h);
 }
+
+/* --- messages --- */
 
 bool publish_dispatch_control(struct publish *p, const struct msg *m)
 {
-        if (m->kind == PUBLISH_MSG_ACK) {
-                for (struct hand *h = p->hands, *next; h; h = next) {
-                        next = h->next;
-                        if (!h->loading)
-                                hand_step(h);
-                }
+        if (m->kind == PUBLISH_MSG_REQUEST) {
+                publish_request(p, m);
                 return true;
         }
-        if (m->kind != PUBLISH_MSG_REQUEST)
+        if (m->kind != PUBLISH_MSG_ACK)
                 return false;
-        struct post *post = m->payload;
-        int r = publish_model(p, post->model, post_done, post);
-        if (r < 0) {
-                struct err e;
-                post_done(post, err_oom(&e), &e);
+        for (struct hand *h = p->hands, *next; h; h = next) {
+                next = h->next;
+                if (!h->loading)
+                        hand_step(h);
         }
         return true;
 }
@@ -429,23 +385,23 @@ bool publish_dispatch_loop(struct publish *p, struct vtable *t, const struct msg
         if (m->kind != PUBLISH_MSG_SERVE)
                 return false;
         struct slot *slot = m->payload;
-        struct served *s = slot->served;
         struct err e = ERR_NULL;
-        slot->result = vtable_put(t, s, &e);
+        slot->result = vtable_put(t, slot->row, &e);
         if (slot->result == 0)
-                slot->served = NULL;
+                slot->row = NULL;
         atomic_fetch_sub(&slot->hand->pending, 1); /* the slot is the control thread's again */
         loop_post(p->control, &(struct msg){.kind = PUBLISH_MSG_ACK});
         return true;
 }
 
-void publish_drop(const struct msg *m)
-{
-        post_free(m->payload);
-}
-
 void publish_stats(const struct publish *p, struct publish_stats *ret)
 {
-        ret->swaps = atomic_load(&p->swaps);
-        ret->last_swap_ns = atomic_load(&p->last_swap_ns);
+        *ret = (struct publish_stats){
+            .swaps = atomic_load(&p->swaps),
+            .last_swap_ns = atomic_load(&p->last_swap_ns),
+            .versions = atomic_load(&p->versions),
+            .bytes = atomic_load(&p->bytes),
+            .loads = atomic_load(&p->loads),
+            .drops = atomic_load(&p->drops),
+        };
 }

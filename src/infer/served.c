@@ -1,15 +1,16 @@
-/* served.c: building a served version from the store, and predicting with it.
+/* served.c: building a served version from the store.
  *
  * Everything is read once, on the reader thread, into the version's own arena and net; one zero row is run through
  * it, so that a version that cannot answer is never handed to a loop, and its pages are warm when it is. After
- * that nothing in it changes but the reference count.
+ * that nothing in it changes but the reference count and the loops' own counters.
  *
- * Rows are run in tiles of bounded size, so the workspace does not grow with the request; a row's bits depend
- * neither on its tile nor on its neighbours (ewc/net.h), so an answer does not depend on how the caller batched. */
+ * A champion that is damaged must not silence its model: the newest version that was promoted before and can be
+ * served takes its place, and says for whom. */
 #include "infer/served.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "domain/head.h"
+#include "infer/evidence.h"
 #include "proto/json_model.h"
 #include "store/store.h"
 #include <errno.h>
@@ -18,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TILE = 64, ALIGN = 64 };
+enum { STAND_INS = 8, STAND_INS_SEEN = 64 }; /* versions tried, and looked at, in place of a damaged champion */
 #define SERVED_ARENA_MAX ((size_t)64 << 20)
 
 static void served_free_ptr(struct served **s)
@@ -66,7 +67,9 @@ static int load_net(struct store *st, struct served *s, const struct version *v,
                 return err_set(e, -EBADMSG, "version %" PRIu64 ": %zu parameters stored, the net has %zu", v->number,
                     v->n_params, ewc_net_params(s->net));
         r = store_version_tensor(st, v->id, TENSOR_THETA, ewc_net_theta(s->net), v->n_params, e);
-        return r != 0 ? err_wrap(e, r, "theta of version %" PRIu64, v->number) : 0;
+        if (r != 0)
+                return err_wrap(e, r, "theta of version %" PRIu64, v->number);
+        return ewc_plan_new(&s->plan, s->net, NULL) < 0 ? err_oom(e) : 0;
 }
 
 static int fill_task(struct served *s, const struct version *v, const struct task *t, const struct task *all,
@@ -103,7 +106,8 @@ static int fill_task(struct served *s, const struct version *v, const struct tas
         return 0;
 }
 
-static int load_tasks(struct store *st, struct served *s, const struct version *v, struct err *e)
+static int load_tasks(
+    struct store *st, struct served *s, const struct version *v, struct task **ret_all, struct err *e)
 {
         struct task *all;
         size_t n;
@@ -123,7 +127,25 @@ static int load_tasks(struct store *st, struct served *s, const struct version *
                 return err_set(e, -EBADMSG, "no task is open");
         s->n_tasks = n;
         s->tasks = tasks;
+        *ret_all = all;
         return 0;
+}
+
+static int load_evidence(
+    struct store *st, struct served *s, const struct task *all, const struct served *donor, struct err *e)
+{
+        struct evidence_from f = {
+            .scenario = s->spec.scenario,
+            .net = &s->spec.net,
+            .number = s->number,
+            .n_outputs = s->n_outputs,
+            .outputs = s->outputs,
+            .n_tasks = s->n_tasks,
+            .tasks = all,
+            .donor = donor ? donor->evidence : NULL,
+        };
+        int r = evidence_load(st, &f, &s->arena, &s->evidence, &s->no_evidence, e);
+        return r < 0 ? r : 0;
 }
 
 static int warm_up(const struct served *s, struct err *e)
@@ -135,7 +157,7 @@ static int warm_up(const struct served *s, struct err *e)
                 return err_set(e, -EBADMSG, "version %s: no output belongs to a task", s->number_text);
         _free_ float *raw = new_array(float, s->spec.n_inputs);
         _free_ float *probs = new_array(float, t->head.n);
-        _free_ void *ws = mem_aligned(1, served_workspace(s, 1), ALIGN);
+        _free_ void *ws = mem_aligned(1, served_workspace(s, 1), SERVED_LINE);
         if (!raw || !probs || !ws)
                 return err_oom(e);
         int r = served_predict(s, t, 1, raw, probs, ws);
@@ -145,27 +167,99 @@ static int warm_up(const struct served *s, struct err *e)
         return 0;
 }
 
-int served_load(struct store *st, model_id m, struct served **ret, struct err *e)
+static int load_body(
+    struct store *st, struct served *s, const struct version *v, const struct served *donor, struct err *e)
+{
+        struct task *all = NULL;
+        int r = load_net(st, s, v, e);
+        if (r == 0 && (r = load_tasks(st, s, v, &all, e)) == 0 && (r = load_evidence(st, s, all, donor, e)) == 0)
+                r = warm_up(s, e);
+        size_t evidence = s->evidence ? s->evidence->bytes : 0;
+        if (r == 0)
+                s->bytes = sizeof(*s) + s->arena.used + ewc_net_params(s->net) * sizeof(float) +
+                           ewc_plan_bytes(s->plan) + evidence;
+        return r;
+}
+
+/* number 0: champion. */
+static int load_one(struct store *st, const struct served_want *w, struct served **ret, struct err *e)
 {
         __attribute__((cleanup(served_free_ptr))) struct served *s = new_zero(struct served);
+        struct version v;
+        struct alias champion;
         if (!s)
                 return err_oom(e);
         atomic_init(&s->refs, 1);
         arena_init(&s->arena, SERVED_ARENA_MAX);
-        int r = load_spec(st, m, s, e);
+        s->uses = arena_aligned(&s->arena, SERVED_LANES * sizeof(*s->uses), SERVED_LINE);
+        if (!s->uses)
+                return err_oom(e);
+        int r = load_spec(st, w->model, s, e);
         if (r == STORE_NOT_FOUND)
                 return r;
-        struct alias champion;
-        struct version v;
-        if (r == 0 && (r = store_alias_get(st, m, "champion", &champion, e)) == 0)
+        if (r == 0 && w->number > 0) {
+                r = store_version_by_number(st, w->model, w->number, &s->arena, &v, e);
+                if (r == STORE_NOT_FOUND)
+                        return r;
+        } else if (r == 0 && (r = store_alias_get(st, w->model, "champion", &champion, e)) == 0) {
                 r = store_version_get(st, champion.version, &s->arena, &v, e);
-        if (r == 0 && (r = load_net(st, s, &v, e)) == 0 && (r = load_tasks(st, s, &v, e)) == 0)
-                r = warm_up(s, e);
+        }
+        if (r == 0)
+                r = load_body(st, s, &v, w->donor, e);
+        if (r != 0 && w->number > 0)
+                return err_wrap(e, r, "version %" PRIu64 " of model %s", w->number, s->spec.name);
         if (r != 0)
                 return err_wrap(e, r, "champion of model %s", s->spec.name);
         *ret = s;
         s = NULL;
         return 0;
+}
+
+struct older {
+        uint64_t but; /* not this one */
+        size_t n;
+        uint64_t number[STAND_INS];
+};
+
+static int collect_promoted(void *arg, const struct version *v)
+{
+        struct older *o = arg;
+        if (v->number != o->but && v->state != VERSION_REJECTED && o->n < STAND_INS)
+                o->number[o->n++] = v->number;
+        return 0;
+}
+
+/* The newest version that was promoted once and can be served. */
+static int load_stand_in(struct store *st, const struct served_want *w, struct served **ret)
+{
+        struct alias champion;
+        struct older o = {0};
+        struct err why;
+        if (store_alias_get(st, w->model, "champion", &champion, &why) != 0)
+                return -ENOENT;
+        o.but = champion.number;
+        if (store_version_list(st, w->model, 0, STAND_INS_SEEN, collect_promoted, &o, &why) != 0)
+                return -ENOENT;
+        for (size_t i = 0; i < o.n; i++) {
+                struct served_want one = {w->model, o.number[i], w->donor};
+                if (load_one(st, &one, ret, &why) == 0) {
+                        (*ret)->stands_in_for = champion.number;
+                        return 0;
+                }
+        }
+        return -ENOENT;
+}
+
+int served_load(struct store *st, const struct served_want *w, struct served **ret, struct err *e)
+{
+        int r = load_one(st, w, ret, e);
+        if (r >= 0 || r == -ENOMEM || w->number > 0)
+                return r;
+        struct err first = *e;
+        if (load_stand_in(st, w, ret) == 0)
+                return 0;
+        *e = first;
+        return r;
 }
 
 struct served *served_ref(struct served *s)
@@ -178,9 +272,24 @@ void served_unref(struct served *s)
 {
         if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) > 1)
                 return;
+        evidence_unref(s->evidence);
+        ewc_plan_free(s->plan);
         ewc_net_free(s->net);
         arena_deinit(&s->arena);
         free(s);
+}
+
+uint64_t served_use_count(const struct served *s)
+{
+        uint64_t sum = 0;
+        for (size_t i = 0; i < SERVED_LANES; i++)
+                sum += atomic_load_explicit(&s->uses[i].n, memory_order_relaxed);
+        return sum;
+}
+
+bool served_same_tasks(const struct served *a, const struct served *b)
+{
+        return a->n_tasks == b->n_tasks && a->open->id == b->open->id && a->spec.n_classes == b->spec.n_classes;
 }
 
 const struct served_task *served_task(const struct served *s, const char *name)
@@ -190,40 +299,4 @@ const struct served_task *served_task(const struct served *s, const char *name)
                         return &s->tasks[i];
         }
         return NULL;
-}
-
-/* Bytes of a (rows, n) float block, rounded up; rows at most TILE, n at most EWC_MAX_UNITS. */
-static size_t block_bytes(size_t rows, size_t n)
-{
-        return (rows * n * sizeof(float) + ALIGN - 1) / ALIGN * ALIGN;
-}
-
-static size_t tile_rows(size_t rows)
-{
-        return rows < TILE ? rows : TILE;
-}
-
-size_t served_workspace(const struct served *s, size_t rows)
-{
-        size_t n = tile_rows(rows);
-        return block_bytes(n, s->spec.n_inputs) + block_bytes(n, s->n_outputs) + ewc_net_workspace(s->net, n);
-}
-
-int served_predict(
-    const struct served *s, const struct served_task *t, size_t rows, const float *raw, float *probs, void *ws)
-{
-        size_t I = s->spec.n_inputs, tile = tile_rows(rows);
-        char *at = ws;
-        float *x = (float *)(void *)at, *y = (float *)(void *)(at + block_bytes(tile, I));
-        void *net_ws = at + block_bytes(tile, I) + block_bytes(tile, s->n_outputs);
-        for (size_t i = 0; i < rows; i += tile) {
-                size_t n = tile_rows(rows - i);
-                model_scale(&s->spec, n, raw + i * I, x);
-                int r = ewc_net_forward(s->net, n, x, y, net_ws);
-                if (r == 0)
-                        r = ewc_net_probs(s->net, &t->head, n, y, probs + i * t->head.n);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
 }

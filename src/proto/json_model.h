@@ -24,6 +24,8 @@ struct model_view {
         const struct model_spec *spec;
         const struct learning *learning;
         uint64_t champion;  /* version number */
+        size_t n_versions;  /* that are loaded; 0: the champion alone */
+        const uint64_t *versions;
         const char *digest; /* of the champion's theta, hex */
         size_t n_params;
         const char *open_task;

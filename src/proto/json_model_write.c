@@ -98,32 +98,11 @@ void json_spec_write(struct buf *b, const struct model_spec *s)
         buf_putc(b, '}');
 }
 
-/* The part every client of the protocol knows. A head's size differs by task in scenario task: -1. */
-static void put_metadata(struct buf *b, const struct model_view *v)
-{
-        const struct model_spec *s = v->spec;
-        buf_puts(b, "{\"name\":");
-        json_put_string(b, s->name);
-        buf_puts(b, ",\"versions\":[");
-        if (v->champion)
-                json_put_version(b, v->champion);
-        buf_puts(b, "],\"platform\":\"ewcd_v1\",\"inputs\":[{\"name\":");
-        json_put_string(b, s->input_name);
-        buf_puts(b, ",\"datatype\":\"FP32\",\"shape\":[-1,");
-        put_shape(b, s);
-        buf_printf(b, "]}],\"outputs\":[{\"name\":\"%s\",\"datatype\":\"FP32\",\"shape\":[-1,",
-            oip_output_name(s->net.loss));
-        if (s->scenario == SCENARIO_TASK)
-                buf_puts(b, "-1");
-        else
-                buf_put_u64(b, s->n_classes);
-        buf_puts(b, "]}]");
-}
-
 void json_model_view_write(struct buf *b, const struct model_view *v)
 {
         const struct model_spec *s = v->spec;
-        put_metadata(b, v);
+        bool listed = v->n_versions > 0 || !v->champion;
+        json_metadata_begin(b, s, listed ? v->n_versions : 1, listed ? v->versions : &v->champion);
         put_input(b, s, false);
         json_put_key(b, "classes");
         buf_putc(b, '[');

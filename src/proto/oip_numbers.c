@@ -7,7 +7,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "proto/num.h"
-#include "proto/oip_scan.h"
+#include "proto/oip_in.h"
 #include <errno.h>
 
 enum { GROW_MIN = 1024 };
@@ -38,6 +38,12 @@ static int explain(struct scan *s, const struct scan_numbers *t)
             t->what, t->n, kind, (size_t)(at - s->start));
 }
 
+static int refuse(struct scan *s, const struct scan_numbers *t, const char *at, const char *why)
+{
+        return err_field(s->e, PROBLEM_BAD_VALUE, t->field, "%s: element %zu %s, at byte %zu", t->what, t->n, why,
+            (size_t)(at - s->start));
+}
+
 static int take_integer(struct scan *s, const struct scan_numbers *t, float *ret)
 {
         const char *at = s->p, *p = at;
@@ -51,15 +57,24 @@ static int take_integer(struct scan *s, const struct scan_numbers *t, float *ret
                 fits = fits && !__builtin_mul_overflow(v, 10u, &v) &&
                        !__builtin_add_overflow(v, (uint64_t)(*p - '0'), &v);
         if (p != after)
-                return err_field(s->e, PROBLEM_BAD_VALUE, t->field, "%s: element %zu is not an integer, at byte %zu",
-                    t->what, t->n, (size_t)(at - s->start));
+                return refuse(s, t, at, "is not an integer");
         uint64_t most = minus ? 0 - (uint64_t)t->lo : t->hi;
         if (!fits || v > most)
-                return err_field(s->e, PROBLEM_BAD_VALUE, t->field,
-                    "%s: element %zu is outside the range of its datatype, at byte %zu", t->what, t->n,
-                    (size_t)(at - s->start));
+                return refuse(s, t, at, "is outside the range of its datatype");
+        if (!oip_exact(v))
+                return refuse(s, t, at, "has more than the 24 significant bits of a float32");
         s->p = after;
         *ret = minus ? -(float)v : (float)v;
+        return 0;
+}
+
+static int take_whole(struct scan *s, const struct scan_numbers *t, float *ret)
+{
+        bool yes = t->words && starts(s, "true");
+        if (!yes && !(t->words && starts(s, "false")))
+                return take_integer(s, t, ret);
+        s->p += yes ? 4 : 5;
+        *ret = yes;
         return 0;
 }
 
@@ -104,7 +119,7 @@ static int take_run(struct scan *s, struct scan_numbers *t, size_t *count)
                 float v;
                 int r = 0;
                 if (t->integers) {
-                        r = take_integer(s, t, &v);
+                        r = take_whole(s, t, &v);
                 } else {
                         const char *after = num_scan_f32(s->p, s->end, &v);
                         if (!after)

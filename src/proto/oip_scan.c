@@ -258,6 +258,18 @@ int scan_uint(struct scan *s, const char *field, uint64_t max, uint64_t *ret)
         return 0;
 }
 
+int scan_bool(struct scan *s, const char *field, bool *ret)
+{
+        char first = scan_peek(s);
+        struct slice text;
+        if (first != 't' && first != 'f')
+                return not_a(s, field, "true or false");
+        int r = scan_skip(s, field, &text);
+        if (r == 0)
+                *ret = first == 't';
+        return r;
+}
+
 int scan_float(struct scan *s, const char *field, float *ret)
 {
         char first = scan_peek(s);

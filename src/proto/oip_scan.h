@@ -45,6 +45,7 @@ int scan_next(struct scan *s, struct scan_walk *w, const char *field, const char
 
 int scan_string(struct scan *s, const char *field, const char **ret); /* BAD_VALUE if it is none */
 int scan_uint(struct scan *s, const char *field, uint64_t max, uint64_t *ret);
+int scan_bool(struct scan *s, const char *field, bool *ret);   /* BAD_VALUE */
 int scan_float(struct scan *s, const char *field, float *ret); /* BAD_VALUE; NON_FINITE */
 /* A string, or an integer which stands for its text. */
 int scan_label(struct scan *s, const char *field, const char **ret);
@@ -55,15 +56,16 @@ int scan_skip(struct scan *s, const char *field, struct slice *ret);
 struct scan_numbers {
         const char *what, *field; /* "tensor 'input'", "/inputs/0/data" */
         size_t max_nesting;
-        bool integers;
-        int64_t lo;   /* integers: lowest value */
-        uint64_t hi;  /* integers: highest */
-        size_t limit; /* elements kept; the rest is only counted. 0: all, growing */
+        bool integers; /* only those that a float32 can hold */
+        bool words;    /* true and false stand for 1 and 0 */
+        int64_t lo;    /* integers: lowest value */
+        uint64_t hi;   /* integers: highest */
+        size_t limit;  /* elements kept; the rest is only counted. 0: all, growing */
         /* out */
         float *data;
         size_t n, cap, nesting, dims[SCAN_MAX_NESTING];
 };
 int scan_numbers(struct scan *s, struct scan_numbers *t);
 
-/* One tensor object of the Open Inference Protocol; at is its pointer. In oip.c. */
+/* One tensor object of the Open Inference Protocol; at is its pointer. In oip_tensor.c. */
 int oip_tensor_read(struct scan *s, const char *at, struct oip_tensor *ret);

@@ -28,9 +28,11 @@ static int take_member(struct scan *s, const char *key, struct predict_request *
                 return take_rows(s, q);
         if (strcmp(key, "task") == 0)
                 return scan_string(s, "/task", &q->task);
+        if (strcmp(key, "uncertainty") == 0)
+                return scan_bool(s, "/uncertainty", &q->uncertainty);
         if (strcmp(key, "top_k") != 0)
-                return err_field(
-                    s->e, PROBLEM_UNKNOWN_KEY, "", "unknown key '%.64s'; known: inputs, task, top_k", key);
+                return err_field(s->e, PROBLEM_UNKNOWN_KEY, "",
+                    "unknown key '%.64s'; known: inputs, task, top_k, uncertainty", key);
         if ((r = scan_uint(s, "/top_k", UINT32_MAX, &top_k)) == 0)
                 q->top_k = (uint32_t)top_k;
         return r;
@@ -94,10 +96,25 @@ void predict_response_row(struct buf *b, const struct predict_row *r, bool first
                 buf_putc(b, ':');
                 json_put_float(b, r->probs[i]);
         }
-        buf_puts(b, "}}");
+        buf_putc(b, '}');
+        if (r->uncertainty) {
+                buf_puts(b, ",\"uncertainty\":");
+                json_put_float(b, *r->uncertainty);
+        }
+        if (r->task) {
+                buf_puts(b, ",\"task\":");
+                json_put_string(b, r->task);
+                buf_puts(b, ",\"task_inferred\":true");
+        }
+        buf_putc(b, '}');
 }
 
-void predict_response_end(struct buf *b)
+void predict_response_end(struct buf *b, const char *why)
 {
-        buf_puts(b, "]}");
+        buf_putc(b, ']');
+        if (why) {
+                buf_puts(b, ",\"uncertainty_reason\":");
+                json_put_string(b, why);
+        }
+        buf_putc(b, '}');
 }

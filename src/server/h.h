@@ -13,7 +13,9 @@
 
 struct msg;
 struct served;
+struct served_answer;
 struct served_task;
+struct queue_age;
 
 struct h_work {
         struct store_work work;
@@ -32,9 +34,15 @@ struct h_work {
         void *arg;                      /* the handler's own, in the arena */
         void (*drop)(struct h_work *w); /* what arg owns outside the arena; NULL: nothing */
         enum problem problem;           /* of a refusal; its text is in work.err */
+        struct queue_age *age;          /* of the queue it was given to */
+        uint64_t submitted_ns;
+        atomic_bool left; /* the client has gone: what has not begun is not worth doing */
         /* publishing */
         model_id publish_model;
+        uint64_t publish_version; /* number; 0: what the model's aliases name */
         uint64_t publish_id;
+        /* On the loop, when every loop has switched, or work.result says why not; as done. NULL: h_finish. */
+        void (*published)(struct h_work *w, struct request *r);
         struct loop_source *retry;
         struct h_work *next;
 };
@@ -50,8 +58,10 @@ void h_write(struct h_work *w, size_t cost); /* to the store thread; cost: bytes
 int h_refuse(struct h_work *w, struct err *e, enum problem p, const char *field, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));          /* H_REFUSED */
 void h_finish(struct h_work *w, struct request *r); /* replies as the result says, frees w */
-/* Has every loop serve w->publish_model's champion, then h_finish. */
+/* Has every loop serve w->publish_model's champion and what its other aliases name, or hold w->publish_version too;
+ * then published. */
 void h_publish(struct h_work *w);
+size_t h_publishing_versions(const struct server *s); /* how many wait for a version */
 void h_work_published(struct server *s, const struct msg *m);
 void h_work_drop_publishing(struct server *s);
 
@@ -67,12 +77,18 @@ int h_find_version(
 
 /* --- on the loop --- */
 const char *h_arg(struct request *r, size_t i); /* NUL-terminated copy, or NULL after having replied */
-/* The served version the path names, or NULL when an answer is on its way. */
+/* The served version the path names, or NULL when an answer is on its way: a version that is not loaded yet is, and
+ * the handler is then called again from its beginning, the request as it was but for an alias, in whose place stands
+ * the number. */
 struct served *h_served(struct request *r);
 /* The head that task (NULL: not given) chooses; field is where the request says it. NULL after having replied. */
 const struct served_task *h_head(struct request *r, const struct served *s, const char *task, const char *field);
 /* probs (rows, head.n) in the request's arena, metrics counted; NULL after having replied. */
 float *h_probs(struct request *r, const struct served *s, const struct served_task *t, size_t rows, const float *raw);
+/* The same with uncertainty on demand, and with t NULL the task inferred (infer/answer.h): *ret's arrays are in the
+ * request's arena. False after having replied. */
+bool h_answer(struct request *r, const struct served *s, const struct served_task *t, size_t rows, const float *raw,
+    bool uncertainty, struct served_answer *ret);
 /* ?limit= and ?cursor= (0: from the newest). */
 bool h_paging(struct request *r, size_t *ret_limit, uint64_t *ret_cursor); /* false: refused, r has been answered */
 /* "a, b, c" in the arena; "" when memory is short. */

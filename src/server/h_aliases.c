@@ -1,8 +1,8 @@
 /* h_aliases.c: aliases, and moving one: rollback is the champion pointed at an older version.
  *
  * A move is three errands: the reader loads the version's tensor, so that an alias never points at what cannot be
- * served; the store thread compares and sets; for the champion every loop switches. Only then the answer goes out:
- * whoever reads it meets the old version nowhere. */
+ * served; the store thread compares and sets; every loop switches to the champion or holds what the alias names. Only
+ * then the answer goes out: whoever reads it meets the old version nowhere, and the new one is warm. */
 #include "base/err.h"
 #include "base/mem.h"
 #include "domain/validate.h"
@@ -173,8 +173,7 @@ static int run_move(struct h_work *w, struct store *s, struct err *e)
 
 static void moved(struct h_work *w, struct request *r)
 {
-        const struct move *mv = w->arg;
-        if (w->work.result == 0 && strcmp(mv->alias, "champion") == 0)
+        if (w->work.result == 0)
                 h_publish(w);
         else
                 h_finish(w, r);

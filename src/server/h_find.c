@@ -1,22 +1,11 @@
-/* h_find.c: models, versions and tasks by the names in a request.
- *
- * What a loop serves is looked up in its own table; an alias other than the champion's costs one question to the
- * reader first. So does a name that is not there: the reader knows whether the thing does not exist (404, with what
- * does exist) or is only not loaded (503). */
-#include "base/clock.h"
+/* h_find.c: models, versions and tasks by the names in a request. A name that is not there is refused with those that
+ * are. The served version of a request is found in h_serve.c. */
 #include "base/err.h"
-#include "base/mem.h"
 #include "infer/served.h"
-#include "infer/vtable.h"
-#include "loop/loop.h"
 #include "proto/json_model.h"
 #include "server/h.h"
-#include "server/metrics.h"
-#include "server/route.h"
 #include "store/store.h"
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 
 enum { NAMES_SHOWN = 20 };
 
@@ -124,86 +113,6 @@ int h_find_version(
         return r;
 }
 
-/* --- not in this loop's table --- */
-
-static int run_why_not(struct h_work *w, struct store *s, struct err *e)
-{
-        const char *version = w->arg;
-        struct model m;
-        struct version v;
-        struct alias champion;
-        int r = h_find_model(w, s, &m, e);
-        if (r != 0)
-                return r;
-        if (version && (r = h_find_version(w, s, &m, version, &v, e)) != 0)
-                return r;
-        r = store_alias_get(s, m.id, "champion", &champion, e);
-        if (r != 0)
-                return r;
-        if (version && v.number != champion.number)
-                return h_refuse(w, e, PROBLEM_NOT_READY, "",
-                    "version %" PRIu64 " of model %s is not loaded; only the champion, version %" PRIu64
-                    ", is served. To serve it, point the alias champion to it",
-                    v.number, m.name, champion.number);
-        return h_refuse(w, e, PROBLEM_NOT_READY, "",
-            "the champion of model %s, version %" PRIu64 ", is not loaded yet", m.name, champion.number);
-}
-
-/* The alias's version, by number; whether that is served is asked again on the loop. */
-static int run_resolve(struct h_work *w, struct store *s, struct err *e)
-{
-        struct model m;
-        struct version v;
-        int r = h_find_model(w, s, &m, e);
-        if (r == 0)
-                r = h_find_version(w, s, &m, w->arg, &v, e);
-        if (r == 0 && !(w->arg = arena_printf(&w->arena, "%" PRIu64, v.number)))
-                r = err_oom(e);
-        return r;
-}
-
-/* The request begins anew, with the number in the alias's place: its body and its arena are still there. */
-static void resolved(struct h_work *w, struct request *r)
-{
-        const char *number = w->arg;
-        if (!r || w->work.result != 0) {
-                h_finish(w, r);
-                return;
-        }
-        char *copy = arena_strdup(r->arena, number);
-        h_work_free(w);
-        if (!copy) {
-                reply_error(r, -ENOMEM, NULL);
-                return;
-        }
-        r->arg[1] = slice_of(copy);
-        r->route->handle(r);
-}
-
-static bool is_served(const struct served *s, struct slice version)
-{
-        return version.n == 0 || slice_eq(version, "@champion") || slice_eq(version, s->number_text);
-}
-
-struct served *h_served(struct request *r)
-{
-        struct slice version = r->n_args > 1 ? r->arg[1] : (struct slice){0};
-        struct served *s = vtable_get(r->server->versions, r->arg[0]);
-        if (s && is_served(s, version))
-                return s;
-        bool alias = s && version.n > 0 && version.p[0] == '@';
-        struct h_work *w = alias ? h_work_new(r, run_resolve, resolved) : h_work_new(r, run_why_not, NULL);
-        if (!w)
-                return NULL;
-        if (version.n > 0 && !(w->arg = arena_strndup(&w->arena, version.p, version.n))) {
-                h_work_free(w);
-                reply_error(r, -ENOMEM, NULL);
-                return NULL;
-        }
-        h_read(w);
-        return NULL;
-}
-
 /* --- tasks --- */
 
 static const char *task_names(struct request *r, const struct served *s, bool trained)
@@ -257,36 +166,4 @@ const struct served_task *h_head(struct request *r, const struct served *s, cons
                 return NULL;
         }
         return t;
-}
-
-float *h_probs(struct request *r, const struct served *s, const struct served_task *t, size_t rows, const float *raw)
-{
-        struct server *server = r->server;
-        struct metrics *m = server->metrics;
-        size_t n;
-        float *probs = mem_mul(rows, t->head.n, &n) ? arena_new_array(r->arena, float, n) : NULL;
-        if (!probs) {
-                reply_problem(
-                    r, PROBLEM_TOO_LARGE, "/inputs", "%zu rows are too many for one request; send fewer", rows);
-                return NULL;
-        }
-        void *ws = server_workspace(server, served_workspace(s, rows));
-        if (!ws) {
-                reply_error(r, -ENOMEM, NULL);
-                return NULL;
-        }
-        uint64_t start = clock_mono_ns(loop_clock(server->loop));
-        int rc = served_predict(s, t, rows, raw, probs, ws);
-        atomic_fetch_add_explicit(
-            &m->compute_ns, clock_mono_ns(loop_clock(server->loop)) - start, memory_order_relaxed);
-        atomic_fetch_add_explicit(&m->inferences, 1, memory_order_relaxed);
-        atomic_fetch_add_explicit(&m->inference_rows, rows, memory_order_relaxed);
-        if (rc == 0)
-                return probs;
-        if (rc == EWC_E_NONFINITE)
-                reply_problem(
-                    r, PROBLEM_NON_FINITE, "/inputs", "the inputs are so large that an output is not finite");
-        else
-                reply_problem(r, PROBLEM_INTERNAL, "", "the net refused the input: %s", ewc_strerror(rc));
-        return NULL;
 }

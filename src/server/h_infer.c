@@ -1,15 +1,21 @@
-/* h_infer.c: predictions by the Open Inference Protocol: one input tensor in, one output tensor out.
+/* h_infer.c: predictions by the Open Inference Protocol: one input tensor in, one output tensor out, as JSON or
+ * binary.
  *
- * All on the loop: the request's arena and the server's workspace and body are the only memory. */
+ * All on the loop: the request's arena and the server's workspace and body are the only memory. What each stage took
+ * is counted per version, and told in Server-Timing to a client that asks for it with the field Ewcd-Timing; nobody
+ * else pays for printing it. */
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "domain/validate.h"
 #include "infer/served.h"
+#include "loop/loop.h"
 #include "proto/json_oip.h"
 #include "proto/oip.h"
 #include "server/event_id.h"
 #include "server/h.h"
 #include "server/handlers.h"
+#include "server/metrics.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -75,18 +81,138 @@ static const struct oip_tensor *input_of(struct request *r, const struct served 
         return t;
 }
 
+/* In the form its header field tells: JSON, JSON with binary tensors, or one row of raw numbers. */
+static int read_request(struct request *r, const struct served *s, struct oip_request *ret, struct err *e)
+{
+        struct slice text = request_header(r, "Inference-Header-Content-Length");
+        uint64_t json;
+        if (!text.p)
+                return oip_request_read(r->body, r->arena, ret, e);
+        if (!slice_u64(text, &json))
+                return err_field(e, PROBLEM_MALFORMED, "",
+                    "Inference-Header-Content-Length must be the number of bytes of the JSON in front, not '%.*s'",
+                    text.n < 40 ? (int)text.n : 40, text.p);
+        if (json == 0)
+                return oip_request_read_raw(
+                    r->body, s->spec.input_name, s->spec.rank, s->spec.shape, r->arena, ret, e);
+        return oip_request_read_binary(r->body, json, r->arena, ret, e);
+}
+
 static bool outputs_known(struct request *r, const struct served *s, const struct oip_request *q, const char *name)
 {
         for (size_t i = 0; i < q->n_outputs; i++) {
-                if (strcmp(q->outputs[i], name) != 0) {
+                if (strcmp(q->outputs[i].name, name) != 0) {
                         char field[48];
                         snprintf(field, sizeof(field), "/outputs/%zu/name", i);
                         reply_problem(r, PROBLEM_BAD_VALUE, field, "no output named '%.64s'; model %s gives %s",
-                            q->outputs[i], s->spec.name, name);
+                            q->outputs[i].name, s->spec.name, name);
                         return false;
                 }
         }
         return true;
+}
+
+/* The one output as asked for: as it is, or its highest classes. 0 or -ENOMEM. */
+static int output_of(struct request *r, const struct served *s, const struct served_task *t,
+    const struct oip_request *q, const float *probs, struct oip_output *ret)
+{
+        size_t rows = (size_t)q->inputs[0].shape[0];
+        uint32_t k = q->n_outputs > 0 ? q->outputs[0].classification : 0;
+        *ret = (struct oip_output){
+            .name = oip_output_name(s->spec.net.loss),
+            .binary = q->n_outputs > 0 ? q->outputs[0].binary : q->binary_output,
+            .rank = 2,
+            .shape = {rows, t->head.n},
+            .data = probs,
+        };
+        if (k == 0)
+                return 0;
+        const char *const *labels = s->spec.net.loss == EWC_LOSS_SQUARED ? NULL : t->head_classes;
+        return oip_classify(r->arena, rows, t->head.n, probs, labels, k, ret);
+}
+
+static void write_answer(struct buf *b, const struct served *s, const struct served_task *t,
+    const struct oip_request *q, const struct oip_output *out, size_t *ret_json)
+{
+        char digest[DIGEST_HEX + 8];
+        snprintf(digest, sizeof(digest), "sha256:%s", s->digest);
+        struct oip_response a = {
+            .model_name = s->spec.name,
+            .model_version = s->number_text,
+            .id = q->id,
+            .model_digest = digest,
+            .task = q->ewcd_task || s->spec.scenario == SCENARIO_TASK ? t->name : NULL,
+            .n_outputs = 1,
+            .outputs = out,
+        };
+        oip_response_write(b, &a, ret_json);
+}
+
+static void add_timing(struct request *r, const struct stats_times *t)
+{
+        if (request_header(r, "Ewcd-Timing").p)
+                reply_header(r, "Server-Timing", "queue;dur=%.3f, input;dur=%.3f, infer;dur=%.3f, output;dur=%.3f",
+                    (double)t->queue / 1e6, (double)t->input / 1e6, (double)t->infer / 1e6, (double)t->output / 1e6);
+}
+
+static void send(struct request *r, const struct buf *b, size_t n_json)
+{
+        if (n_json == 0 || !buf_ok(b)) {
+                reply_json(r, 200, b);
+                return;
+        }
+        reply_header(r, "Inference-Header-Content-Length", "%zu", n_json);
+        reply_bytes(r, 200, "application/octet-stream", b->data, b->len);
+}
+
+/* The time since *from, which moves on to now. */
+static uint64_t lap(const struct server *server, uint64_t *from)
+{
+        uint64_t start = *from;
+        *from = clock_mono_ns(loop_clock(server->loop));
+        return *from > start ? *from - start : 0;
+}
+
+/* Replies; true if with a prediction, of *ret_rows rows. */
+static bool infer(struct request *r, const struct served *s, struct stats_times *t, size_t *ret_rows)
+{
+        struct server *server = r->server;
+        uint64_t now = r->start_ns;
+        struct err e = ERR_NULL;
+        struct oip_request q;
+        char id[EVENT_ID_SIZE];
+        t->queue = lap(server, &now);
+        int p = read_request(r, s, &q, &e);
+        if (p == 0 && !q.id && event_id("", id) < 0)
+                p = err_set(&e, -EIO, "no random bytes for an id");
+        if (p != 0) {
+                reply_error(r, p, &e);
+                return false;
+        }
+        q.id = q.id ? q.id : id;
+        const struct oip_tensor *in =
+            outputs_known(r, s, &q, oip_output_name(s->spec.net.loss)) ? input_of(r, s, &q) : NULL;
+        const struct served_task *task = in ? h_head(r, s, q.ewcd_task, "/parameters/ewcd_task") : NULL;
+        if (!task)
+                return false;
+        t->input = lap(server, &now);
+        const float *probs = h_probs(r, s, task, (size_t)in->shape[0], in->data);
+        if (!probs)
+                return false;
+        t->infer = lap(server, &now);
+        struct buf *b = server_body(server);
+        struct oip_output out;
+        size_t n_json;
+        if (output_of(r, s, task, &q, probs, &out) < 0) {
+                reply_error(r, -ENOMEM, NULL);
+                return false;
+        }
+        write_answer(b, s, task, &q, &out, &n_json);
+        *ret_rows = (size_t)in->shape[0];
+        t->output = lap(server, &now);
+        add_timing(r, t);
+        send(r, b, n_json);
+        return buf_ok(b);
 }
 
 void h_infer(struct request *r)
@@ -94,36 +220,13 @@ void h_infer(struct request *r)
         struct served *s = h_served(r);
         if (!s)
                 return;
-        struct err e = ERR_NULL;
-        struct oip_request q;
-        char id[EVENT_ID_SIZE];
-        int p = oip_request_read(r->body, r->arena, &q, &e);
-        if (p == 0 && !q.id && event_id("", id) < 0)
-                p = err_set(&e, -EIO, "no random bytes for an id");
-        if (p != 0) {
-                reply_error(r, p, &e);
-                return;
-        }
-        const char *name = oip_output_name(s->spec.net.loss);
-        const struct oip_tensor *in = outputs_known(r, s, &q, name) ? input_of(r, s, &q) : NULL;
-        const struct served_task *t = in ? h_head(r, s, q.ewcd_task, "/parameters/ewcd_task") : NULL;
-        const float *probs = t ? h_probs(r, s, t, (size_t)in->shape[0], in->data) : NULL;
-        if (!probs)
-                return;
-        struct oip_output out = {
-            .name = name, .datatype = "FP32", .rank = 2, .shape = {in->shape[0], t->head.n}, .data = probs};
-        char digest[DIGEST_HEX + 8];
-        snprintf(digest, sizeof(digest), "sha256:%s", s->digest);
-        struct oip_response a = {
-            .model_name = s->spec.name,
-            .model_version = s->number_text,
-            .id = q.id ? q.id : id,
-            .model_digest = digest,
-            .task = q.ewcd_task || s->spec.scenario == SCENARIO_TASK ? t->name : NULL,
-            .n_outputs = 1,
-            .outputs = &out,
-        };
-        struct buf *b = server_body(r->server);
-        oip_response_write(b, &a);
-        reply_json(r, 200, b);
+        struct server *server = r->server;
+        struct stats *stats = &server->metrics->stats;
+        uint64_t start = r->start_ns;
+        struct stats_times t = {0};
+        size_t rows;
+        if (infer(r, s, &t, &rows))
+                stats_success(stats, &server->stats, s, rows, clock_wall_ms(loop_clock(server->loop)), &t);
+        else
+                stats_fail(stats, &server->stats, s, lap(server, &start));
 }

@@ -5,8 +5,10 @@
 #include "base/err.h"
 #include "domain/head.h"
 #include "infer/served.h"
+#include "infer/vtable.h"
 #include "proto/json.h"
 #include "proto/json_model.h"
+#include "proto/json_oip.h"
 #include "server/h.h"
 #include "server/handlers.h"
 #include "store/store.h"
@@ -59,27 +61,64 @@ void h_models_list(struct request *r)
                 h_read(w);
 }
 
-static void describe(struct buf *b, const struct served *s)
+/* The versions of a model that this loop holds, ascending; NULL when memory is short. */
+static uint64_t *loaded(struct request *r, size_t *ret_n)
 {
-        struct model_view v = {
-            .spec = &s->spec,
-            .learning = &s->learning,
-            .champion = s->number,
-            .digest = s->digest,
-            .n_params = ewc_net_params(s->net),
-            .open_task = s->open->name,
-        };
-        json_model_view_write(b, &v);
+        const struct vrow *row = vtable_row(r->server->versions, r->arg[0]);
+        size_t n = row ? row->n + 1 : 0, at = 0;
+        uint64_t *number = arena_new_array(r->arena, uint64_t, n);
+        if (!number || !row)
+                return NULL;
+        while (at < row->n && row->others[at]->number < row->champion->number) {
+                number[at] = row->others[at]->number;
+                at++;
+        }
+        number[at] = row->champion->number;
+        for (; at < row->n; at++)
+                number[at + 1] = row->others[at]->number;
+        *ret_n = n;
+        return number;
 }
 
 void h_model_get(struct request *r)
 {
         struct served *s = h_served(r);
+        size_t n;
+        const uint64_t *versions = s ? loaded(r, &n) : NULL;
+        if (!s)
+                return;
+        if (!versions) {
+                reply_error(r, -ENOMEM, NULL);
+                return;
+        }
+        struct model_view v = {
+            .spec = &s->spec,
+            .learning = &s->learning,
+            .champion = s->number,
+            .n_versions = n,
+            .versions = versions,
+            .digest = s->digest,
+            .n_params = ewc_net_params(s->net),
+            .open_task = s->open->name,
+        };
+        struct buf *b = server_body(r->server);
+        json_model_view_write(b, &v);
+        reply_json(r, 200, b);
+}
+
+void h_model_config(struct request *r)
+{
+        struct served *s = h_served(r);
         if (!s)
                 return;
         struct buf *b = server_body(r->server);
-        describe(b, s);
+        json_config_write(b, &s->spec, s->number, vtable_get(r->server->versions, r->arg[0])->number);
         reply_json(r, 200, b);
+}
+
+void h_version_config(struct request *r)
+{
+        h_model_config(r);
 }
 
 void h_model_ready(struct request *r)
@@ -88,9 +127,7 @@ void h_model_ready(struct request *r)
         if (!s)
                 return;
         struct buf *b = server_body(r->server);
-        buf_puts(b, "{\"name\":");
-        json_put_string(b, s->spec.name);
-        buf_puts(b, ",\"ready\":true}");
+        json_model_ready_write(b, s->spec.name, true);
         reply_json(r, 200, b);
 }
 
@@ -211,6 +248,9 @@ void h_models_post(struct request *r)
         int p = c ? json_model_read(r->body, &w->arena, &c->spec, &c->learning, &e) : err_oom(&e);
         if (p == 0 && model_spec_check(&c->spec, &e) < 0)
                 p = strcmp(e.field, "/name") == 0 ? PROBLEM_BAD_NAME : PROBLEM_BAD_VALUE;
+        if (p == 0 && strcmp(c->spec.name, "stats") == 0)
+                p = err_field(
+                    &e, PROBLEM_BAD_NAME, "/name", "'stats' is no name for a model: /v2/models/stats is taken");
         if (p == 0 && learning_check(&c->learning, &e) < 0)
                 p = PROBLEM_BAD_VALUE;
         if (p != 0) {

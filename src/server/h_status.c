@@ -6,6 +6,8 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "domain/policy.h"
+#include "infer/served.h"
+#include "infer/vtable.h"
 #include "loop/loop.h"
 #include "proto/json.h"
 #include "proto/json_model.h"
@@ -16,6 +18,7 @@
 #include "super/jobs.h"
 #include <errno.h>
 #include <inttypes.h>
+#include <string.h>
 
 struct ids {
         struct arena *arena;
@@ -40,19 +43,50 @@ static int add_id(void *arg, const struct model *m)
         return 0;
 }
 
+/* What the loop served when the request came: usually each model's champion, another when that is damaged. */
+struct standing {
+        size_t n;
+        struct {
+                char name[NAME_SIZE];
+                uint64_t number;
+        } * model;
+};
+
 static const char *yes_no(bool v)
 {
         return v ? "true" : "false";
 }
 
-static void write_model(struct buf *b, const struct model *m, const struct alias *champion, const struct task *open,
-    const struct counters *c, const struct due *due)
+/* The number of the version that answers for model m, as the loop saw it; 0: none does. */
+static uint64_t served_now(const struct h_work *w, const char *name)
+{
+        const struct standing *s = w->arg;
+        for (size_t i = 0; i < s->n; i++) {
+                if (strcmp(s->model[i].name, name) == 0)
+                        return s->model[i].number;
+        }
+        return 0;
+}
+
+static void write_served(struct buf *b, uint64_t number)
+{
+        buf_puts(b, ",\"served\":");
+        if (number > 0)
+                buf_printf(b, "\"%" PRIu64 "\"", number);
+        else
+                buf_puts(b, "null");
+}
+
+static void write_model(struct buf *b, const struct model *m, const struct alias *champion, uint64_t served,
+    const struct task *open, const struct counters *c, const struct due *due)
 {
         buf_puts(b, "{\"model\":");
         json_put_string(b, m->name);
         buf_puts(b, ",\"scenario\":");
         json_put_string(b, scenario_name(m->scenario));
-        buf_printf(b, ",\"champion\":\"%" PRIu64 "\",\"open_task\":", champion->number);
+        buf_printf(b, ",\"champion\":\"%" PRIu64 "\"", champion->number);
+        write_served(b, served);
+        buf_puts(b, ",\"open_task\":");
         json_put_string(b, open->name);
         buf_printf(b,
             ",\"feedback\":{\"new\":%" PRIu64 ",\"train\":%" PRIu64 ",\"holdout\":%" PRIu64 "},\"job_active\":%s",
@@ -86,7 +120,7 @@ static int one_model(struct h_work *w, struct store *s, model_id id, struct err 
         if (r != 0)
                 return r;
         struct due due = policy_due(clock_wall_ms(loop_clock(w->server->loop)), &c, &learning, spec.net.loss);
-        write_model(&w->body, &m, &champion, &open, &c, &due);
+        write_model(&w->body, &m, &champion, served_now(w, m.name), &open, &c, &due);
         return 0;
 }
 
@@ -148,6 +182,22 @@ static int run_status(struct h_work *w, struct store *s, struct err *e)
 void h_status(struct request *r)
 {
         struct h_work *w = h_work_new(r, run_status, NULL);
-        if (w)
-                h_read(w);
+        if (!w)
+                return;
+        const struct vtable *t = r->server->versions;
+        struct standing *s = arena_new(&w->arena, struct standing);
+        if (s)
+                s->model = arena_array(&w->arena, vtable_size(t), sizeof(*s->model));
+        if (!s || !s->model) {
+                h_work_free(w);
+                reply_error(r, -ENOMEM, NULL);
+                return;
+        }
+        for (; s->n < vtable_size(t); s->n++) {
+                const struct served *v = vtable_at(t, s->n);
+                str_copy(s->model[s->n].name, NAME_SIZE, v->spec.name);
+                s->model[s->n].number = v->number;
+        }
+        w->arg = s;
+        h_read(w);
 }

@@ -1,6 +1,10 @@
-/* h_versions.c: versions with their lineage, evaluations and verdict. */
+/* h_versions.c: versions with their lineage, evaluations and verdict, and whether the loops hold them. */
 #include "base/err.h"
+#include "infer/served.h"
+#include "infer/vtable.h"
 #include "proto/json_admin.h"
+#include "proto/json_model.h"
+#include "proto/json_oip.h"
 #include "server/h.h"
 #include "server/handlers.h"
 #include "store/store.h"
@@ -13,7 +17,32 @@ struct listing {
         size_t n_tasks, limit, n;
         bool has_accuracy;
         uint64_t before, last;
+        size_t n_loaded; /* when the request came */
+        uint64_t *loaded;
 };
+
+/* Copies what this loop holds of the model; false when memory is short. */
+static bool note_loaded(struct listing *l, struct request *r)
+{
+        const struct vrow *row = vtable_row(r->server->versions, r->arg[0]);
+        l->loaded = arena_new_array(&l->work->arena, uint64_t, row ? row->n + 1 : 0);
+        if (!l->loaded)
+                return false;
+        if (row)
+                l->loaded[l->n_loaded++] = row->champion->number;
+        for (size_t i = 0; row && i < row->n; i++)
+                l->loaded[l->n_loaded++] = row->others[i]->number;
+        return true;
+}
+
+static bool is_loaded(const struct listing *l, uint64_t number)
+{
+        for (size_t i = 0; i < l->n_loaded; i++) {
+                if (l->loaded[i] == number)
+                        return true;
+        }
+        return false;
+}
 
 static const char *task_name(const struct listing *l, task_id id)
 {
@@ -50,7 +79,12 @@ static int fill_view(const struct listing *l, struct version *v, struct version_
                 const char *name = task_name(l, v->evaluations[i].task);
                 names[i] = name ? name : "";
         }
-        *ret = (struct version_view){.version = v, .evaluation_tasks = names, .task = task_name(l, v->task)};
+        *ret = (struct version_view){
+            .version = v,
+            .evaluation_tasks = names,
+            .task = task_name(l, v->task),
+            .loaded = is_loaded(l, v->number) ? LOADED_YES : LOADED_NO,
+        };
         return 0;
 }
 
@@ -96,13 +130,14 @@ static struct h_work *listing_work(
 {
         struct h_work *w = h_work_new(r, run, NULL);
         struct listing *l = w ? arena_new(&w->arena, struct listing) : NULL;
-        if (w && !l) {
+        if (l)
+                l->work = w;
+        if (w && (!l || !note_loaded(l, r))) {
                 h_work_free(w);
                 reply_error(r, -ENOMEM, NULL);
                 return NULL;
         }
         if (w) {
-                l->work = w;
                 w->arg = l;
                 *ret = l;
         }
@@ -126,6 +161,22 @@ struct one {
         const char *version;
 };
 
+/* The protocol's metadata and what is known of the version, as one object. */
+static int write_one(struct h_work *w, const struct model *m, const struct version_view *view, struct err *e)
+{
+        struct model_spec spec;
+        int r = json_spec_read(m->spec_json, &w->arena, &spec, e);
+        if (r != 0)
+                return err_wrap(e, r < 0 ? r : -EBADMSG, "description of model %s", m->name);
+        spec.n_classes = m->n_classes;
+        json_metadata_begin(&w->body, &spec, 1, &view->version->number);
+        size_t at = w->body.len;
+        json_version_write(&w->body, view);
+        if (buf_ok(&w->body))
+                w->body.data[at] = ','; /* in place of its bracket */
+        return 0;
+}
+
 static int run_one(struct h_work *w, struct store *s, struct err *e)
 {
         struct one *one = w->arg;
@@ -138,8 +189,7 @@ static int run_one(struct h_work *w, struct store *s, struct err *e)
                 return r;
         if (fill_view(&one->list, &v, &view) < 0)
                 return err_oom(e);
-        json_version_write(&w->body, &view);
-        return 0;
+        return write_one(w, &m, &view, e);
 }
 
 void h_version_get(struct request *r)
@@ -150,12 +200,13 @@ void h_version_get(struct request *r)
         struct one *one = arena_new(&w->arena, struct one);
         if (one)
                 one->version = arena_strndup(&w->arena, r->arg[1].p, r->arg[1].n);
-        if (!one || !one->version) {
+        if (one)
+                one->list.work = w;
+        if (!one || !one->version || !note_loaded(&one->list, r)) {
                 h_work_free(w);
                 reply_error(r, -ENOMEM, NULL);
                 return;
         }
-        one->list.work = w;
         w->arg = one;
         h_read(w);
 }

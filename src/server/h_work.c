@@ -1,15 +1,18 @@
 /* h_work.c: a handler's errand to the store and back.
  *
  * The item leaves with its own arena and a req_ref; on the way back request_find says whether anyone still waits
- * for the answer. What was made durable stays either way. An errand that moved a champion waits in
+ * for the answer. What was made durable stays either way; what has not begun when its client leaves is not done. A
+ * queue whose work waits too long takes no more of it (queue_age.h). An errand that moved a champion waits in
  * server->publishing until every loop has switched. */
 #include "server/h.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mailbox.h"
 #include "base/mem.h"
 #include "infer/publish.h"
 #include "loop/loop.h"
 #include "server/metrics.h"
+#include "server/queue_age.h"
 #include "store/store.h"
 #include <errno.h>
 #include <stdarg.h>
@@ -53,10 +56,31 @@ void h_work_free(struct h_work *w)
         free(w);
 }
 
+static uint64_t now_ns(const struct h_work *w)
+{
+        return clock_mono_ns(loop_clock(w->server->loop));
+}
+
+static uint64_t target_ns(const struct h_work *w)
+{
+        return w->server->conf->queue_age_ms * UINT64_C(1000000);
+}
+
 static int work_run(struct store *s, struct store_work *work, struct err *e)
 {
         struct h_work *w = work->arg;
+        uint64_t now = now_ns(w);
+        if (w->age)
+                queue_age_leave(w->age, target_ns(w), now, now - w->submitted_ns);
+        if (atomic_load(&w->left))
+                return h_refuse(w, e, PROBLEM_TIMEOUT, "", "the client has left");
         return w->run(w, s, e);
+}
+
+static void client_left(void *arg)
+{
+        struct h_work *w = arg;
+        atomic_store(&w->left, true);
 }
 
 /* One line when the disk is full and one when something could be written again, however many requests there are. */
@@ -78,6 +102,8 @@ static void work_done(struct store_work *work)
                 return;
         }
         struct request *r = request_find(w->server, w->ref);
+        if (r)
+                r->gone = NULL; /* w may not outlive what follows */
         if (w->done)
                 w->done(w, r);
         else
@@ -89,8 +115,21 @@ static void work_release(struct store_work *work)
         h_work_free(work->arg);
 }
 
-static void submit(struct h_work *w, struct store_queue *q, size_t cost)
+static void refuse_full(struct h_work *w, uint32_t wait_s, const char *why)
 {
+        struct request *r = request_find(w->server, w->ref);
+        h_work_free(w);
+        if (!r)
+                return;
+        r->gone = NULL;
+        r->retry_s = wait_s;
+        reply_problem(r, PROBLEM_OVERLOADED, "", "%s", why);
+}
+
+static void submit(struct h_work *w, struct store_queue *q, struct queue_age *age, size_t cost)
+{
+        uint32_t wait_s = 0;
+        struct request *r = request_find(w->server, w->ref);
         w->work = (struct store_work){
             .run = work_run,
             .done = work_done,
@@ -99,22 +138,31 @@ static void submit(struct h_work *w, struct store_queue *q, size_t cost)
             .cost = cost,
             .arg = w,
         };
+        w->age = age;
+        w->submitted_ns = now_ns(w);
+        if (age && !queue_age_enter(age, target_ns(w), w->submitted_ns, &wait_s)) {
+                refuse_full(w, wait_s, "the store is behind with its work; try again later");
+                return;
+        }
+        if (r) {
+                r->gone = client_left;
+                r->gone_arg = w;
+        }
         if (store_submit(q, &w->work) == 0)
                 return;
-        struct request *r = request_find(w->server, w->ref);
-        h_work_free(w);
-        if (r)
-                reply_problem(r, PROBLEM_OVERLOADED, "", "the store's queue is full; try again in a second");
+        if (age)
+                queue_age_undo(age);
+        refuse_full(w, 0, "the store's queue is full; try again in a second");
 }
 
 void h_read(struct h_work *w)
 {
-        submit(w, w->server->reader, 0);
+        submit(w, w->server->reader, w->server->reading, 0);
 }
 
 void h_write(struct h_work *w, size_t cost)
 {
-        submit(w, w->server->writer, cost);
+        submit(w, w->server->writer, w->server->writing, cost);
 }
 
 int h_refuse(struct h_work *w, struct err *e, enum problem p, const char *field, const char *fmt, ...)
@@ -180,7 +228,8 @@ static void send_publish(void *arg)
         struct server *s = w->server;
         loop_source_free(w->retry);
         w->retry = NULL;
-        if (publish_post(s->publish, w->publish_model, loop_mailbox(s->loop), w->publish_id, 0) == 0)
+        if (publish_post_version(
+                s->publish, w->publish_model, w->publish_version, loop_mailbox(s->loop), w->publish_id, 0) == 0)
                 return;
         w->retry = loop_timer(s->loop, PUBLISH_RETRY_MS, false, send_publish, w);
         if (!w->retry)
@@ -196,15 +245,28 @@ void h_work_published(struct server *s, const struct msg *m)
         struct h_work *w = *at;
         if (w) {
                 *at = w->next;
-                if (reply->result != 0) {
+                w->work.err = reply->err;
+                w->work.result = reply->result;
+                if (reply->result != 0 && w->publish_version == 0) {
                         log_error(
                             "model %s: its champion was stored but is not served: %s", w->model, reply->err.msg);
                         w->work.result = reply->result < 0 ? reply->result : -EPROTO;
-                        w->work.err = reply->err;
                 }
-                h_finish(w, request_find(s, w->ref));
+                struct request *r = request_find(s, w->ref);
+                if (w->published)
+                        w->published(w, r);
+                else
+                        h_finish(w, r);
         }
         free(reply);
+}
+
+size_t h_publishing_versions(const struct server *s)
+{
+        size_t n = 0;
+        for (const struct h_work *w = s->publishing; w; w = w->next)
+                n += w->publish_version > 0;
+        return n;
 }
 
 void h_work_drop_publishing(struct server *s)

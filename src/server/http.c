@@ -1,9 +1,9 @@
 /* http.c: the front end of one loop: its listeners, its table of connections, the sweep of deadlines.
  *
  * A connection lives in a slot; a request's id is a counter with the slot in its low bits, so finding a request
- * again is one look and an id that has been answered never comes back. When every slot is taken a new connection
- * gets a short 503 and is closed. When descriptors run out the listeners rest until the next sweep instead of
- * spinning. */
+ * again is one look and an id that has been answered never comes back. When all connections of the process are taken
+ * a new one gets a short 503 and is closed, a 429 when its client has too many. When descriptors run out the
+ * listeners rest until the next sweep instead of spinning. */
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -11,6 +11,7 @@
 #include "loop/loop.h"
 #include "proto/json_admin.h"
 #include "server/http_internal.h"
+#include "server/http_peers.h"
 #include "server/metrics.h"
 #include "server/server.h"
 #include <errno.h>
@@ -117,23 +118,32 @@ void http_drain(struct http *h)
         h->draining = true; /* the next sweep closes what is idle */
 }
 
+struct request *request_find(struct server *s, struct req_ref ref)
+{
+        const struct http *h = s->http;
+        size_t slot = ref.id & ((1u << HTTP_SLOT_BITS) - 1);
+        struct conn *c = slot < h->n_max ? h->conns[slot] : NULL;
+        return c && c->state == CONN_BUSY && c->req.ref.id == ref.id ? &c->req : NULL;
+}
+
 size_t http_connections(const struct http *h)
 {
         return h->n_max - h->n_free;
 }
 
 /* What is not read yet would turn the close into a reset; the answer is a courtesy then. */
-static void turn_away(struct http *h, int fd)
+static void turn_away(struct http *h, int fd, enum problem p, const char *why)
 {
         char head[256];
         struct buf *body = &h->scratch;
+        int status = problem_status(p);
         atomic_fetch_add_explicit(&h->server->metrics->rejected, 1, memory_order_relaxed);
         buf_reset(body);
-        json_error_write(body, PROBLEM_OVERLOADED, 503, "all connections are in use; try again soon", "", NULL);
+        json_error_write(body, p, status, why, "", NULL);
         int n = snprintf(head, sizeof(head),
-            "HTTP/1.1 503 %s\r\nDate: %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n"
+            "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n"
             "Retry-After: 1\r\nConnection: close\r\n\r\n",
-            http_reason(503), h->date, buf_ok(body) ? body->len : 0);
+            status, http_reason(status), h->date, buf_ok(body) ? body->len : 0);
         struct iovec parts[2] = {{head, (size_t)n}, {body->data, buf_ok(body) ? body->len : 0}};
         struct msghdr m = {.msg_iov = parts, .msg_iovlen = 2};
         ssize_t sent = sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -146,15 +156,23 @@ static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct socka
 {
         (void)l, (void)len;
         struct http *h = arg;
+        struct server *s = h->server;
+        struct peer *who = NULL;
         int on = 1;
-        if (h->n_free == 0) {
-                turn_away(h, fd);
-                return;
-        }
-        if (sa->sa_family != AF_UNIX)
-                setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-        if (!conn_open(h, fd))
+        if (atomic_fetch_add(&s->metrics->connections, 1) >= h->n_max) {
+                turn_away(h, fd, PROBLEM_OVERLOADED, "all connections are in use; try again soon");
+        } else if (s->peers && !(who = peers_enter(s->peers, fd, sa, http_now(h)))) {
+                turn_away(h, fd, PROBLEM_QUOTA, "too many connections from this client; try again soon");
+        } else {
+                if (sa->sa_family != AF_UNIX)
+                        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+                if (conn_open(h, fd, who))
+                        return;
                 close(fd);
+                if (who)
+                        peers_leave(s->peers, who, http_now(h));
+        }
+        atomic_fetch_sub(&s->metrics->connections, 1);
 }
 
 static void on_accept_error(struct evconnlistener *l, void *arg)

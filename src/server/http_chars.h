@@ -1,4 +1,4 @@
-/* http_chars.h: classes of bytes in HTTP/1.1 messages, for the two halves of the parser. */
+/* http_chars.h: classes of bytes in HTTP/1.1 messages, for the two halves of the parser. Pure. */
 #pragma once
 #include "base/str.h"
 
@@ -24,6 +24,16 @@ static inline bool http_all(struct slice s, unsigned what)
         for (size_t i = 0; i < s.n; i++)
                 all &= http_class[(unsigned char)s.p[i]];
         return all != 0;
+}
+
+static inline unsigned http_hex_value(char c) /* of one HTTP_HEX */
+{
+        return c <= '9' ? (unsigned)(c - '0') : (unsigned)((c | 0x20) - 'a' + 10);
+}
+
+static inline char http_escaped(const char *p) /* the byte that %XX, known to be good, stands for */
+{
+        return (char)(http_hex_value(p[1]) << 4 | http_hex_value(p[2]));
 }
 
 static inline struct slice http_trim(struct slice s) /* RFC 9110 OWS */

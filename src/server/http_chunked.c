@@ -1,4 +1,4 @@
-/* http_chunked.c: classes of bytes, and the decoder of chunked bodies (RFC 9112 section 7.1).
+/* http_chunked.c: the decoder of chunked bodies (RFC 9112 section 7.1).
  *
  * One state per place in the grammar, one byte at a time but for the data itself, so it can stop anywhere and
  * holds nothing. Chunk extensions and trailers are checked and dropped; both count against a ceiling, since they
@@ -7,29 +7,8 @@
 #include "server/http_chars.h"
 #include "server/http_parse.h"
 
-#define IN(c, a, b) ((c) >= (a) && (c) <= (b))
-#define DIGIT(c) IN(c, '0', '9')
-#define ALNUM(c) (DIGIT(c) || IN(c, 'a', 'z') || IN(c, 'A', 'Z'))
-#define BOTH(c) /* token, target and host */                                                                         \
-        (ALNUM(c) || (c) == '-' || (c) == '.' || (c) == '_' || (c) == '~' || (c) == '!' || (c) == '$' ||             \
-            (c) == '&' || (c) == '\'' || (c) == '*' || (c) == '+' || (c) == '%')
-#define TOKEN(c) (BOTH(c) || (c) == '#' || (c) == '^' || (c) == '`' || (c) == '|')
-#define TARGET(c)                                                                                                    \
-        (BOTH(c) || (c) == '(' || (c) == ')' || (c) == ',' || (c) == ';' || (c) == '=' || (c) == ':' ||              \
-            (c) == '@' || (c) == '/' || (c) == '?')
-#define HOST(c)                                                                                                      \
-        (BOTH(c) || (c) == '(' || (c) == ')' || (c) == ';' || (c) == '=' || (c) == ':' || (c) == '[' || (c) == ']')
-#define C1(c)                                                                                                        \
-        (TOKEN(c) ? HTTP_TOKEN : 0) | (((c) >= 0x20 && (c) != 0x7f) || (c) == '\t' ? HTTP_FIELD : 0) |               \
-            (TARGET(c) ? HTTP_TARGET : 0) | (HOST(c) ? HTTP_HOST : 0) | (DIGIT(c) ? HTTP_DIGIT : 0) |                \
-            (DIGIT(c) || IN(c, 'a', 'f') || IN(c, 'A', 'F') ? HTTP_HEX : 0)
-#define C4(c) C1(c), C1((c) + 1), C1((c) + 2), C1((c) + 3)
-#define C16(c) C4(c), C4((c) + 4), C4((c) + 8), C4((c) + 12)
-#define C64(c) C16(c), C16((c) + 16), C16((c) + 32), C16((c) + 48)
-
-const unsigned char http_class[256] = {C64(0), C64(64), C64(128), C64(192)};
-
-enum { SIZE, EXTENSION, SIZE_LF, DATA, DATA_CR, DATA_LF, LINE, NAME, VALUE, LINE_LF, END_LF };
+enum { SIZE, EXTENSION, EXT_NAME, EXT_BEGIN, EXT_VALUE, EXT_QUOTED, EXT_END, SIZE_LF, SIZE_DONE };
+enum { DATA = SIZE_DONE + 1, DATA_CR, DATA_LF, LINE, NAME, VALUE, LINE_LF, END_LF, END, BAD };
 enum { MAX_DIGITS = 16, MAX_OVERHEAD = HTTP_MAX_FIELDS };
 
 static enum http_step bad(struct http_chunked *c, enum problem p, const char *why)
@@ -37,22 +16,6 @@ static enum http_step bad(struct http_chunked *c, enum problem p, const char *wh
         c->problem = p;
         c->why = why;
         return HTTP_BAD;
-}
-
-static enum http_step malformed(struct http_chunked *c)
-{
-        return bad(c, PROBLEM_MALFORMED,
-            c->state >= LINE      ? "a malformed trailer"
-            : c->state >= DATA_CR ? "a chunk longer than its size"
-                                  : "a chunk size that is not plain hex digits and CR LF");
-}
-
-static enum http_step size_digit(struct http_chunked *c, char ch)
-{
-        if (++c->digits > MAX_DIGITS)
-                return malformed(c);
-        c->left = c->left << 4 | (uint64_t)(ch <= '9' ? ch - '0' : (ch | 0x20) - 'a' + 10);
-        return HTTP_MORE;
 }
 
 /* The line of the size has ended. */
@@ -68,50 +31,69 @@ static enum http_step size_done(struct http_chunked *c)
         return HTTP_MORE;
 }
 
-static enum http_step move(struct http_chunked *c, bool good, int to)
+static int after_extension(char ch)
 {
-        if (!good)
-                return malformed(c);
-        c->state = to;
-        return HTTP_MORE;
+        return ch == '\r' ? SIZE_LF : ch == ';' ? EXTENSION : BAD;
 }
 
-static enum http_step dropped(struct http_chunked *c, bool good, int to)
+/* The state that the byte leads to, BAD if none. */
+static int next_state(const struct http_chunked *c, char ch)
 {
-        if (++c->overhead > MAX_OVERHEAD)
-                return bad(c, PROBLEM_HEADERS_TOO_LARGE, "more than 16 kB of chunk extensions and trailers");
-        return move(c, good, to);
+        bool cr = ch == '\r', lf = ch == '\n', text = http_is(ch, HTTP_FIELD), token = http_is(ch, HTTP_TOKEN);
+        switch (c->state) {
+        case SIZE:
+                if (http_is(ch, HTTP_HEX))
+                        return c->digits < MAX_DIGITS ? SIZE : BAD;
+                return c->digits == 0 ? BAD : cr ? SIZE_LF : ch == ';' ? EXTENSION : BAD;
+        case EXTENSION: /* name, name=token or name="text" */
+                return token ? EXT_NAME : BAD;
+        case EXT_NAME:
+                return token ? EXT_NAME : ch == '=' ? EXT_BEGIN : after_extension(ch);
+        case EXT_BEGIN:
+                return token ? EXT_VALUE : ch == '"' ? EXT_QUOTED : BAD;
+        case EXT_VALUE:
+                return token ? EXT_VALUE : after_extension(ch);
+        case EXT_QUOTED:
+                return ch == '"' ? EXT_END : text && ch != '\\' ? EXT_QUOTED : BAD;
+        case EXT_END:
+                return after_extension(ch);
+        case SIZE_LF:
+                return lf ? SIZE_DONE : BAD;
+        case DATA_CR:
+                return cr ? DATA_LF : BAD;
+        case DATA_LF:
+                return lf ? SIZE : BAD;
+        case LINE:
+                return cr ? END_LF : token ? NAME : BAD;
+        case NAME:
+                return ch == ':' ? VALUE : token ? NAME : BAD;
+        case VALUE:
+                return cr ? LINE_LF : text ? VALUE : BAD;
+        case LINE_LF:
+                return lf ? LINE : BAD;
+        default: /* END_LF */
+                return lf ? END : BAD;
+        }
 }
 
 /* Any byte but those of the data. */
 static enum http_step one_byte(struct http_chunked *c, char ch)
 {
-        switch (c->state) {
-        case SIZE:
-                if (http_is(ch, HTTP_HEX))
-                        return size_digit(c, ch);
-                return move(c, c->digits > 0 && (ch == '\r' || ch == ';'), ch == '\r' ? SIZE_LF : EXTENSION);
-        case EXTENSION:
-                return dropped(c, ch == '\r' || http_is(ch, HTTP_FIELD), ch == '\r' ? SIZE_LF : EXTENSION);
-        case SIZE_LF:
-                return ch == '\n' ? size_done(c) : malformed(c);
-        case DATA_CR:
-                return move(c, ch == '\r', DATA_LF);
-        case DATA_LF:
-                return move(c, ch == '\n', SIZE);
-        case LINE:
-                if (ch == '\r')
-                        return move(c, true, END_LF);
-                return dropped(c, http_is(ch, HTTP_TOKEN), NAME);
-        case NAME:
-                return dropped(c, ch == ':' || http_is(ch, HTTP_TOKEN), ch == ':' ? VALUE : NAME);
-        case VALUE:
-                return dropped(c, ch == '\r' || http_is(ch, HTTP_FIELD), ch == '\r' ? LINE_LF : VALUE);
-        case LINE_LF:
-                return move(c, ch == '\n', LINE);
-        default: /* END_LF */
-                return ch == '\n' ? HTTP_DONE : malformed(c);
+        int next = next_state(c, ch);
+        if (next == BAD)
+                return bad(c, PROBLEM_MALFORMED,
+                    c->state >= LINE      ? "a malformed trailer"
+                    : c->state >= DATA_CR ? "a chunk longer than its size"
+                                          : "a chunk size that is not plain hex digits and CR LF");
+        bool dropped = (next > SIZE && next < SIZE_LF) || next == NAME || next == VALUE;
+        if (dropped && ++c->overhead > MAX_OVERHEAD)
+                return bad(c, PROBLEM_HEADERS_TOO_LARGE, "more than 16 kB of chunk extensions and trailers");
+        if (c->state == SIZE && next == SIZE) {
+                c->left = c->left << 4 | http_hex_value(ch);
+                c->digits++;
         }
+        c->state = next;
+        return next == SIZE_DONE ? size_done(c) : next == END ? HTTP_DONE : HTTP_MORE;
 }
 
 static struct slice take_data(struct http_chunked *c, const char **p, size_t *n)

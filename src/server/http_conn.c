@@ -1,45 +1,36 @@
 /* http_conn.c: one connection, from accept to close; how it comes by a request is http_read.c.
  *
- * Owns the bufferevent, the arena and one request at a time: the next is not looked at before the answer of the
+ * Owns the socket, its input, the arena and one request at a time: the next is not looked at before the answer of the
  * one before has left for the socket, so pipelined requests are answered in order and a client that does not read
- * is not read from. All of it belongs to one loop. conn_run moves through the states of http_internal.h as far as
- * the input goes; settle then asks libevent for just the events of the state reached, and frees what has died
- * meanwhile.
+ * is not read from. conn_run moves through the states of http_internal.h as far as the input goes.
  *
- * Deadlines are absolute and never re-armed by a byte; conn_sweep compares them with the clock. While a handler
- * has the request nothing is read but the socket is watched: a client that resets or closes it whole takes its
- * request's id with it, and request_find() then answers NULL. One that only ends its own side (a half-close, which
- * over TCP a close looks like) still gets its answer; if nobody is there to take it, the write says so. A handler may
- * reply before it returns (conn_run goes on) or later (the next request starts from the loop, never from the stack
- * of whoever replied).
+ * The socket is watched edge-triggered from accept to close, so no state costs a call of the system: an edge says
+ * that there may be something to read, and it is read when the state wants it. Plain events rather than bufferevents,
+ * because those allocate a piece of buffer for every read; here a request after the first allocates nothing.
  *
- * The last answer is followed by a half-close and a short wait for the peer's end (RFC 9112 9.6), because
- * closing over unread input would destroy the answer on its way. */
+ * A client that resets or closes its socket whole while a handler has the request takes its request's id with it. One
+ * that only ends its own side (a half-close, which over TCP a close looks like) still gets its answer. A handler may
+ * reply before it returns (conn_run goes on) or later (the next request starts from the loop, never from the stack of
+ * whoever replied). The last answer is followed by a half-close and a short wait for the peer's end (RFC 9112 9.6),
+ * because closing over unread input would destroy the answer on its way. */
 #include "base/mem.h"
 #include "server/http_internal.h"
+#include "server/http_peers.h"
 #include "server/metrics.h"
-#include "server/route.h"
 #include "server/server.h"
 #include <errno.h>
-#include <event2/buffer.h>
-#include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
-enum { ARENA_KEEP = 262144, BODY_GRACE_S = 5, LINGER_MS = 2000 };
-enum { WATCH = 1 << 14 }; /* beside EV_READ and EV_WRITE in armed */
+enum { TURN = 1 << 20, LINGER_MS = 2000 };
 
-static const uint64_t ns_per_ms = 1000000, ns_per_s = 1000000000;
+static const uint64_t ns_per_ms = 1000000;
 
 struct conn *conn_of(struct request *r)
 {
         return (struct conn *)((char *)r - offsetof(struct conn, req));
-}
-
-static struct evbuffer *output(struct conn *c)
-{
-        return bufferevent_get_output(c->bev);
 }
 
 /* --- open and close --------------------------------------------------------------------------------------------- */
@@ -47,17 +38,19 @@ static struct evbuffer *output(struct conn *c)
 static void conn_free(struct conn *c)
 {
         struct http *h = c->http;
-        if (c->state == CONN_BUSY) {
-                uint64_t waited = http_now(h) - c->req.start_ns;
-                atomic_fetch_sub_explicit(&h->server->metrics->in_flight, 1, memory_order_relaxed);
-                metrics_request(h->server->metrics, (size_t)(c->req.route - routes), 0, waited);
-        }
+        struct server *s = h->server;
+        if (c->state == CONN_BUSY)
+                request_left(&c->req, http_now(h));
         h->conns[c->slot] = NULL;
         h->free_slots[h->n_free++] = c->slot;
-        atomic_fetch_sub_explicit(&h->server->metrics->connections, 1, memory_order_relaxed);
-        if (c->watch)
-                event_free(c->watch);
-        bufferevent_free(c->bev); /* closes the socket */
+        atomic_fetch_sub_explicit(&s->metrics->connections, 1, memory_order_relaxed);
+        if (c->peer)
+                peers_leave(s->peers, c->peer, http_now(h));
+        event_free(c->readable);
+        event_free(c->writable);
+        close(c->fd);
+        conn_drop_input(c);
+        free(c->out);
         arena_deinit(&c->arena);
         free(c);
 }
@@ -70,11 +63,8 @@ void conn_close(struct conn *c)
                 conn_free(c);
 }
 
-static void on_read(struct bufferevent *bev, void *arg);
-static void on_write(struct bufferevent *bev, void *arg);
-static void on_event(struct bufferevent *bev, short what, void *arg);
-static void on_watch(evutil_socket_t fd, short what, void *arg);
-static void settle(struct conn *c);
+static void on_readable(evutil_socket_t fd, short what, void *arg);
+static void on_writable(evutil_socket_t fd, short what, void *arg);
 
 static void await_request(struct conn *c, uint64_t now_ns)
 {
@@ -84,86 +74,61 @@ static void await_request(struct conn *c, uint64_t now_ns)
         c->deadline_ns = now_ns + c->http->server->conf->idle_ms * ns_per_ms;
 }
 
-bool conn_open(struct http *h, int fd)
+bool conn_open(struct http *h, int fd, struct peer *p)
 {
         struct conn *c = new_zero(struct conn);
-        /* Edge-triggered: a reset is reported as readable and would wake the loop again and again until the reply. */
-        struct event *watch =
-            c ? event_new(h->base, fd, EV_READ | EV_CLOSED | EV_ET | EV_PERSIST, on_watch, c) : NULL;
-        struct bufferevent *bev = watch ? bufferevent_socket_new(h->base, fd, BEV_OPT_CLOSE_ON_FREE) : NULL;
-        if (!bev) {
-                if (watch)
-                        event_free(watch);
+        struct event *in = event_new(h->base, fd, EV_READ | EV_CLOSED | EV_ET | EV_PERSIST, on_readable, c);
+        struct event *out = event_new(h->base, fd, EV_WRITE | EV_ET | EV_PERSIST, on_writable, c);
+        if (!c || !in || !out || event_add(in, NULL) < 0) {
+                if (in)
+                        event_free(in);
+                if (out)
+                        event_free(out);
                 free(c);
                 return false;
         }
-        bufferevent_setcb(bev, on_read, on_write, on_event, c);
-        bufferevent_setwatermark(bev, EV_READ, 0, HTTP_HIGH_WATER);
-        bufferevent_disable(bev, EV_WRITE); /* answers are written at once; the event is for what does not fit */
-        *c = (struct conn){.http = h, .bev = bev, .watch = watch, .fd = fd, .slot = h->free_slots[--h->n_free]};
+        *c = (struct conn){.http = h, .peer = p, .readable = in, .writable = out, .fd = fd};
+        c->slot = h->free_slots[--h->n_free];
         h->conns[c->slot] = c;
         arena_init(&c->arena, h->server->conf->max_request_memory);
         c->req.server = h->server;
         c->req.arena = &c->arena;
-        atomic_fetch_add_explicit(&h->server->metrics->connections, 1, memory_order_relaxed);
         await_request(c, http_now(h));
-        settle(c);
         return true;
 }
 
-/* Asks libevent for the events of the state reached. Watch and read events never stand side by side on one
- * descriptor: libevent refuses to mix edge and level. */
-static void settle(struct conn *c)
+/* Reads once if the state wants it and the socket may have something; false: it is the loop's turn. */
+static bool read_more(struct conn *c, size_t *left)
 {
-        static const short reads[] = {[CONN_HEAD] = EV_READ,
-            [CONN_BODY] = EV_READ,
-            [CONN_CHUNKS] = EV_READ,
-            [CONN_LINGER] = EV_READ,
-            [CONN_DEAD] = 0};
-        if (c->state == CONN_DEAD) {
-                conn_free(c);
-                return;
-        }
-        bool unsent = evbuffer_get_length(output(c)) > 0;
-        unsigned want = (unsigned)reads[c->state] | (unsigned)(unsent ? EV_WRITE : 0) |
-                        (unsigned)(c->state == CONN_BUSY && !unsent ? WATCH : 0);
-        unsigned off = c->armed & ~want, on = want & ~c->armed;
-        if (off & (EV_READ | EV_WRITE))
-                bufferevent_disable(c->bev, (short)(off & (EV_READ | EV_WRITE)));
-        if (off & WATCH)
-                event_del(c->watch);
-        if (on & WATCH)
-                event_add(c->watch, NULL);
-        if (on & (EV_READ | EV_WRITE))
-                bufferevent_enable(c->bev, (short)(on & (EV_READ | EV_WRITE)));
-        c->armed = want;
+        bool reads = c->state <= CONN_CHUNKS || c->state == CONN_LINGER;
+        if (reads && c->ready && *left == 0)
+                event_active(c->readable, EV_TIMEOUT, 1); /* others first */
+        if (!reads || !c->ready || *left == 0)
+                return false;
+        if (c->state == CONN_LINGER)
+                c->at = c->next = c->n = 0;
+        int got = conn_fill(c);
+        if (got == -ENOMEM && c->state != CONN_LINGER)
+                conn_refuse(c, PROBLEM_OVERLOADED, "no memory for this request");
+        else if (got < 0)
+                c->state = CONN_DEAD;
+        else
+                *left -= (size_t)got < *left ? (size_t)got : *left;
+        return true;
 }
 
-static void conn_run(struct conn *c)
+void conn_run(struct conn *c)
 {
-        bool more = true;
+        size_t left = TURN;
         c->running = true;
-        while (more)
-                more = conn_read(c);
-        if (c->state == CONN_LINGER)
-                evbuffer_drain(bufferevent_get_input(c->bev), evbuffer_get_length(bufferevent_get_input(c->bev)));
+        while (conn_read(c) || read_more(c, &left))
+                ;
         c->running = false;
-        settle(c);
+        if (c->state == CONN_DEAD)
+                conn_free(c);
 }
 
 /* --- the answer ------------------------------------------------------------------------------------------------- */
-
-bool conn_write(struct conn *c)
-{
-        struct evbuffer *out = output(c);
-        int n = 1;
-        evbuffer_unfreeze(out, 1); /* bufferevents keep their output's front to themselves */
-        while (evbuffer_get_length(out) > 0 && n > 0)
-                n = evbuffer_write(out, c->fd);
-        int error = errno;
-        evbuffer_freeze(out, 1);
-        return n > 0 || error == EAGAIN || error == EINTR;
-}
 
 static void answer_sent(struct conn *c, uint64_t now_ns)
 {
@@ -178,128 +143,68 @@ static void answer_sent(struct conn *c, uint64_t now_ns)
 void conn_replied(struct conn *c, uint64_t now_ns)
 {
         size_t used = c->arena.used;
-        if (c->req.body.n > 0 && c->length > 0)
-                evbuffer_drain(bufferevent_get_input(c->bev), c->length);
-        if (c->length > HTTP_HIGH_WATER)
-                bufferevent_setwatermark(c->bev, EV_READ, 0, HTTP_HIGH_WATER);
-        c->length = 0;
         c->req.ref.id = 0;
         c->n_extra = 0;
-        if (used > ARENA_KEEP)
-                arena_deinit(&c->arena); /* one large request must not be paid for while the connection idles */
+        c->body_n = 0;
+        c->at = c->next;
+        if (c->at == c->n)
+                c->at = c->next = c->n = 0;
+        if (c->n == 0 && c->in_cap > HTTP_KEEP)
+                conn_drop_input(c); /* one large request must not be paid for while the connection idles */
+        if (used > HTTP_KEEP)
+                arena_deinit(&c->arena);
         else
                 arena_reset(&c->arena);
-        c->out_total = evbuffer_get_length(output(c));
-        if (c->state == CONN_DEAD || !conn_write(c)) {
-                c->state = CONN_DEAD;
-        } else if ((c->out_left = evbuffer_get_length(output(c))) > 0) {
+        if (c->state != CONN_DEAD && c->out_n == 0) {
+                answer_sent(c, now_ns);
+        } else if (c->state != CONN_DEAD) {
                 c->state = CONN_FLUSH;
                 c->since_ns = c->progress_ns = now_ns;
-        } else {
-                answer_sent(c, now_ns);
+                if (event_add(c->writable, NULL) < 0)
+                        c->state = CONN_DEAD;
         }
         if (c->running)
                 return;
-        if (c->state == CONN_HEAD && evbuffer_get_length(bufferevent_get_input(c->bev)) > 0)
-                bufferevent_trigger(c->bev, EV_READ, BEV_TRIG_DEFER_CALLBACKS);
-        settle(c);
-}
-
-struct request *request_find(struct server *s, struct req_ref ref)
-{
-        const struct http *h = s->http;
-        size_t slot = ref.id & ((1u << HTTP_SLOT_BITS) - 1);
-        struct conn *c = slot < h->n_max ? h->conns[slot] : NULL;
-        return c && c->state == CONN_BUSY && c->req.ref.id == ref.id ? &c->req : NULL;
+        if (c->state == CONN_DEAD)
+                conn_free(c);
+        else if (c->ready || c->n > 0)
+                event_active(c->readable, EV_TIMEOUT, 1);
 }
 
 /* --- events ----------------------------------------------------------------------------------------------------- */
 
-static void on_read(struct bufferevent *bev, void *arg)
+/* Pipelined input and a half-close make an edge too; only the socket's state tells whether the client has gone. */
+static bool gone(int fd)
 {
-        (void)bev;
-        struct conn *c = arg;
-        conn_run(c);
-}
-
-static void on_write(struct bufferevent *bev, void *arg)
-{
-        (void)bev;
-        struct conn *c = arg;
-        if (c->state == CONN_FLUSH)
-                answer_sent(c, http_now(c->http));
-        conn_run(c);
-}
-
-static void on_event(struct bufferevent *bev, short what, void *arg)
-{
-        (void)bev;
-        if (what & (BEV_EVENT_EOF | BEV_EVENT_ERROR))
-                conn_close(arg);
-}
-
-/* Pipelined input and a half-close wake this too; only the socket's state tells whether the client has gone. */
-static void on_watch(evutil_socket_t fd, short what, void *arg)
-{
-        (void)what;
         struct pollfd p = {.fd = fd};
-        if (poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR)))
-                conn_close(arg);
+        return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR));
 }
 
-/* --- deadlines -------------------------------------------------------------------------------------------------- */
-
-static void timed_out(struct conn *c, const char *why)
+static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
-        c->running = true;
-        conn_refuse(c, PROBLEM_TIMEOUT, why);
-        c->running = false;
-        settle(c);
+        struct conn *c = arg;
+        bool edge = what & (EV_READ | EV_CLOSED);
+        c->ready |= edge;
+        c->ended |= (what & EV_CLOSED) != 0;
+        if (edge && c->state == CONN_BUSY && gone(fd))
+                conn_free(c);
+        else
+                conn_run(c);
 }
 
-/* When n bytes have to be there: a rate, after a start of grace_ns. */
-static uint64_t due(const struct conn *c, uint64_t grace_ns, size_t n)
+static void on_writable(evutil_socket_t fd, short what, void *arg)
 {
-        uint32_t rate = c->http->server->conf->body_rate;
-        return c->since_ns + grace_ns + (rate ? (uint64_t)n * ns_per_s / rate : UINT64_MAX / 4);
-}
-
-static bool write_stalled(struct conn *c, uint64_t now_ns)
-{
-        uint64_t patience = c->http->server->conf->write_ms * ns_per_ms;
-        size_t left = evbuffer_get_length(output(c));
-        if (left < c->out_left) {
-                c->out_left = left;
-                c->progress_ns = now_ns;
-        }
-        return now_ns - c->progress_ns >= patience || now_ns >= due(c, patience, c->out_total - left);
-}
-
-void conn_sweep(struct conn *c, uint64_t now_ns)
-{
-        size_t received = c->state == CONN_BODY ? evbuffer_get_length(bufferevent_get_input(c->bev)) : c->received;
-        switch (c->state) {
-        case CONN_HEAD:
-                if (now_ns >= c->deadline_ns && c->begun)
-                        timed_out(c, "the head of the request was not complete in time");
-                else if (now_ns >= c->deadline_ns || (c->http->draining && !c->begun))
-                        conn_free(c);
-                break;
-        case CONN_BODY:
-        case CONN_CHUNKS:
-                if (now_ns >= due(c, BODY_GRACE_S * ns_per_s, received))
-                        timed_out(c, "the body came too slowly");
-                break;
-        case CONN_FLUSH:
-                if (write_stalled(c, now_ns))
-                        conn_free(c);
-                break;
-        case CONN_LINGER:
-                if (now_ns >= c->deadline_ns)
-                        conn_free(c);
-                break;
-        case CONN_BUSY:
-        case CONN_DEAD:
-                break;
+        (void)fd, (void)what;
+        struct conn *c = arg;
+        size_t before = c->out_at;
+        int done = conn_flush(c);
+        if (c->out_at != before)
+                c->progress_ns = http_now(c->http);
+        if (done < 0) {
+                conn_free(c);
+        } else if (done > 0) {
+                event_del(c->writable);
+                answer_sent(c, http_now(c->http));
+                conn_run(c);
         }
 }

@@ -1,4 +1,5 @@
-/* http_internal.h: what http.c, http_conn.c, http_read.c, http_reply.c and reply.c share; nobody else includes it. */
+/* http_internal.h: what http.c, http_conn.c, http_read.c, http_admit.c, http_reply.c and reply.c share; nobody else
+ * includes it. */
 #pragma once
 #include "base/arena.h"
 #include "base/buf.h"
@@ -6,15 +7,17 @@
 #include "server/http_parse.h"
 #include "server/request.h"
 
-struct bufferevent;
 struct clock;
 struct event;
 struct event_base;
 struct evconnlistener;
+struct iovec;
 struct loop_source;
+struct peer;
 
 enum { HTTP_MAX_LISTENERS = 8, HTTP_SLOT_BITS = 20, HTTP_EXTRA = 1024, HTTP_UUID = 46, HTTP_SWEEP_MS = 250 };
-enum { HTTP_HIGH_WATER = 65536 }; /* input a connection may hold, unless its body is longer */
+enum { HTTP_KEEP = 262144 }; /* memory a connection keeps for its next request */
+enum { HTTP_INPUT = 32768 }; /* input a connection may hold beside the body it reads; a whole head fits */
 
 struct http {
         struct server *server;
@@ -35,7 +38,7 @@ struct http {
 enum conn_state {
         CONN_HEAD,   /* reading a head, or idle between two */
         CONN_BODY,   /* waiting until length bytes are in the input */
-        CONN_CHUNKS, /* decoding chunks into the arena */
+        CONN_CHUNKS, /* decoding chunks, in place */
         CONN_BUSY,   /* a handler has it; nothing is read */
         CONN_FLUSH,  /* its answer does not fit into the socket yet; nothing is read */
         CONN_LINGER, /* answered for the last time; input is thrown away until the peer closes */
@@ -44,44 +47,59 @@ enum conn_state {
 
 struct conn {
         struct http *http;
-        struct bufferevent *bev;
-        struct event *watch; /* pending only while BUSY: tells that the client has gone */
+        struct peer *peer;                 /* whose it is; NULL: nobody counts */
+        struct event *readable, *writable; /* edge-triggered; the second is pending only in FLUSH */
         int fd;
         uint32_t slot;
         enum conn_state state;
-        unsigned armed; /* what settle() has asked of libevent */
-        bool running;   /* inside conn_run: do not free */
-        bool begun;     /* HEAD: the first byte is here */
-        bool keep;      /* another request may follow this one */
+        bool running; /* inside conn_run: do not free */
+        bool ready;   /* the socket may have more to read */
+        bool ended;   /* the peer has ended its side */
+        bool begun;   /* HEAD: the first byte is here */
+        bool keep;    /* another request may follow this one */
         bool http10;
         uint32_t n_requests;
         uint64_t deadline_ns; /* HEAD, LINGER: absolute */
         uint64_t since_ns;    /* BODY, CHUNKS, FLUSH: when it began */
         uint64_t progress_ns; /* FLUSH: when output last went */
-        size_t out_total, out_left;
         struct arena arena;
         struct http_scan scan;
         struct http_chunked chunked;
-        size_t length;   /* BODY: how much of the input is the body; it stays there until the reply */
-        size_t received; /* CHUNKS: bytes taken from the input */
-        char *body;      /* CHUNKS: (body_cap) in the arena */
-        size_t body_n, body_cap;
+        /* Input: in[at, at + body_n) is what chunks have been decoded to, in[next, n) has not been looked at. */
+        char *in; /* (in_cap) or NULL */
+        size_t in_cap, at, body_n, next, n;
+        size_t length;   /* BODY: of the body, which begins at next */
+        size_t received; /* of the body, as it came */
+        char *out;       /* (out_n) FLUSH: what the socket did not take; gone up to out_at */
+        size_t out_at, out_n;
         size_t n_extra; /* header lines the handler added */
         char extra[HTTP_EXTRA];
         struct request req;
 };
 
 /* http_conn.c */
-bool conn_open(struct http *h, int fd);             /* takes fd if true; false when memory is short */
-void conn_close(struct conn *c);                    /* at once, or when it unwinds if running */
-void conn_sweep(struct conn *c, uint64_t now_ns);   /* may close it */
-void conn_replied(struct conn *c, uint64_t now_ns); /* its answer is in the output */
-bool conn_write(struct conn *c);                    /* as much output as the socket takes; false: the peer has gone */
+bool conn_open(struct http *h, int fd, struct peer *p); /* takes both if true; false when memory is short */
+void conn_close(struct conn *c);                        /* at once, or when it unwinds if running */
+void conn_run(struct conn *c);                          /* as far as the input goes; may close it */
+void conn_replied(struct conn *c, uint64_t now_ns);     /* its answer has been given to conn_send */
 struct conn *conn_of(struct request *r);
+
+/* http_deadline.c */
+void conn_sweep(struct conn *c, uint64_t now_ns); /* may close it */
+
+/* http_io.c */
+void conn_drop_input(struct conn *c);
+int conn_fill(struct conn *c); /* reads once: bytes, 0 if there are none now; -ENOMEM, or -EPIPE: nothing will come */
+/* One call of the system; n parts that together are all there is to say. What the socket does not take waits. */
+void conn_send(struct conn *c, struct iovec *parts, size_t n);
+int conn_flush(struct conn *c); /* goes on with what waits: 1 all gone, 0 not yet, negative: the peer has gone */
 
 /* http_read.c */
 bool conn_read(struct conn *c); /* one step; false: more input is needed, or another state has the word */
 void conn_refuse(struct conn *c, enum problem p, const char *why); /* answers without a handler, for the last time */
+
+/* http_admit.c: route, quota, header and length are good; false: it has been answered. */
+bool conn_admit(struct conn *c, const struct http_head *head, size_t *ret_limit);
 
 /* http.c */
 void http_sweep(struct http *h); /* checks every deadline by the loop's clock; runs each HTTP_SWEEP_MS */
@@ -89,6 +107,7 @@ uint64_t http_now(const struct http *h);
 
 /* http_reply.c: r's one answer. type NULL: none. */
 void http_reply(struct request *r, int status, const char *type, const void *data, size_t n);
+void request_left(struct request *r, uint64_t now_ns); /* counts one whose client has gone before its answer */
 const char *http_reason(int status);
 void http_instance(const struct request *r, char ret[HTTP_UUID]); /* "urn:uuid:…" of this request */
 

@@ -111,3 +111,22 @@ int http_listen_tcp(const char *host, uint16_t port, int *ret_fd, uint16_t *ret_
         fd = -1;
         return 0;
 }
+
+/* Only after the first socket has found the address free is it shared: a plain bind still meets whoever has it. */
+int http_listen_beside(int fd, int *ret_fd, struct err *e)
+{
+        struct sockaddr_storage a = {0};
+        socklen_t n = sizeof(a);
+        int on = 1;
+        if (getsockname(fd, (struct sockaddr *)&a, &n) < 0)
+                return err_errno(e, errno, "the address of a listening socket");
+        _close_ int more = socket(a.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (more < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) < 0 ||
+            setsockopt(more, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) < 0 ||
+            setsockopt(more, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
+            bind(more, (struct sockaddr *)&a, n) < 0 || listen(more, BACKLOG) < 0)
+                return err_errno(e, errno, "listen once more on an address");
+        *ret_fd = more;
+        more = -1;
+        return 0;
+}

@@ -1,20 +1,19 @@
 /* http_reply.c: an answer on its way to the socket: status line, fields and body in one write.
  *
- * The head is put together on the stack and appended to the connection's output together with the body; the Date
- * is the one http.c renews four times a second. Every answer passes http_reply, so this is where requests are
- * counted. */
+ * The head is put together on the stack and goes out together with the body, in one call; the Date is the one http.c
+ * renews four times a second. Every answer passes http_reply, so this is where requests are counted. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "server/http_internal.h"
+#include "server/http_peers.h"
 #include "server/metrics.h"
 #include "server/route.h"
 #include "server/server.h"
-#include <event2/buffer.h>
-#include <event2/bufferevent.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/uio.h>
 
 static const struct {
         int status;
@@ -93,8 +92,11 @@ void http_instance(const struct request *r, char ret[HTTP_UUID])
 static void count(const struct request *r, int status, size_t n, uint64_t ns)
 {
         struct metrics *m = r->server->metrics;
-        if (conn_of((struct request *)(uintptr_t)r)->state == CONN_BUSY)
+        struct conn *c = conn_of((struct request *)(uintptr_t)r);
+        if (c->state == CONN_BUSY) {
                 atomic_fetch_sub_explicit(&m->in_flight, 1, memory_order_relaxed);
+                peer_ends(c->peer);
+        }
         if (status == 503)
                 atomic_fetch_add_explicit(&m->rejected, 1, memory_order_relaxed);
         metrics_request(m, r->route ? (size_t)(r->route - routes) : METRICS_ROUTES - 1, status, ns);
@@ -102,26 +104,55 @@ static void count(const struct request *r, int status, size_t n, uint64_t ns)
             r->route ? r->route->pattern : "no route", status, n, ns / 1000);
 }
 
+void request_left(struct request *r, uint64_t now_ns)
+{
+        count(r, 0, 0, now_ns - r->start_ns);
+        if (r->gone)
+                r->gone(r->gone_arg);
+}
+
+/* By hand: printf would take as long as the rest of an answer. */
+static void put(struct iovec *to, const char *text)
+{
+        size_t n = strlen(text);
+        memcpy((char *)to->iov_base + to->iov_len, text, n);
+        to->iov_len += n;
+}
+
+static void put_number(struct iovec *to, size_t v)
+{
+        char text[24], *at = text + sizeof(text) - 1;
+        *at = '\0';
+        do
+                *--at = (char)('0' + v % 10);
+        while (v /= 10);
+        put(to, at);
+}
+
 void http_reply(struct request *r, int status, const char *type, const void *data, size_t n)
 {
-        enum { HEAD_MAX = 512 };
+        enum { HEAD_MAX = 512, TYPE_MAX = 100 };
         struct conn *c = conn_of(r);
         struct http *h = c->http;
-        struct evbuffer *out = bufferevent_get_output(c->bev);
         char head[HEAD_MAX];
+        struct iovec parts[] = {{head, 0}, {c->extra, c->n_extra}, {(char *)(uintptr_t) "\r\n", 2},
+            {(void *)(uintptr_t)data, r->method == METHOD_HEAD ? 0 : n}};
         uint64_t now = http_now(h);
         c->keep = c->keep && !h->draining;
         count(r, status, n, now - r->start_ns);
-        int len =
-            snprintf(head, sizeof(head), "HTTP/1.1 %d %s\r\nDate: %s\r\n%s%.100s%sContent-Length: %zu\r\n%s", status,
-                http_reason(status), h->date, type ? "Content-Type: " : "", type ? type : "", type ? "\r\n" : "", n,
-                !c->keep    ? "Connection: close\r\n"
-                : c->http10 ? "Connection: keep-alive\r\n"
-                            : "");
-        bool whole = len > 0 && (size_t)len < sizeof(head) - 2 && evbuffer_add(out, head, (size_t)len) == 0 &&
-                     evbuffer_add(out, c->extra, c->n_extra) == 0 && evbuffer_add(out, "\r\n", 2) == 0 &&
-                     (r->method == METHOD_HEAD || n == 0 || evbuffer_add(out, data, n) == 0);
-        if (!whole)
-                c->state = CONN_DEAD;
+        put(parts, "HTTP/1.1 ");
+        put_number(parts, (size_t)status);
+        put(parts, " ");
+        put(parts, http_reason(status));
+        put(parts, "\r\nDate: ");
+        put(parts, h->date);
+        if (type && strlen(type) <= TYPE_MAX) {
+                put(parts, "\r\nContent-Type: ");
+                put(parts, type);
+        }
+        put(parts, "\r\nContent-Length: ");
+        put_number(parts, n);
+        put(parts, !c->keep ? "\r\nConnection: close\r\n" : c->http10 ? "\r\nConnection: keep-alive\r\n" : "\r\n");
+        conn_send(c, parts, ARRAY_LEN(parts));
         conn_replied(c, now);
 }

@@ -1,5 +1,6 @@
 /* metrics.h: counters and gauges of the whole process, as one table; updated with relaxed atomics from any thread. */
 #pragma once
+#include "server/stats.h"
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -10,7 +11,7 @@ struct server;
 enum { METRICS_ROUTES = 64, METRICS_CODES = 600, METRICS_BUCKETS = 15 }; /* buckets: 50 us to 0.8 s, factor 2 */
 
 struct metrics_route {
-        _Atomic uint64_t by_class[6];              /* status / 100; 0: the client left before its answer */
+        _Atomic uint64_t by_class[6]; /* status / 100; 0: the client left before its answer */
         _Atomic uint64_t bucket[METRICS_BUCKETS + 1];
         _Atomic uint64_t sum_ns;
 };
@@ -18,9 +19,11 @@ struct metrics_route {
 struct metrics {
         struct metrics_route route[METRICS_ROUTES]; /* index into routes[]; the last is "unmatched" */
         _Atomic uint64_t in_flight, connections;
-        _Atomic uint64_t rejected;                  /* 503s */
+        _Atomic uint64_t rejected; /* 503s */
         _Atomic uint64_t inferences, inference_rows, compute_ns;
+        _Atomic uint64_t open_files, files_counted_ns; /* descriptors, and when they were last counted */
         _Atomic uint64_t store_full; /* 1: the log says that the disk is full, not yet that it is over */
+        struct stats stats;          /* per version */
         _Atomic uint64_t feedback_accepted, feedback_duplicate, feedback_rejected;
 };
 

@@ -215,8 +215,13 @@ static void write_versions(struct buf *b, struct server *s)
 
 /* --- the process --- */
 
-static double open_files(void)
+/* Counted at most once a second: it takes as long as there are connections, and anybody may ask. */
+static double open_files(const struct server *s)
 {
+        struct metrics *m = s->metrics;
+        uint64_t now = clock_mono_ns(loop_clock(s->loop)), then = atomic_load(&m->files_counted_ns);
+        if (then > 0 && now - then < 1000000000)
+                return (double)atomic_load(&m->open_files);
         DIR *d = opendir("/proc/self/fd");
         double n = 0;
         if (!d)
@@ -224,7 +229,10 @@ static double open_files(void)
         while (readdir(d))
                 n++;
         closedir(d);
-        return n - 3; /* ".", ".." and the directory itself */
+        n -= 3; /* ".", ".." and the directory itself */
+        atomic_store(&m->open_files, (uint64_t)n);
+        atomic_store(&m->files_counted_ns, now);
+        return n;
 }
 
 static double resident_bytes(void)
@@ -250,7 +258,7 @@ static void write_process(struct buf *b, const struct server *s)
         single(b, "process_cpu_seconds_total", "counter", "User and system time.",
             seconds_of(u.ru_utime) + seconds_of(u.ru_stime));
         single(b, "process_resident_memory_bytes", "gauge", "Resident memory.", resident_bytes());
-        single(b, "process_open_fds", "gauge", "Open file descriptors.", open_files());
+        single(b, "process_open_fds", "gauge", "Open file descriptors.", open_files(s));
         single(b, "process_start_time_seconds", "gauge", "When the process started, since the epoch.",
             (double)clock_wall_ms(loop_clock(s->loop)) * 1e-3 - (double)up * ns);
 }

@@ -72,8 +72,8 @@ static void send_errors(
         int status = problem_status(p);
         char instance[HTTP_UUID];
         http_instance(r, instance);
-        if (status == 503)
-                reply_header(r, "Retry-After", "1");
+        if (status == 503 || status == 429)
+                reply_header(r, "Retry-After", "%u", r->retry_s ? (unsigned)r->retry_s : 1u);
         if (status == 401)
                 reply_header(r, "WWW-Authenticate", "Bearer");
         buf_reset(body);

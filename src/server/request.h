@@ -40,17 +40,20 @@ struct request {
         struct http_header headers[REQUEST_MAX_HEADERS];
         struct slice body;
         struct arena *arena;
+        uint32_t retry_s;        /* Retry-After of a 429 or 503; 0: a second */
+        void (*gone)(void *arg); /* NULL, or called when the client leaves before its answer */
+        void *gone_arg;
         uint64_t start_ns; /* monotonic, when its last byte had been read */
 };
 
-struct request *request_find(struct server *s, struct req_ref ref); /* NULL: the client has gone */
-struct slice request_header(const struct request *r, const char *name); /* n 0 if absent */
+struct request *request_find(struct server *s, struct req_ref ref);              /* NULL: the client has gone */
+struct slice request_header(const struct request *r, const char *name);          /* n 0 if absent */
 bool request_query_u64(const struct request *r, const char *key, uint64_t *ret); /* false: absent or not a number */
 bool request_query(const struct request *r, const char *key, struct slice *ret); /* decoded, in the arena */
 
 /* Exactly one of the reply functions per request; r is gone afterwards. */
 void reply_header(struct request *r, const char *name, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4))); /* before the reply */
+    __attribute__((format(printf, 3, 4)));                              /* before the reply */
 void reply_json(struct request *r, int status, const struct buf *body); /* a failed buf becomes a 500 */
 void reply_bytes(struct request *r, int status, const char *content_type, const void *data, size_t n);
 void reply_problem(struct request *r, enum problem p, const char *field, const char *fmt, ...)

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "infer/publish.h"
 #include "server/h.h"
+#include "server/metrics.h"
 #include "store/queue.h"
 #include <stdlib.h>
 
@@ -44,6 +45,8 @@ void server_dispatch(struct server *s, const struct msg *m)
 void server_deinit(struct server *s)
 {
         h_work_drop_publishing(s);
+        if (s->stats)
+                stats_release(&s->metrics->stats, &s->stats);
         free(s->workspace);
         buf_deinit(&s->body);
         s->workspace = NULL;

@@ -17,15 +17,19 @@ struct jobs;
 struct loop;
 struct metrics;
 struct msg;
+struct peers;
 struct publish;
+struct stats_shard;
+struct queue_age;
 struct store_queue;
 struct vtable;
 
 struct server_conf {
         size_t max_body_infer, max_body_feedback, max_body_admin; /* bytes per route class */
-        size_t max_connections;                                   /* per loop */
+        size_t max_connections;                                   /* of all loops */
         size_t max_request_memory;                                /* arena limit of one request */
         uint32_t header_ms, idle_ms, write_ms;                    /* absolute deadlines */
+        uint32_t queue_age_ms;                                    /* work may wait; 0: as long as it takes */
         uint32_t body_rate;                                       /* bytes/s a body must keep, measured from 5 s on */
         const char *program;                                      /* "ewcd 0.1.0" */
         uint64_t start_ns;                                        /* monotonic, when the program started */
@@ -42,6 +46,9 @@ struct server {
         struct publish *publish;             /* shared, thread-safe posts */
         struct jobs *jobs;                   /* shared, thread-safe posts */
         struct metrics *metrics;             /* shared atomics */
+        struct stats_shard *stats;           /* this loop's counters per version; server/stats.h */
+        struct queue_age *writing, *reading; /* shared, of the queues above; NULL: no limit but their length */
+        struct peers *peers;                 /* shared, thread-safe; NULL: clients have no limits */
         atomic_bool *ready;                  /* shared: READY has been said and nothing is stopping */
         void *workspace;                     /* 64-aligned, grows to the largest request */
         size_t workspace_bytes;

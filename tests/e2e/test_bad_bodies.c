@@ -47,7 +47,7 @@ static void test_predict(void **state)
             {404, "unknown-version", "", "POST", "/v2/models/digits/versions/@nobody/predict", "{\"inputs\":[[1]]}",
                 0},
             {404, "unknown-version", "", "POST", "/v2/models/digits/versions/seven/predict", "{\"inputs\":[[1]]}", 0},
-            {503, "not-ready", "", "POST", "/v2/models/digits/versions/1/predict", "{\"inputs\":[[1]]}", 0},
+            {400, "bad-shape", "/inputs", "POST", "/v2/models/digits/versions/1/predict", "{\"inputs\":[[1]]}", 0},
         };
         (void)state;
         CHECK(rows);

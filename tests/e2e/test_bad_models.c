@@ -66,6 +66,14 @@ static void test_learning(void **state)
             {400, "bad-value", "/learning/gate/max_forgetting", M, LEARN "{\"gate\":{\"max_forgetting\":2}}}", 0},
             {400, "bad-value", "/learning/replay/per_class", M,
                 LEARN "{\"method\":\"joint\",\"replay\":{\"per_class\":5}}}", 0},
+            {400, "bad-value", "/learning/fisher/keep", M, LEARN "{\"fisher\":{\"keep\":0.2}}}", 0},
+            {400, "bad-value", "/learning/fisher/floor", M, LEARN "{\"fisher\":{\"floor\":0}}}", 0},
+            {400, "bad-value", "/learning/merge/decay", M, LEARN "{\"merge\":{\"decay\":0.9}}}", 0},
+            {400, "bad-value", "/learning/rates/layers", M, LEARN "{\"rates\":{\"layers\":[1,1,1,1,1]}}}", 0},
+            {400, "bad-value", "/learning/rates/layers/1", M, LEARN "{\"rates\":{\"layers\":[1,-1]}}}", 0},
+            {400, "bad-value", "/learning/importance/type", M,
+                LEARN "{\"lambda\":\"auto\",\"importance\":{\"type\":\"si\"}}}", 0},
+            {400, "bad-value", "/learning/replay/derpp", M, LEARN "{\"replay\":{\"derpp\":0.5}}}", 0},
         };
         (void)state;
         REFUSED(rows);

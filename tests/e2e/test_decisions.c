@@ -239,9 +239,9 @@ static void test_lambda_is_searched(void **state)
         feedback_all(&d, "searching", "high", &high);
         uint64_t id = job_start(&d, "searching", "jobs", "{\"kind\":\"consolidate\"}");
         job_end(&d, "searching", id, "promoted", &a);
-        double lambda = number_at(a.doc, "/lambda"), halvings = log2(0.1 / lambda);
+        double lambda = number_at(a.doc, "/lambda");
         print_message("lambda %g was found\n", lambda);
-        assert_true(lambda > 0 && fabs(halvings - round(halvings)) < 1e-9 && halvings >= 0 && halvings <= 7);
+        assert_true(lambda >= 0.5e-4 && lambda <= 0.1); /* the band of the search */
         http_answer_deinit(&a);
         assert_true(accuracy(&d, "searching", "high", &high_unseen, NULL) > 0.9);
         expect(&d, 200, "GET", "/v2/models/searching", NULL, &a);

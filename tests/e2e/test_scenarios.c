@@ -5,6 +5,7 @@
 #include "e2e.h"
 #include <inttypes.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -291,6 +292,83 @@ static void test_regression(void **state)
         http_answer_deinit(&a);
 }
 
+/* --- task: records of closed tasks in a smaller form --- */
+
+static void check_record(const char *model, const char *encoding, double kept)
+{
+        const double n = 64 * 64 + 64 + 64 * 64 + 64 + 64 * 5 + 5, table = 16 + 16 * 6;
+        struct http_answer a;
+        char path[96];
+        snprintf(path, sizeof(path), "/v2/models/%s/tasks", model);
+        expect(&d, 200, "GET", path, NULL, &a);
+        assert_string_equal(text_at(a.doc, "/tasks/0/fisher/variant"), "exact");
+        assert_string_equal(text_at(a.doc, "/tasks/0/fisher/encoding"), encoding);
+        assert_true(number_at(a.doc, "/tasks/0/fisher/bytes") <= n + table); /* a quarter of plain floats */
+        assert_true(number_at(a.doc, "/tasks/0/fisher/kept") <= kept);
+        http_answer_deinit(&a);
+}
+
+/* Half of the rows each time: two consolidations under the record that the restart found on disk. */
+static void learn_the_rest(const char *model, const struct digits *high)
+{
+        struct sending s = {.model = model, .prefix = "high", .rows = high, .n = high->n / 2};
+        assert_int_equal(feedback_send(&d, &s).accepted, s.n);
+        consolidate(&d, model, "promoted");
+        s.first = s.n;
+        s.n = 0;
+        assert_int_equal(feedback_send(&d, &s).accepted, high->n - s.first);
+        consolidate(&d, model, "promoted");
+}
+
+static void test_a_small_record_outlives_a_restart(void **state)
+{
+        static const struct {
+                const char *name, *fisher;
+                double kept;
+        } rows[] = {
+            {"bitmap16", "{\"encoding\":\"bitmap16\",\"keep\":0.2}", 0.21},
+            {"log8", "{\"encoding\":\"log8\"}", 1},
+        };
+        struct digits low, high, low_unseen, high_unseen;
+        (void)state;
+        digits_pick(&all, 0, 4, DIGITS_SENT, false, &low);
+        digits_pick(&all, 5, 9, DIGITS_SENT, false, &high);
+        digits_pick(&all, 0, 4, DIGITS_UNSEEN, false, &low_unseen);
+        digits_pick(&all, 5, 9, DIGITS_UNSEEN, false, &high_unseen);
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                const char *name = rows[i].name;
+                char learning[256];
+                snprintf(learning, sizeof(learning),
+                    "{" ADAM "," BY_HAND ",\"seed\":7,\"lambda\":0.2,\"fisher\":%s,"
+                    "\"gate\":{\"max_forgetting\":0.05,\"min_gain\":-0.05}}",
+                    rows[i].fisher);
+                model_create(&d, &(struct description){.name = name,
+                                     .scenario = "task",
+                                     .classes = TEN_CLASSES,
+                                     .task = "low",
+                                     .task_classes = "[\"0\",\"1\",\"2\",\"3\",\"4\"]",
+                                     .learning = learning});
+                feedback_all(&d, name, "low", &low);
+                rollover(&d, name, "{\"task\":\"high\",\"classes\":[\"5\",\"6\",\"7\",\"8\",\"9\"]}", "promoted");
+                double before = accuracy(&d, name, "low", &low_unseen, NULL);
+                check_record(name, name, rows[i].kept);
+                assert_int_equal(daemon_stop(&d, SIGTERM, STOP_MS), 0);
+                daemon_start(&d);
+                check_record(name, name, rows[i].kept);
+                learn_the_rest(name, &high);
+                double now = accuracy(&d, name, "low", &low_unseen, NULL),
+                       second = accuracy(&d, name, "high", &high_unseen, NULL);
+                print_message(
+                    "%s: task low %.3f at its close, %.3f now; task high %.3f\n", name, before, now, second);
+                assert_true(before > 0.95 && second > 0.85);
+                assert_true(before - now <= 0.05 + 1e-9);
+        }
+        digits_free(&low);
+        digits_free(&high);
+        digits_free(&low_unseen);
+        digits_free(&high_unseen);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -300,6 +378,7 @@ int main(void)
             cmocka_unit_test(test_the_head_grows_with_new_classes),
             cmocka_unit_test(test_several_labels_at_once),
             cmocka_unit_test(test_regression),
+            cmocka_unit_test(test_a_small_record_outlives_a_restart),
         };
         return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -23,22 +23,33 @@ static void check_tensor(const struct oip_tensor *t)
         fuzz_touch_text(t->datatype);
 }
 
+static void check_request(int outcome, const struct oip_request *q, const struct err *e)
+{
+        if (outcome != 0) {
+                fuzz_check(e->code != 0 && e->msg[0]);
+                return;
+        }
+        fuzz_touch_text(q->id);
+        fuzz_touch_text(q->ewcd_task);
+        for (size_t i = 0; i < q->n_inputs; i++)
+                check_tensor(&q->inputs[i]);
+        for (size_t i = 0; i < q->n_outputs; i++)
+                fuzz_touch_text(q->outputs[i].name);
+}
+
+/* As JSON; as JSON up to its first NUL with tensors behind; raw. */
 static void oip(struct slice body)
 {
+        static const uint32_t shape[2] = {2, 3};
         struct arena a;
         struct oip_request q;
         struct err e = ERR_NULL;
+        const char *nul = body.n > 0 ? memchr(body.p, '\0', body.n) : NULL;
         arena_init(&a, 1 << 22);
-        if (oip_request_read(body, &a, &q, &e) == 0) {
-                fuzz_touch_text(q.id);
-                fuzz_touch_text(q.ewcd_task);
-                for (size_t i = 0; i < q.n_inputs; i++)
-                        check_tensor(&q.inputs[i]);
-                for (size_t i = 0; i < q.n_outputs; i++)
-                        fuzz_touch_text(q.outputs[i]);
-        } else {
-                fuzz_check(e.code != 0 && e.msg[0]);
-        }
+        check_request(oip_request_read(body, &a, &q, &e), &q, &e);
+        if (nul)
+                check_request(oip_request_read_binary(body, (uint64_t)(nul - body.p), &a, &q, &e), &q, &e);
+        check_request(oip_request_read_raw(body, "x", 2, shape, &a, &q, &e), &q, &e);
         arena_deinit(&a);
 }
 

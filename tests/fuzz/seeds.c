@@ -57,6 +57,18 @@ static const struct {
              "[server]\nthreads = 2 ; two\n[learner]\nkeep_files = true\n[log]\nlevel = debug\n"},
 };
 
+/* The NUL in front of the elements is the first byte that is not JSON, and the first element's own. */
+static void seed_binary(void)
+{
+        static const char half[] =
+            "{\"inputs\":[{\"name\":\"x\",\"shape\":[1,2],\"datatype\":\"FP16\",\"parameters\":"
+            "{\"binary_data_size\":4}},{\"name\":\"y\",\"shape\":[1],\"datatype\":\"INT32\","
+            "\"data\":[3]}],\"parameters\":{\"binary_data_output\":true}}\0\x3c\0\x40";
+        static const char raw[24] = "\0\0\200\77\0\0\0\100";
+        seed("oip", "binary", half, sizeof(half) - 1);
+        seed("oip", "raw", raw, sizeof(raw));
+}
+
 static void seed_idx(void)
 {
         static const char idx[] = "\1\12"
@@ -247,6 +259,7 @@ int main(int argc, char **argv)
                 seed(texts[i].target, name, texts[i].text, strlen(texts[i].text));
         }
         seed_idx();
+        seed_binary();
         seed_gzip();
         seed_pack();
         seed_bundles();

@@ -182,7 +182,7 @@ static const struct row conversation[] = {
     GET("/v2/models/m/jobs/1", 200, "\"kind\":\"consolidate\""),
 
     GET("/v2/status", 200,
-        "\"models\":[{\"model\":\"m\",\"scenario\":\"task\",\"champion\":\"1\",\"open_task\":\"one\""),
+        "\"models\":[{\"model\":\"m\",\"scenario\":\"task\",\"champion\":\"1\",\"served\":\"1\",\"open_task\":\"o"),
     {"GET", "/metrics", "", NULL, 200, "text/plain; version=0.0.4; charset=utf-8", TYPE},
     GET("/metrics", 200, "ewcd_champion_version{model=\"m\"} 1"),
     GET("/metrics", 200, "ewcd_feedback_events_total{result=\"duplicate\"} 1"),

@@ -5,7 +5,9 @@
 #include "daemon/conf.h"
 #include "daemon/paths.h"
 #include "lib/tmpdir.h"
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -105,6 +107,50 @@ static void opens_and_closes(void **state)
         tmpdir_remove(dir);
 }
 
+/* A socket on the own address for every loop, one for all of them elsewhere; and nobody else gets in. */
+static void every_loop_has_its_own(void **state)
+{
+        (void)state;
+        char *dir = tmpdir_new(), name[64];
+        struct conf c;
+        struct paths p = {0};
+        struct listen l, other;
+        struct err e = ERR_NULL;
+        bool used[4] = {false};
+        conf_defaults(&c);
+        tmpdir_path(p.socket, sizeof(p.socket), dir, "s");
+        assert_int_equal(conf_set(&c, "listen.tcp", "127.0.0.1:0", &e), 0);
+        assert_int_equal(conf_set(&c, "server.threads", "4", &e), 0);
+        if (listen_open(&l, &c, &p, &e) < 0)
+                fail_msg("%s", e.msg);
+        assert_int_equal(l.n_more, 3);
+        assert_int_equal(listen_fd(&l, 0, 3), l.fd[0]);
+        assert_int_equal(listen_fd(&l, 1, 0), l.fd[1]);
+        assert_int_equal(listen_fd(&l, 1, 3), l.more[2]);
+        struct sockaddr_in a = {.sin_family = AF_INET,
+            .sin_port = htons((uint16_t)atoi(strrchr(l.name[1], ':') + 1)),
+            .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        int client[200];
+        for (int i = 0; i < 200; i++) {
+                client[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+                assert_int_equal(connect(client[i], (struct sockaddr *)&a, sizeof(a)), 0);
+        }
+        for (size_t loop = 0; loop < 4; loop++) {
+                int fd = accept(listen_fd(&l, 1, loop), NULL, NULL);
+                used[loop] = fd >= 0;
+                close(fd);
+        }
+        for (int i = 0; i < 200; i++)
+                close(client[i]);
+        assert_true(used[0] && used[1] && used[2] && used[3]);
+        snprintf(name, sizeof(name), "127.0.0.1:%u", (unsigned)ntohs(a.sin_port));
+        assert_int_equal(conf_set(&c, "listen.tcp", name, &e), 0);
+        tmpdir_path(p.socket, sizeof(p.socket), dir, "t");
+        assert_int_equal(listen_open(&other, &c, &p, &e), -EADDRINUSE);
+        listen_close(&l);
+        tmpdir_remove(dir);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -112,6 +158,7 @@ int main(void)
             cmocka_unit_test(knows_loopback),
             cmocka_unit_test(remote_addresses_need_a_word),
             cmocka_unit_test(opens_and_closes),
+            cmocka_unit_test(every_loop_has_its_own),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

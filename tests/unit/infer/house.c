@@ -74,3 +74,113 @@ model_id house_model(struct house *h, const char *name, enum scenario s)
         arena_deinit(&a);
         return id;
 }
+
+task_id house_task(struct house *h, model_id m, const char *name)
+{
+        struct arena a;
+        struct task t;
+        arena_init(&a, 1 << 20);
+        if (store_task_get(h->s, m, name, &a, &t, &h->e) != 0)
+                fail_msg("task: %s", h->e.msg);
+        arena_deinit(&a);
+        return t.id;
+}
+
+static void blob(struct house *h, const float *v, size_t P, struct digest *ret)
+{
+        bool complete;
+        digest_of(v, P * sizeof(float), ret);
+        assert_int_equal(
+            store_blob_chunk(h->s, ret, P * sizeof(float), 0, v, P * sizeof(float), &complete, &h->e), 0);
+        assert_true(complete);
+}
+
+static job_id judging(struct house *h, const struct house_step *s)
+{
+        static const char *const classes[] = {"b", "d"};
+        struct arena a;
+        struct model m;
+        job_id j;
+        arena_init(&a, 1 << 20);
+        assert_int_equal(store_model_by_id(h->s, s->model, &a, &m, &h->e), 0);
+        bool own = s->fisher && m.scenario == SCENARIO_TASK;
+        struct job_new n = {.model = s->model,
+            .kind = s->fisher ? JOB_ROLLOVER : JOB_CONSOLIDATE,
+            .trigger = TRIGGER_MANUAL,
+            .next_task = s->fisher ? s->next_task : NULL,
+            .next_classes_given = own,
+            .n_next_classes = own ? 2 : 0,
+            .next_classes = classes,
+            .who = "test"};
+        arena_deinit(&a);
+        if (store_job_create(h->s, &n, &j, &h->e) != 0)
+                fail_msg("job: %s", h->e.msg);
+        assert_int_equal(store_job_claim(h->s, j, 7, &h->e), 0);
+        assert_int_equal(store_job_move(h->s, j, JOB_EXPORTING, JOB_RUNNING, NULL, &h->e), 0);
+        assert_int_equal(store_job_move(h->s, j, JOB_RUNNING, JOB_JUDGING, NULL, &h->e), 0);
+        return j;
+}
+
+uint64_t house_step(struct house *h, const struct house_step *s)
+{
+        size_t P = s->n_outputs * (HOUSE_I + 1);
+        struct evaluation ev = {house_task(h, s->model, NULL), 5, 0.5, 0.5};
+        struct outcome o = {.job = judging(h, s),
+            .promote = true,
+            .reason = "promoted",
+            .n_outputs = s->n_outputs,
+            .outputs = s->outputs,
+            .n_params = P,
+            .lambda = 1,
+            .program = "t",
+            .n_evaluations = 1,
+            .before = &ev,
+            .after = &ev};
+        struct alias champion;
+        version_id v;
+        blob(h, s->theta, P, &o.theta);
+        if (s->fisher) {
+                struct task_close c = {
+                    .info = {s->kind, HOUSE_N, P, HOUSE_FACTOR, 1}, .alpha = 1, .n_outputs = s->n_outputs};
+                blob(h, s->fisher, P, &c.fisher);
+                c.anchor = o.anchor = o.theta;
+                o.fisher = c.fisher;
+                o.fisher_kind = s->kind;
+                if (store_rollover_commit(h->s, &o, &c, &v, &h->e) != 0)
+                        fail_msg("rollover: %s", h->e.msg);
+        } else if (store_consolidation_commit(h->s, &o, &v, &h->e) != 0) {
+                fail_msg("consolidation: %s", h->e.msg);
+        }
+        assert_int_equal(store_alias_get(h->s, s->model, "champion", &champion, &h->e), 0);
+        assert_int_equal(champion.version, v);
+        return champion.number;
+}
+
+void house_alias(struct house *h, model_id m, const char *alias, uint64_t number)
+{
+        struct alias a = {0};
+        store_alias_get(h->s, m, alias, &a, &h->e);
+        if (store_alias_set(h->s, m, alias, number, a.epoch, "test", NULL, &a, &h->e) != 0)
+                fail_msg("alias: %s", h->e.msg);
+}
+
+void house_feedback(struct house *h, model_id m, int n, uint32_t n_classes)
+{
+        struct receipt receipt;
+        static int n_events;
+        static const float x[HOUSE_I] = {1, 2, 3};
+        for (int i = 0; i < n; i++) {
+                char id[24];
+                snprintf(id, sizeof(id), "e%d", n_events++);
+                struct feedback f = {.event_id = id,
+                    .source = "",
+                    .task = house_task(h, m, NULL),
+                    .n_inputs = HOUSE_I,
+                    .inputs = x,
+                    .class = (int32_t)((uint32_t)i % n_classes),
+                    .weight = 1};
+                digest_of(id, strlen(id), &f.payload);
+                if (store_feedback_add(h->s, m, &f, 1, NULL, &receipt, &h->e) != 0)
+                        fail_msg("feedback: %s", h->e.msg);
+        }
+}

@@ -119,7 +119,7 @@ static void heard_when_every_loop_has_switched(void **state)
         assert_int_equal(h.result, 0);
         struct served *v = vtable_get(s.tables[0], slice_of("m"));
         assert_ptr_equal(v, vtable_get(s.tables[1], slice_of("m")));
-        assert_int_equal(atomic_load(&v->refs), LOOPS);
+        assert_int_equal(atomic_load(&v->refs), LOOPS + 1); /* and the shelf's */
         publish_stats(s.p, &stats);
         assert_int_equal(stats.swaps, 1);
         stage_close(&s);
@@ -262,6 +262,130 @@ static void at_the_start_every_table_is_filled(void **state)
         stage_close(&s);
 }
 
+static struct served *held(struct stage *s, int i, uint64_t number)
+{
+        return vtable_find(s->tables[i], slice_of("m"), number);
+}
+
+/* Versions 2 and 3 beside the first; the champion is 3. */
+static void three_versions(struct stage *s)
+{
+        static const struct output_row all[] = {{0, 0}, {0, 1}, {0, 2}, {0, 3}};
+        size_t ok, failed;
+        struct house_step step = {.model = s->m, .n_outputs = 4, .outputs = all, .theta = s->house.theta};
+        house_feedback(&s->house, s->m, 4, 4);
+        house_step(&s->house, &step);
+        house_step(&s->house, &step);
+        house_alias(&s->house, s->m, "challenger", 2);
+        assert_int_equal(publish_initial(s->p, s->house.s, &ok, &failed, &s->e), 0);
+        assert_int_equal(ok, 1);
+}
+
+static void what_an_alias_names_is_held(void **state)
+{
+        (void)state;
+        struct stage s;
+        struct heard h = {0};
+        stage_open(&s);
+        three_versions(&s);
+        for (int i = 0; i < LOOPS; i++) {
+                assert_int_equal(vtable_get(s.tables[i], slice_of("m"))->number, 3);
+                assert_non_null(held(&s, i, 2));
+                assert_null(held(&s, i, 1));
+        }
+        struct served *challenger = held(&s, 0, 2), *champion = held(&s, 0, 3);
+        house_alias(&s.house, s.m, "challenger", 1);
+        assert_int_equal(publish_model(s.p, s.m, hear, &h), 0);
+        loaded(&s);
+        swap(&s, 0);
+        swap(&s, 1);
+        assert_int_equal(h.result, 0);
+        assert_non_null(held(&s, 1, 1));
+        assert_ptr_equal(held(&s, 1, 2), challenger);   /* as one that was asked for: it goes when it is idle */
+        assert_ptr_not_equal(held(&s, 1, 3), champion); /* built anew */
+        stage_close(&s);
+}
+
+static void a_version_is_loaded_when_asked_for(void **state)
+{
+        (void)state;
+        struct stage s;
+        struct heard first = {0}, second = {0}, unknown = {0};
+        struct publish_stats stats;
+        stage_open(&s);
+        three_versions(&s);
+        assert_int_equal(publish_version(s.p, s.m, 1, hear, &first), 0);
+        assert_int_equal(publish_version(s.p, s.m, 9, hear, &unknown), 0);
+        assert_int_equal(publish_version(s.p, s.m, 1, hear, &second), 0);
+        loaded(&s);
+        swap(&s, 0);
+        assert_null(held(&s, 1, 1));
+        swap(&s, 1);
+        assert_int_equal(first.n, 1);
+        assert_int_equal(first.result, 0);
+        assert_ptr_equal(held(&s, 0, 1), held(&s, 1, 1));
+        loaded(&s);
+        assert_int_equal(unknown.n, 1);
+        assert_int_equal(unknown.result, STORE_NOT_FOUND);
+        swap(&s, 0); /* there already: only said to be so */
+        swap(&s, 1);
+        assert_int_equal(second.n, 1);
+        assert_int_equal(second.result, 0);
+        publish_stats(s.p, &stats);
+        assert_int_equal(stats.versions, 3);
+        assert_int_equal(stats.loads, 1);
+        assert_int_equal(stats.swaps, 0);
+        stage_close(&s);
+}
+
+static void a_version_that_does_not_fit_is_refused(void **state)
+{
+        (void)state;
+        struct stage s;
+        struct heard h = {0};
+        struct publish_stats stats;
+        stage_open(&s);
+        three_versions(&s);
+        publish_stats(s.p, &stats);
+        assert_int_equal(publish_limit(s.p, &(struct publish_limits){stats.bytes + 10, 1000}, &s.e), 0);
+        assert_int_equal(publish_version(s.p, s.m, 1, hear, &h), 0);
+        loaded(&s);
+        assert_int_equal(h.n, 1);
+        assert_int_equal(h.result, -ENOBUFS);
+        assert_true(nothing(s.loops[0]));
+        stage_close(&s);
+}
+
+/* With room for one more, the second asked for takes the place of the first: one round loads, one takes away. */
+static void one_makes_room_for_another(void **state)
+{
+        (void)state;
+        struct stage s;
+        struct heard h = {0};
+        struct publish_stats stats;
+        stage_open(&s);
+        three_versions(&s);
+        house_alias(&s.house, s.m, "challenger", 3); /* nothing beside the champion is pinned */
+        assert_int_equal(publish_model(s.p, s.m, hear, &h), 0);
+        loaded(&s);
+        swap(&s, 0);
+        swap(&s, 1);
+        publish_stats(s.p, &stats);
+        assert_int_equal(stats.versions, 2);
+        assert_int_equal(publish_limit(s.p, &(struct publish_limits){stats.bytes + 10, 1000}, &s.e), 0);
+        assert_int_equal(publish_version(s.p, s.m, 1, hear, &h), 0);
+        loaded(&s);
+        swap(&s, 0);
+        assert_non_null(held(&s, 1, 2));
+        swap(&s, 1);
+        assert_null(held(&s, 1, 2));
+        assert_non_null(held(&s, 1, 1));
+        assert_true(nothing(s.loops[0]));
+        publish_stats(s.p, &stats);
+        assert_int_equal(stats.drops, 1);
+        stage_close(&s);
+}
+
 static void messages_of_others_are_left_alone(void **state)
 {
         (void)state;
@@ -283,6 +407,10 @@ int main(void)
             cmocka_unit_test(full_mailboxes_only_delay),
             cmocka_unit_test(an_end_halfway_drops_what_nobody_took),
             cmocka_unit_test(at_the_start_every_table_is_filled),
+            cmocka_unit_test(what_an_alias_names_is_held),
+            cmocka_unit_test(a_version_is_loaded_when_asked_for),
+            cmocka_unit_test(a_version_that_does_not_fit_is_refused),
+            cmocka_unit_test(one_makes_room_for_another),
             cmocka_unit_test(messages_of_others_are_left_alone),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,7 +28,7 @@ static void expected(const float *theta, size_t O, const float *x, double *ret)
 static struct served *load(struct house *h, model_id m)
 {
         struct served *s;
-        if (served_load(h->s, m, &s, &h->e) != 0)
+        if (served_load(h->s, &(struct served_want){.model = m}, &s, &h->e) != 0)
                 fail_msg("%s", h->e.msg);
         return s;
 }
@@ -146,7 +146,7 @@ static void no_such_model(void **state)
         struct house h;
         struct served *s = NULL;
         house_open(&h);
-        assert_int_equal(served_load(h.s, 99, &s, &h.e), STORE_NOT_FOUND);
+        assert_int_equal(served_load(h.s, &(struct served_want){.model = 99}, &s, &h.e), STORE_NOT_FOUND);
         assert_null(s);
         house_close(&h);
 }
@@ -160,7 +160,7 @@ static void a_version_that_cannot_answer_is_not_served(void **state)
         for (int i = 0; i < HOUSE_P; i++)
                 h.theta[i] = 3e38f; /* the logits of a zero row overflow */
         model_id m = house_model(&h, "m", SCENARIO_DOMAIN);
-        assert_true(served_load(h.s, m, &s, &h.e) < 0);
+        assert_true(served_load(h.s, &(struct served_want){.model = m}, &s, &h.e) < 0);
         assert_non_null(strstr(h.e.msg, "champion of model m"));
         assert_null(s);
         house_close(&h);
@@ -180,6 +180,81 @@ static void the_last_reference_frees(void **state)
         house_close(&h);
 }
 
+static void a_version_by_number(void **state)
+{
+        (void)state;
+        static const struct output_row all[] = {{0, 0}, {0, 1}, {0, 2}, {0, 3}};
+        struct house h;
+        struct served *s;
+        float theta[HOUSE_P];
+        double want[HOUSE_O];
+        float probs[HOUSE_O];
+        house_open(&h);
+        model_id m = house_model(&h, "m", SCENARIO_DOMAIN);
+        for (int i = 0; i < HOUSE_P; i++)
+                theta[i] = -h.theta[i];
+        house_feedback(&h, m, 4, 4);
+        assert_int_equal(
+            house_step(&h, &(struct house_step){.model = m, .n_outputs = 4, .outputs = all, .theta = theta}), 2);
+        for (uint64_t number = 0; number <= 2; number++) { /* 0: the champion, which is 2 */
+                assert_int_equal(served_load(h.s, &(struct served_want){m, number, NULL}, &s, &h.e), 0);
+                assert_int_equal(s->number, number == 1 ? 1 : 2);
+                assert_int_equal(s->stands_in_for, 0);
+                assert_true(s->bytes >= HOUSE_P * sizeof(float));
+                void *ws = workspace(s, 1);
+                expected(number == 1 ? h.theta : theta, HOUSE_O, rows[0], want);
+                assert_int_equal(served_predict(s, s->open, 1, rows[0], probs, ws), 0);
+                assert_true(fabs((double)probs[1] - want[1]) < 1e-6);
+                free(ws);
+                served_unref(s);
+        }
+        assert_int_equal(served_load(h.s, &(struct served_want){m, 3, NULL}, &s, &h.e), STORE_NOT_FOUND);
+        house_close(&h);
+}
+
+/* Its numbers overflow, as those of a damaged champion do not load: the one before stands in. */
+static void a_champion_that_cannot_answer_has_a_stand_in(void **state)
+{
+        (void)state;
+        static const struct output_row all[] = {{0, 0}, {0, 1}, {0, 2}, {0, 3}};
+        struct house h;
+        struct served *s;
+        float broken[HOUSE_P];
+        house_open(&h);
+        model_id m = house_model(&h, "m", SCENARIO_DOMAIN);
+        for (int i = 0; i < HOUSE_P; i++)
+                broken[i] = 3e38f;
+        struct house_step good = {.model = m, .n_outputs = 4, .outputs = all, .theta = h.theta}, bad = good;
+        bad.theta = broken;
+        house_feedback(&h, m, 4, 4);
+        house_step(&h, &good);
+        house_step(&h, &bad);
+        house_step(&h, &bad);
+        assert_int_equal(served_load(h.s, &(struct served_want){.model = m}, &s, &h.e), 0);
+        assert_int_equal(s->number, 2);
+        assert_int_equal(s->stands_in_for, 4);
+        served_unref(s);
+        assert_true(served_load(h.s, &(struct served_want){m, 4, NULL}, &s, &h.e) < 0); /* asked for by number: no */
+        assert_non_null(strstr(h.e.msg, "version 4 of model m"));
+        house_close(&h);
+}
+
+static void uses_are_counted_per_loop(void **state)
+{
+        (void)state;
+        struct house h;
+        house_open(&h);
+        struct served *s = load(&h, house_model(&h, "m", SCENARIO_DOMAIN));
+        assert_int_equal(served_use_count(s), 0);
+        served_used(s, 0);
+        served_used(s, SERVED_LANES - 1);
+        served_used(s, SERVED_LANES - 1);
+        assert_int_equal(served_use_count(s), 3);
+        assert_int_equal((uintptr_t)s->uses % SERVED_LINE, 0);
+        served_unref(s);
+        house_close(&h);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -191,6 +266,9 @@ int main(void)
             cmocka_unit_test(no_such_model),
             cmocka_unit_test(a_version_that_cannot_answer_is_not_served),
             cmocka_unit_test(the_last_reference_frees),
+            cmocka_unit_test(a_version_by_number),
+            cmocka_unit_test(a_champion_that_cannot_answer_has_a_stand_in),
+            cmocka_unit_test(uses_are_counted_per_loop),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

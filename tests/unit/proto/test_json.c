@@ -127,8 +127,10 @@ static void protocol(void **state)
         (void)state;
         struct buf b;
         buf_init(&b, 4096);
-        json_server_write(&b, "0.1.0");
-        expect(&b, "{\"name\":\"ewcd\",\"version\":\"0.1.0\",\"extensions\":[\"ewcd_feedback\",\"ewcd_tasks\"]}");
+        json_server_write(&b, "ewcd", "0.1.0");
+        expect(&b,
+            "{\"name\":\"ewcd\",\"version\":\"0.1.0\",\"extensions\":[\"binary_tensor_data\",\"classification\","
+            "\"model_repository\",\"statistics\",\"model_configuration\",\"ewcd_feedback\",\"ewcd_tasks\"]}");
         json_live_write(&b);
         expect(&b, "{\"live\":true}");
         json_ready_write(&b, true);
@@ -142,6 +144,97 @@ static void protocol(void **state)
         buf_deinit(&b);
 }
 
+static void repository(void **state)
+{
+        (void)state;
+        static const struct {
+                const char *text;
+                int index, load;
+                bool ready;
+        } cases[] = {
+            {"", 0, 0, false},
+            {" \r\n", 0, 0, false},
+            {"{}", 0, 0, false},
+            {"{\"ready\":true,\"other\":1}", 0, 0, true},
+            {"{\"ready\":1}", PROBLEM_BAD_VALUE, 0, false},
+            {"[]", PROBLEM_BAD_VALUE, PROBLEM_BAD_VALUE, false},
+            {"{", PROBLEM_MALFORMED, PROBLEM_MALFORMED, false},
+            {"{\"parameters\":{\"unload_dependents\":false}}", 0, 0, false},
+            {"{\"parameters\":[]}", 0, PROBLEM_BAD_VALUE, false},
+            {"{\"parameters\":{\"config\":\"{}\"}}", 0, PROBLEM_BAD_VALUE, false},
+            {"{\"parameters\":{\"file:1/model\":\"AA\"}}", 0, PROBLEM_BAD_VALUE, false},
+        };
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+                struct err e = ERR_NULL;
+                bool ready = false;
+                assert_int_equal(json_index_request_read(slice_of(cases[i].text), &ready, &e), cases[i].index);
+                assert_int_equal(ready, cases[i].ready);
+                assert_int_equal(json_load_request_read(slice_of(cases[i].text), &e), cases[i].load);
+        }
+        struct buf b;
+        buf_init(&b, 4096);
+        json_index_row(&b, "a", 7, true, "", true);
+        json_index_row(&b, "b", 1, false, "not loaded", false);
+        expect(&b, "{\"name\":\"a\",\"version\":\"7\",\"state\":\"READY\",\"reason\":\"\"},"
+                   "{\"name\":\"b\",\"version\":\"1\",\"state\":\"UNAVAILABLE\",\"reason\":\"not loaded\"}");
+        buf_deinit(&b);
+}
+
+static void described(void **state)
+{
+        (void)state;
+        const uint64_t versions[] = {3, 7};
+        struct model_spec m = {.name = "m",
+            .input_name = "input",
+            .rank = 2,
+            .shape = {28, 28},
+            .scenario = SCENARIO_DOMAIN,
+            .n_classes = 10,
+            .net = {.loss = EWC_LOSS_SOFTMAX}};
+        struct buf b;
+        buf_init(&b, 4096);
+        json_metadata_begin(&b, &m, 2, versions);
+        expect(&b,
+            "{\"name\":\"m\",\"versions\":[\"3\",\"7\"],\"platform\":\"ewcd_v1\",\"inputs\":[{\"name\":\"input\","
+            "\"datatype\":\"FP32\",\"shape\":[-1,28,28]}],\"outputs\":[{\"name\":\"probabilities\",\"datatype\":"
+            "\"FP32\",\"shape\":[-1,10]}]");
+        m.scenario = SCENARIO_TASK;
+        json_config_write(&b, &m, 3, 7);
+        expect(&b,
+            "{\"name\":\"m\",\"platform\":\"ewcd_v1\",\"backend\":\"ewcd\",\"max_batch_size\":128,\"input\":[{"
+            "\"name\":\"input\",\"data_type\":\"TYPE_FP32\",\"dims\":[\"28\",\"28\"]}],\"output\":[{\"name\":"
+            "\"probabilities\",\"data_type\":\"TYPE_FP32\",\"dims\":[\"-1\"]}],\"parameters\":{\"ewcd_version\":{"
+            "\"string_value\":\"3\"},\"ewcd_champion\":{\"string_value\":\"7\"}}}");
+        buf_deinit(&b);
+}
+
+static void statistics(void **state)
+{
+        (void)state;
+        static struct oip_stats s = {.model = "m", .number = 2, .last_ms = 1790000000000, .rows = 9, .executions = 2};
+        const struct oip_stats *all[] = {&s};
+        struct buf b;
+        buf_init(&b, 4096);
+        for (size_t i = 0; i < OIP_STAGES; i++)
+                s.stage[i] = (struct oip_sum){i, 10 * i};
+        s.batch[8] = (struct oip_batch){1, 2, 3, 4};
+        json_stats_write(&b, 1, all);
+        expect(&b,
+            "{\"model_stats\":[{\"name\":\"m\",\"version\":\"2\",\"last_inference\":1790000000000,\"inference_"
+            "count\":9,"
+            "\"execution_count\":2,\"inference_stats\":{\"success\":{\"count\":0,\"ns\":0},\"fail\":{\"count\":1,"
+            "\"ns\":10},"
+            "\"queue\":{\"count\":2,\"ns\":20},\"compute_input\":{\"count\":3,\"ns\":30},\"compute_infer\":{"
+            "\"count\":4,"
+            "\"ns\":40},\"compute_output\":{\"count\":5,\"ns\":50},\"cache_hit\":{\"count\":0,\"ns\":0},\"cache_"
+            "miss\":{"
+            "\"count\":0,\"ns\":0}},\"batch_stats\":[{\"batch_size\":8,\"compute_input\":{\"count\":1,\"ns\":2},"
+            "\"compute_infer\":{\"count\":1,\"ns\":3},\"compute_output\":{\"count\":1,\"ns\":4}}]}]}");
+        json_stats_write(&b, 0, NULL);
+        expect(&b, "{\"model_stats\":[]}");
+        buf_deinit(&b);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -150,6 +243,9 @@ int main(void)
             cmocka_unit_test(full_buffer),
             cmocka_unit_test(cursor),
             cmocka_unit_test(protocol),
+            cmocka_unit_test(repository),
+            cmocka_unit_test(described),
+            cmocka_unit_test(statistics),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

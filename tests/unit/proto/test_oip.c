@@ -52,7 +52,7 @@ static void golden(void **state)
                     q.inputs[0].data[0] == 0.1f && q.inputs[0].data[1] == 0.5f && q.inputs[0].data[2] == 1.0f);
                 assert_int_equal(q.n_outputs, i == 0);
                 if (i == 0)
-                        assert_string_equal(q.outputs[0], "probabilities");
+                        assert_string_equal(q.outputs[0].name, "probabilities");
                 else
                         assert_string_equal(q.id, "0b3e7f5e-7d2a-4c63-9d3a-0f4f5a1c2b3d");
                 arena_deinit(&a);
@@ -102,13 +102,16 @@ static void integer_ranges(void **state)
         static const struct {
                 const char *type, *fits, *misses;
         } cases[] = {{"INT8", "[-128,127]", "[0,128]"}, {"INT8", "[-0,0]", "[-129,0]"},
-            {"INT16", "[-32768,32767]", "[0,32768]"}, {"INT32", "[-2147483648,2147483647]", "[0,2147483648]"},
+            {"INT16", "[-32768,32767]", "[0,32768]"}, {"INT32", "[-2147483648,2147483520]", "[0,2147483648]"},
             {"INT32", "[1,2]", "[-2147483649,0]"},
-            {"INT64", "[-9223372036854775808,9223372036854775807]", "[0,9223372036854775808]"},
+            {"INT64", "[-9223372036854775808,9223371487098961920]", "[0,9223372036854775808]"},
+            {"INT64", "[0,16777216]", "[0,9223372036854775807]"}, {"INT64", "[0,-16777218]", "[0,-16777217]"},
             {"INT64", "[0,0]", "[0,-9223372036854775809]"}, {"UINT8", "[0,255]", "[0,256]"},
             {"UINT8", "[0,1]", "[-1,1]"}, {"UINT16", "[0,65535]", "[0,65536]"},
-            {"UINT32", "[0,4294967295]", "[0,4294967296]"},
-            {"UINT64", "[0,18446744073709551615]", "[0,18446744073709551616]"},
+            {"UINT32", "[0,4294967040]", "[0,4294967296]"},
+            {"UINT64", "[0,18446742974197923840]", "[0,18446744073709551616]"},
+            {"UINT64", "[0,33554430]", "[0,18446744073709551615]"}, {"BOOL", "[0,1]", "[0,2]"},
+            {"BOOL", "[0,1]", "[0,-1]"}, {"BOOL", "[0,1]", "[0,0.5]"},
             {"UINT64", "[0,1]", "[0,99999999999999999999999]"}, {"INT32", "[3,4]", "[1,1.5]"},
             {"INT32", "[3,4]", "[1,1e3]"}, {"INT32", "[3,4]", "[1.0,1]"}};
         for (size_t i = 0; i < ARRAY_LEN(cases); i++)
@@ -167,8 +170,14 @@ static const struct broken {
         "/inputs/0/name", "a string"},
     {"{\"inputs\":[{\"name\":\"t\",\"shape\":[1],\"datatype\":\"BYTES\",\"data\":[\"a\"]}]}", PROBLEM_BAD_VALUE,
         "/inputs/0/datatype", "BYTES"},
-    {"{\"inputs\":[{\"name\":\"t\",\"shape\":[1],\"datatype\":\"BOOL\",\"data\":[true]}]}", PROBLEM_BAD_VALUE,
-        "/inputs/0/datatype", "BOOL"},
+    {"{\"inputs\":[{\"name\":\"t\",\"shape\":[1],\"datatype\":\"BOOL\",\"data\":[null]}]}", PROBLEM_BAD_VALUE,
+        "/inputs/0/data", "null"},
+    {"{\"inputs\":[{\"name\":\"t\",\"shape\":[1],\"datatype\":\"BOOL\",\"data\":[truth]}]}", PROBLEM_MALFORMED,
+        "/inputs/0/data", "word"},
+    {"{\"inputs\":[{\"name\":\"t\",\"shape\":[1],\"datatype\":\"UINT8\",\"data\":[true]}]}", PROBLEM_BAD_VALUE,
+        "/inputs/0/data", "true or false"},
+    {"{\"inputs\":[{\"datatype\":\"BYTES\",\"data\":[\"a\"],\"shape\":[1],\"name\":\"late\"}]}", PROBLEM_BAD_VALUE,
+        "/inputs/0/datatype", "tensor 'late'"},
     {"{\"inputs\":[{\"name\":\"t\",\"shape\":[1],\"datatype\":\"FP16\",\"data\":[1]}]}", PROBLEM_BAD_VALUE,
         "/inputs/0/datatype", "FP16"},
     {"{\"inputs\":[{\"name\":\"t\",\"shape\":[1],\"datatype\":\"fp32\",\"data\":[1]}]}", PROBLEM_BAD_VALUE,
@@ -209,8 +218,15 @@ static const struct broken {
     {"{\"parameters\":[]}", PROBLEM_BAD_VALUE, "/parameters", "an object"},
     {"{\"parameters\":{\"ewcd_task\":1}}", PROBLEM_BAD_VALUE, "/parameters/ewcd_task", "a string"},
     {"{\"outputs\":[{}]}", PROBLEM_BAD_VALUE, "/outputs/0/name", "name"},
-    {"{\"outputs\":[{\"name\":\"p\",\"parameters\":{\"classification\":3}}]}", PROBLEM_BAD_VALUE,
-        "/outputs/0/parameters/classification", "top_k"},
+    {"{\"outputs\":[{\"name\":\"p\",\"parameters\":{\"classification\":-3}}]}", PROBLEM_BAD_VALUE,
+        "/outputs/0/parameters/classification", "integer"},
+    {"{\"outputs\":[{\"name\":\"p\",\"parameters\":{\"binary_data\":1}}]}", PROBLEM_BAD_VALUE,
+        "/outputs/0/parameters/binary_data", "true or false"},
+    {"{\"outputs\":[{\"name\":\"p\"},{\"name\":\"p\"}]}", PROBLEM_BAD_VALUE, "/outputs/1", "twice"},
+    {"{\"parameters\":{\"binary_data_output\":\"yes\"}}", PROBLEM_BAD_VALUE, "/parameters/binary_data_output",
+        "true or false"},
+    {"{\"parameters\":{\"priority\":1.5}}", PROBLEM_BAD_VALUE, "/parameters/priority", "integer"},
+    {"{\"parameters\":{\"timeout\":-1}}", PROBLEM_BAD_VALUE, "/parameters/timeout", "integer"},
     {T("[1,2]") "x", PROBLEM_MALFORMED, "", "follows"},
     {T("[1,2]") "{}", PROBLEM_MALFORMED, "", "follows"},
     {T("[1]"), PROBLEM_BAD_SHAPE, D, "2 elements, data has 1"},
@@ -353,13 +369,14 @@ static void response(void **state)
 {
         (void)state;
         const float p[] = {0.0004f, 0.981f, 0, 1, 1e-9f, 0.25f};
-        const struct oip_output out = {
-            .name = "probabilities", .datatype = "FP32", .rank = 2, .shape = {2, 3}, .data = p};
+        const struct oip_output out = {.name = "probabilities", .rank = 2, .shape = {2, 3}, .data = p};
         struct oip_response r = {
             .model_name = "mnist", .model_version = "7", .id = "42\"", .n_outputs = 1, .outputs = &out};
         struct buf b;
+        size_t n_json = 77;
         buf_init(&b, 1 << 16);
-        oip_response_write(&b, &r);
+        oip_response_write(&b, &r, &n_json);
+        assert_int_equal(n_json, 0);
         assert_true(buf_ok(&b));
         assert_string_equal(b.data, "{\"model_name\":\"mnist\",\"model_version\":\"7\",\"id\":\"42\\\"\",\"outputs\":"
                                     "[{\"name\":\"probabilities\","
@@ -368,7 +385,7 @@ static void response(void **state)
         r.model_digest = "sha256:00";
         r.task = "low";
         r.id = NULL;
-        oip_response_write(&b, &r);
+        oip_response_write(&b, &r, &n_json);
         json_t *v = json_loadb(b.data, b.len, JSON_REJECT_DUPLICATES, NULL);
         assert_non_null(v);
         assert_string_equal(json_string_value(json_object_get(json_object_get(v, "parameters"), "ewcd_task")), "low");
@@ -379,6 +396,33 @@ static void response(void **state)
                 assert_true((float)json_number_value(json_array_get(data, i)) == p[i]);
         json_decref(v);
         buf_deinit(&b);
+}
+
+static void parameters(void **state)
+{
+        (void)state;
+        static const char head[] = "{\"inputs\":[{\"name\":\"a\",\"shape\":[3],\"datatype\":\"BOOL\","
+                                   "\"data\":[true,false,1]}],";
+        char text[400];
+        struct arena a;
+        struct oip_request q;
+        struct err e = ERR_NULL;
+        arena_init(&a, 1 << 20);
+        snprintf(text, sizeof(text),
+            "%s\"outputs\":[{\"name\":\"p\"},{\"parameters\":{\"classification\":3,\"binary_data\":false},\"name\":"
+            "\"q\"}],\"parameters\":{\"priority\":2,\"timeout\":50000,\"binary_data_output\":true,\"triton_x\":1}}",
+            head);
+        assert_int_equal(read_text(&a, text, &q, &e), 0);
+        assert_true(q.inputs[0].data[0] == 1 && q.inputs[0].data[1] == 0 && q.inputs[0].data[2] == 1);
+        assert_int_equal(q.priority, 2);
+        assert_int_equal(q.timeout_us, 50000);
+        assert_true(q.binary_output && q.outputs[0].binary && !q.outputs[1].binary);
+        assert_int_equal(q.outputs[0].classification, 0);
+        assert_int_equal(q.outputs[1].classification, 3);
+        snprintf(text, sizeof(text), "%s\"outputs\":[{\"name\":\"p\",\"parameters\":{\"binary_data\":true}}]}", head);
+        assert_int_equal(read_text(&a, text, &q, &e), 0);
+        assert_true(!q.binary_output && q.outputs[0].binary && q.priority == 0 && q.timeout_us == 0);
+        arena_deinit(&a);
 }
 
 static uint32_t next(uint64_t *s)
@@ -458,6 +502,7 @@ int main(void)
             cmocka_unit_test(too_many),
             cmocka_unit_test(memory_is_bounded),
             cmocka_unit_test(strings),
+            cmocka_unit_test(parameters),
             cmocka_unit_test(response),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,6 +28,9 @@ static void requests(void **state)
         assert_true(q.inputs[1] == 0.5f && q.inputs[5] == 30.0f);
         assert_string_equal(q.task, "low");
         assert_int_equal(q.top_k, 3);
+        assert_false(q.uncertainty);
+        assert_int_equal(predict_request_read(slice_of("{\"uncertainty\":true,\"inputs\":[1]}"), &a, &q, &e), 0);
+        assert_true(q.uncertainty);
         assert_int_equal(predict_request_read(slice_of(" { \"inputs\" : [ 4 , 5 ] } "), &a, &q, &e), 0);
         assert_int_equal(q.rows, 1);
         assert_int_equal(q.cols, 2);
@@ -82,6 +85,7 @@ static void refusals(void **state)
             {"{\"input\":[1]}", PROBLEM_UNKNOWN_KEY, "", "'input'; known: inputs, task, top_k"},
             {"{\"inputs\":[1],\"top_k\":-1}", PROBLEM_BAD_VALUE, "/top_k", "integer"},
             {"{\"inputs\":[1],\"top_k\":4294967296}", PROBLEM_BAD_VALUE, "/top_k", "4294967295"},
+            {"{\"inputs\":[1],\"uncertainty\":1}", PROBLEM_BAD_VALUE, "/uncertainty", "true"},
             {"{\"inputs\":[1],\"task\":7}", PROBLEM_BAD_VALUE, "/task", "a string"},
             {"{\"inputs\":[1],\"inputs\":[1]}", PROBLEM_MALFORMED, "", "twice"},
             {"{\"inputs\":[1]} 5", PROBLEM_MALFORMED, "", "byte 15"},
@@ -104,7 +108,7 @@ static void answers(void **state)
 {
         (void)state;
         const char *const classes[] = {"0", "sh\"ip"};
-        const float probs[] = {0.019f, 0.981f};
+        const float probs[] = {0.019f, 0.981f}, doubt[] = {0.25f, NAN};
         struct buf b;
         buf_init(&b, 1 << 16);
         predict_response_begin(&b, "mnist", "7", "low");
@@ -113,18 +117,32 @@ static void answers(void **state)
                 .id = "01JC", .label = "sh\"ip", .probability = 0.981f, .n = 2, .classes = classes, .probs = probs},
             true);
         predict_response_row(&b, &(struct predict_row){.n = 1, .classes = classes, .probs = probs}, false);
-        predict_response_end(&b);
+        predict_response_row(&b,
+            &(struct predict_row){.label = "0",
+                .probability = 0.5f,
+                .n = 1,
+                .classes = classes,
+                .probs = probs,
+                .uncertainty = &doubt[0],
+                .task = "lo\"w"},
+            false);
+        predict_response_row(
+            &b, &(struct predict_row){.n = 1, .classes = classes, .probs = probs, .uncertainty = &doubt[1]}, false);
+        predict_response_end(&b, "no \"Fisher\"");
         assert_string_equal(b.data,
             "{\"model_name\":\"mnist\",\"model_version\":\"7\",\"task\":\"low\",\"predictions\":["
             "{\"id\":\"01JC\",\"label\":\"sh\\\"ip\",\"probability\":0.981,\"probabilities\":{\"0\":0.019,"
             "\"sh\\\"ip\":0.981}},"
-            "{\"values\":{\"0\":0.019}}]}");
+            "{\"values\":{\"0\":0.019}},"
+            "{\"label\":\"0\",\"probability\":0.5,\"probabilities\":{\"0\":0.019},\"uncertainty\":0.25,"
+            "\"task\":\"lo\\\"w\",\"task_inferred\":true},"
+            "{\"values\":{\"0\":0.019},\"uncertainty\":null}],\"uncertainty_reason\":\"no \\\"Fisher\\\"\"}");
         json_t *v = json_loadb(b.data, b.len, JSON_REJECT_DUPLICATES, NULL);
         assert_non_null(v);
         json_decref(v);
         buf_reset(&b);
         predict_response_begin(&b, "m", "1", NULL);
-        predict_response_end(&b);
+        predict_response_end(&b, NULL);
         assert_string_equal(b.data, "{\"model_name\":\"m\",\"model_version\":\"1\",\"predictions\":[]}");
         buf_deinit(&b);
 }

@@ -5,6 +5,7 @@
 #include "http_cases.h"
 #include "http_live.h"
 #include "server/http_internal.h"
+#include "server/http_peers.h"
 #include "server/metrics.h"
 #include "server/server.h"
 #include <setjmp.h>
@@ -325,6 +326,88 @@ static void test_max_connections(void **state)
         close(b), close(c);
 }
 
+static int tcp_client(uint16_t port)
+{
+        struct sockaddr_in a = {
+            .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+        live_turn();
+        return fd;
+}
+
+static void expect_over_tcp(int fd, const char *begin, const char *field)
+{
+        char text[2000] = "";
+        size_t n = 0;
+        for (int i = 0; i < 100000 && !strstr(text, "\r\n\r\n"); i++) {
+                live_turn();
+                ssize_t got = recv(fd, text + n, sizeof(text) - 1 - n, MSG_DONTWAIT);
+                n += got > 0 ? (size_t)got : 0;
+                text[n] = '\0';
+        }
+        if (strncmp(text, begin, strlen(begin)) != 0 || !strstr(text, field))
+                fail_msg("wanted \"%s\" with \"%s\", got \"%s\"", begin, field, text);
+}
+
+/* One address over TCP has its quotas; a user on the UNIX socket is not touched by them. */
+static void test_quotas(void **state)
+{
+        (void)state;
+        struct err e;
+        int listening;
+        uint16_t port;
+        struct peers_conf c = {.max = 16, .connections = 3, .requests = 1, .rate = 3};
+        assert_int_equal(http_listen_tcp("127.0.0.1", 0, &listening, &port, &e), 0);
+        assert_int_equal(http_accept_from(live.http, listening, &e), 0);
+        assert_int_equal(peers_new(&live.server->peers, &c, &e), 0);
+        close(listening);
+        int a = tcp_client(port), b = tcp_client(port), late = tcp_client(port), over = tcp_client(port);
+        expect_over_tcp(over, "HTTP/1.1 429 Too Many Requests\r\n", "\r\nRetry-After: 1\r\n");
+        live_say(late, GET_LATER);
+        for (int i = 0; i < 100000 && !request_find(live.server, live_last); i++)
+                live_turn();
+        live_say(a, GET_OK);
+        expect_over_tcp(a, "HTTP/1.1 429 ", "\r\nRetry-After: 1\r\n"); /* another is still at work */
+        live_later(200);
+        expect_over_tcp(late, OK, "");
+        live_say(a, GET_OK);
+        expect_over_tcp(a, OK, "");
+        live_say(b, GET_OK);
+        expect_over_tcp(b, OK, "");
+        live_say(b, GET_OK);
+        expect_over_tcp(b, "HTTP/1.1 429 ", "\r\nRetry-After: 1\r\n");
+        int local = live_connect();
+        for (int i = 0; i < 10; i++) {
+                live_say(local, GET_OK);
+                live_expect(local, OK);
+        }
+        live_pass(334);
+        live_say(b, GET_OK);
+        expect_over_tcp(b, OK, "");
+        close(a), close(b), close(late), close(over), close(local);
+        for (int i = 0; i < 100000 && http_connections(live.http) > 0; i++)
+                live_turn();
+        assert_int_equal(http_connections(live.http), 0);
+        peers_free(live.server->peers);
+}
+
+/* What idles gives its memory back, and still answers. */
+static void test_idle_connections_hold_no_memory(void **state)
+{
+        (void)state;
+        int fd = live_connect();
+        for (int i = 0; i < 2; i++) {
+                live_say(fd, GET_OK);
+                live_expect(fd, OK);
+                assert_non_null(live.http->conns[0]->in);
+                live_pass(1001);
+                assert_null(live.http->conns[0]->in);
+                assert_null(live.http->conns[0]->arena.head);
+        }
+        close(fd);
+}
+
 static void test_no_descriptors_left(void **state)
 {
         (void)state;
@@ -438,6 +521,8 @@ int main(void)
             LIVE(test_half_closed_client_gets_late_answers),
             LIVE(test_linger),
             cmocka_unit_test_setup_teardown(test_max_connections, live_setup_small, live_teardown),
+            LIVE(test_quotas),
+            LIVE(test_idle_connections_hold_no_memory),
             LIVE(test_no_descriptors_left),
             LIVE(test_memory_fails_anywhere),
             LIVE(test_max_requests),
