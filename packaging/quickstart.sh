@@ -25,7 +25,7 @@ sh "$root/packaging/packages.sh" $(cat "$root/packaging/build-depends") curl
 
 echo "== 2. build"
 build=$root/build/quickstart
-[ -f "$build/build.ninja" ] || meson setup "$build" "$root" >/dev/null
+[ -f "$build/build.ninja" ] || meson setup "$build" "$root" -Dtests=false >/dev/null
 ninja -C "$build" ewcd ewcd-learner ewcctl | tail -n 1
 
 # Everything of this run lies in one directory; the socket is named relative to it, since socket paths must be short.

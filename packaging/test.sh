@@ -6,7 +6,7 @@ root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 build=${1:-$root/build/test}
 
 # shellcheck disable=SC2046
-sh "$root/packaging/packages.sh" $(cat "$root/packaging/build-depends") curl git sqlite3
+sh "$root/packaging/packages.sh" $(cat "$root/packaging/build-depends" "$root/packaging/test-depends") curl git sqlite3
 
 if [ -f "$build/build.ninja" ]; then
         meson setup --reconfigure "$build" "$root" -Dwerror=true >/dev/null

@@ -8,7 +8,7 @@ export LC_ALL
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
 build=${1:-$root/build/bench}
 # shellcheck disable=SC2046
-sh "$root/packaging/packages.sh" $(cat "$root/packaging/build-depends")
+sh "$root/packaging/packages.sh" $(cat "$root/packaging/build-depends" "$root/packaging/test-depends")
 [ -f "$build/build.ninja" ] || meson setup "$build" "$root" >/dev/null
 ninja -C "$build" tests/bench/forward_bench >/dev/null
 OPENBLAS_NUM_THREADS=1 "$build/tests/bench/forward_bench" | awk '

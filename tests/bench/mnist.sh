@@ -10,7 +10,7 @@ data=$(cd "${1:?the folder with the MNIST idx files}" && pwd)
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
 build=${2:-$root/build/bench}
 # shellcheck disable=SC2046
-sh "$root/packaging/packages.sh" $(cat "$root/packaging/build-depends")
+sh "$root/packaging/packages.sh" $(cat "$root/packaging/build-depends" "$root/packaging/test-depends")
 [ -f "$build/build.ninja" ] || meson setup "$build" "$root" >/dev/null
 ninja -C "$build" ewcd ewcd-learner ewcctl tests/bench/predict_loop | tail -n 1
 build=$(cd "$build" && pwd)
