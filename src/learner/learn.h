@@ -20,9 +20,3 @@ struct learn_callbacks { /* NULL members are skipped */
  * 0: done, *ret filled. LEARN_STOPPED, LEARN_DIVERGED: outcomes, *ret holds metrics only. Negative: broken, message
  * in e; -EINVAL: the job, or a resume that does not fit it, is not acceptable. */
 int learn_run(const struct learn_job *job, const struct learn_callbacks *cb, struct learn_result *ret, struct err *e);
-
-/* The merged penalty of job->past: U (P) and centre (P) as plan.merge and plan.scale say, by default U = sum alpha F
- * and the weighted centre. Returns what the rule makes of the weights alone, by default the sum of alphas (the mean
- * of U over its tasks' protected parameters); NaN when U left the range of float, or for want of memory. What the
- * daemon stores as Fisher and theta_old of the next version. */
-double learn_merge(const struct learn_job *job, float *U, float *centre);

@@ -37,7 +37,7 @@ struct learner {
         float *grad;                   /* (P) */
         float *optim;                  /* (st.n_optim) */
         float *U, *centre;             /* (P) the merged penalty, NULL if there is none */
-        double U_sum;                  /* what a unit of U stands for (learn_merge) */
+        double U_mean;                 /* of U over its tasks' protected parameters (protection.h) */
         struct ewc_penalty pen;        /* lambda 0: none in this try */
         struct ewc_optim conf;         /* plan.optim, with rate_new in the rate */
         struct ewc_step how;           /* rates by tensor, Huber's knee */
@@ -132,9 +132,6 @@ int learn_derpp_grad(struct learner *l, size_t group, const struct ewc_batch *b,
 int learn_rate_check(const struct learn_job *job, struct err *e);
 int learn_rate_open(struct learner *l);
 double learn_penalty(const struct learner *l); /* at the present theta */
-
-/* learn_merge.c: as learn_merge, with scratch (P); NULL will do for the scales unit and raw. */
-double learn_merge_with(const struct learn_job *job, float *scratch, float *U, float *centre);
 
 /* learn_distill.c */
 int learn_distill_open(struct learner *l);

@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "learner/learn_in.h"
+#include "domain/protection.h"
 #include <errno.h>
 #include <ewc/distill.h>
 #include <ewc/mas.h>
@@ -139,11 +140,9 @@ static int open_penalty(struct learner *l)
         l->best = l->search ? arena_new_array(&l->arena, float, P) : NULL;
         if (!l->U || !l->centre || (l->search && !l->best))
                 return err_oom(l->e);
-        float *scratch = job->plan.scale == LEARN_SCALE_L2 || job->plan.scale == LEARN_SCALE_MINMAX ? l->grad : NULL;
-        l->U_sum = learn_merge_with(job, scratch, l->U, l->centre);
-        if (isnan(l->U_sum))
-                return err_set(l->e, -EINVAL, "the closed tasks' records do not merge into finite numbers");
-        return 0;
+        int r = protection_merge(&job->plan, P, job->n_past, job->past, l->U, l->centre, &l->U_mean, l->e);
+        return r == -EBADMSG ? err_set(l->e, -EINVAL, "the closed tasks' records do not merge into finite numbers")
+                             : r;
 }
 
 static int open_batch(struct learner *l)

@@ -46,7 +46,7 @@ static int open_fisher(struct learner *l, float *ret)
                     "Fisher");
         memset(l->fisher_sum, 0, l->n_params * sizeof(double));
         for (size_t i = 0; r == 0 && i < l->n_params; i++)
-                ret[i] = (float)(l->U_sum * (double)ret[i]);
+                ret[i] = (float)(l->U_mean * (double)ret[i]);
         return r;
 }
 

@@ -1,11 +1,13 @@
 /* made.c: the made-up tasks; see made.h. */
 #include "made.h"
 #include "base/err.h"
+#include "domain/protection.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <math.h>
 #include <string.h>
 
 struct ewc_spec made_net(enum ewc_loss loss, uint32_t n_outputs)
@@ -169,4 +171,13 @@ struct learn_job made_pair_job(const struct made_pair *p, enum learn_method m, d
 void made_pair_close(struct made_pair *p)
 {
         learn_result_free(&p->closed);
+}
+
+double made_merge(const struct learn_job *job, float *U, float *centre)
+{
+        struct err e = ERR_NULL;
+        double mean;
+        int r =
+            protection_merge(&job->plan, ewc_spec_params(&job->net), job->n_past, job->past, U, centre, &mean, &e);
+        return r < 0 ? (double)NAN : mean;
 }

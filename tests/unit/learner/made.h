@@ -33,6 +33,9 @@ void made_run(const struct learn_job *job, const struct learn_callbacks *cb, int
 /* Both results hold the same bits, seconds aside. */
 void made_same(const struct learn_result *a, const struct learn_result *b);
 
+/* The merged penalty a job trains under, and the mean of U over its tasks' protected parameters; NaN if none. */
+double made_merge(const struct learn_job *job, float *U, float *centre);
+
 struct made_pair { /* task A closed by a rollover, task B open */
         struct ewc_spec net;
         struct made_task a, b;

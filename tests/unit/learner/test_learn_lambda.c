@@ -33,7 +33,7 @@ static void test_merge_against_the_sum(void **state)
                 past[k] = (struct learn_past){.task = k, .alpha = alpha[k], .fisher = fisher[k], .anchor = anchor[k]};
         }
         struct learn_job job = {.net = net, .past = past, .n_past = T};
-        assert_true(learn_merge(&job, U, c) == 4.25);
+        assert_true(made_merge(&job, U, c) == 4.25);
         for (size_t i = 0; i < P; i++) {
                 double want = 0, gap[2];
                 for (size_t k = 0; k < T; k++)
@@ -49,7 +49,7 @@ static void test_merge_against_the_sum(void **state)
                 assert_true(fabs(gap[0] - gap[1]) < 1e-4);
         }
         job.n_past = 0;
-        assert_true(learn_merge(&job, U, c) == 0.0);
+        assert_true(made_merge(&job, U, c) == 0.0);
         for (size_t i = 0; i < P; i++)
                 assert_true(U[i] == 0.0f && c[i] == 0.0f);
 }
@@ -122,7 +122,7 @@ static void check_theta(const struct learn_job *job, const struct learn_result *
         struct lambda_next last = lambda_next(r->tries, r->n_tries, &conf);
         assert_true(r->after[0].accuracy == r->tries[last.chosen].past_accuracy);
         assert_true(r->after[1].accuracy == r->tries[last.chosen].accuracy);
-        learn_merge(job, U, centre);
+        made_merge(job, U, centre);
         struct ewc_penalty pen = {last.lambda, U, centre};
         assert_true(ewc_penalty_value(r->n_params, r->theta, &pen) == r->tries[last.chosen].penalty);
 }

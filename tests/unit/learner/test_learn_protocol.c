@@ -68,7 +68,7 @@ static void test_merge_rules(void **state)
                         job.plan.merge = want[m].rule;
                         job.plan.merge_decay = want[m].decay;
                         job.plan.scale = raw ? LEARN_SCALE_RAW : LEARN_SCALE_UNIT;
-                        double total = learn_merge(&job, U, centre), sum = 0;
+                        double total = made_merge(&job, U, centre), sum = 0;
                         for (size_t k = 0; k < 3; k++)
                                 sum += want[m].w[k] * (raw ? past[k].factor : 1);
                         near(total, sum, 1e-12);
