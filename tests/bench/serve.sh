@@ -23,8 +23,9 @@ while [ $# -gt 0 ]; do
 done
 build=${build:-$root/build/bench}
 here=$root/tests/bench
-# shellcheck disable=SC2046
-sh "$root/packaging/packages.sh" $(cat "$root/packaging/build-depends" "$root/packaging/test-depends") curl python3 python3-numpy wrk
+needs=$(cat "$root/packaging/build-depends" "$root/packaging/test-depends")
+# shellcheck disable=SC2086
+sh "$root/packaging/packages.sh" $needs curl python3-numpy wrk
 for p in "python3-torch python3-fastapi python3-uvicorn" python3-onnx nodejs slowhttptest; do
         # shellcheck disable=SC2086
         sh "$root/packaging/packages.sh" $p || echo "not installed: $p"
