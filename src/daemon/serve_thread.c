@@ -41,6 +41,9 @@ static void server_conf(struct server_conf *ret, const struct conf *c, const cha
             .idle_ms = (uint32_t)c->server_idle_ms,
             .write_ms = (uint32_t)c->server_write_ms,
             .queue_age_ms = (uint32_t)c->server_queue_age_ms,
+            .batch_rows = c->server_batch_rows,
+            .batch_queue_rows = c->server_batch_queue_rows,
+            .batch_age_ms = (uint32_t)c->server_batch_age_ms,
             .body_rate = (uint32_t)c->server_body_rate,
             .program = program,
             .start_ns = start_ns,
@@ -105,7 +108,7 @@ static int thread_init(
         t->server.writing = &s->writing;
         t->server.reading = &s->reading;
         int r = loop_new(&t->server.loop, clock, mailbox, e);
-        if (r < 0 || (r = vtable_new(&t->server.versions, e)) < 0 ||
+        if (r < 0 || (r = vtable_new(&t->server.versions, e)) < 0 || (r = server_init(&t->server, e)) < 0 ||
             (r = http_new(&t->server.http, &t->server, e)) < 0)
                 return r;
         t->on_order = loop_fd_read(t->server.loop, t->order_fd, on_order, t);

@@ -1,7 +1,8 @@
 /* answer.c: predicting with a served version: probabilities, uncertainty, and the choice of a task.
  *
- * Rows are run in tiles of bounded size, so the workspace does not grow with the request; a row's bits depend
- * neither on its tile nor on its neighbours (ewc/net.h), so an answer does not depend on how the caller batched.
+ * What is run at once is a batch: rows of any number of requests, gathered while they are scaled, which has to write
+ * them anyway. A row's bits depend neither on its batch nor on its neighbours (ewc/forward.h), so an answer does not
+ * depend on how it was batched. One request alone is run in batches of bounded size, so that its workspace is.
  * Uncertainty costs one more product per row, of the squared features with the variances of the output layer. */
 #include "infer/answer.h"
 #include "infer/evidence.h"
@@ -20,31 +21,6 @@ static size_t block_bytes(size_t rows, size_t n)
 static size_t tile_rows(size_t rows)
 {
         return rows < TILE ? rows : TILE;
-}
-
-size_t served_workspace(const struct served *s, size_t rows)
-{
-        size_t n = tile_rows(rows);
-        return block_bytes(n, s->spec.n_inputs) + block_bytes(n, s->n_outputs) + ewc_plan_workspace(s->plan, n);
-}
-
-int served_predict(
-    const struct served *s, const struct served_task *t, size_t rows, const float *raw, float *probs, void *ws)
-{
-        size_t I = s->spec.n_inputs, tile = tile_rows(rows);
-        char *at = ws;
-        float *x = (float *)(void *)at, *y = (float *)(void *)(at + block_bytes(tile, I));
-        void *net_ws = at + block_bytes(tile, I) + block_bytes(tile, s->n_outputs);
-        for (size_t i = 0; i < rows; i += tile) {
-                size_t n = tile_rows(rows - i);
-                model_scale(&s->spec, n, raw + i * I, x);
-                int r = ewc_plan_run(s->plan, n, x, y, NULL, net_ws);
-                if (r == 0)
-                        r = ewc_net_probs(s->net, &t->head, n, y, probs + i * t->head.n);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
 }
 
 /* --- how sure --- */
@@ -124,7 +100,7 @@ static double squared_doubt(const struct ewc_head *head, const float *f_var)
         return sqrt(sum / (double)head->n);
 }
 
-struct tile {
+struct tile { /* memory of a batch */
         const struct served *s;
         float *x, *phi, *z, *f_var, *p; /* p: (1, H) of one row under one head */
         void *net;
@@ -147,13 +123,7 @@ static size_t carve(const struct served *s, size_t n, void *ws, struct tile *ret
         return at + ewc_plan_workspace(s->plan, n);
 }
 
-size_t served_answer_workspace(const struct served *s, size_t rows)
-{
-        struct tile t;
-        return carve(s, tile_rows(rows), NULL, &t);
-}
-
-/* Of row i of the tile under the head of t; f_var NULL: of the plain probabilities. */
+/* Of row i of the batch under the head of t; f_var NULL: of the plain probabilities. */
 static int doubt(const struct tile *t, const struct served_task *task, size_t i, bool evidence, double *ret)
 {
         const struct served *s = t->s;
@@ -190,17 +160,19 @@ static int choose(const struct tile *t, size_t i, bool evidence, const struct se
         return 0;
 }
 
-static int forward(const struct tile *t, size_t n, const float *raw, bool variance)
+/* z of all rows, and what their variances are computed from. A value that is not finite is told last. */
+static int forward(const struct tile *t, size_t n_parts, const struct served_part *parts, bool features)
 {
         const struct served *s = t->s;
-        model_scale(&s->spec, n, raw, t->x);
-        int r = ewc_plan_run(s->plan, n, t->x, t->z, variance ? t->phi : NULL, t->net);
-        if (r == 0 && variance)
-                ewc_laplace_logit_variance(&s->spec.net, s->evidence->variance, n, t->phi, t->f_var);
-        return r;
+        size_t n = 0;
+        for (size_t i = 0; i < n_parts; i++) {
+                model_scale(&s->spec, parts[i].rows, parts[i].raw, t->x + n * s->spec.n_inputs);
+                n += parts[i].rows;
+        }
+        return ewc_plan_run(s->plan, n, t->x, t->z, features ? t->phi : NULL, t->net);
 }
 
-/* Row i of the tile is row `row` of the answer. */
+/* Row i of the batch is row `row` of its part's answer. */
 static int answer_row(const struct tile *t, const struct served_task *task, bool compare, size_t i, size_t row,
     const struct served_answer *a)
 {
@@ -218,21 +190,77 @@ static int answer_row(const struct tile *t, const struct served_task *task, bool
         return r;
 }
 
+static bool wants_variance(const struct served *s, const struct served_part *p, bool compare)
+{
+        return s->evidence && (p->answer.uncertainty || (!p->task && compare));
+}
+
+/* The part's rows begin at row `at` of the batch. */
+static int answer_part(const struct tile *t, const struct served_part *p, bool compare, size_t at)
+{
+        const struct served *s = t->s;
+        size_t O = s->n_outputs;
+        int r = 0;
+        if (wants_variance(s, p, compare))
+                ewc_laplace_logit_variance(&s->spec.net, s->evidence->variance, p->rows,
+                    t->phi + at * ewc_laplace_inputs(&s->spec.net), t->f_var + at * O);
+        else if (p->task && p->answer.stride == p->task->head.n && !p->answer.uncertainty)
+                return ewc_net_probs(s->net, &p->task->head, p->rows, t->z + at * O, p->answer.probs);
+        for (size_t k = 0; k < p->rows && r == 0; k++)
+                r = answer_row(t, p->task, compare, at + k, k, &p->answer);
+        return r;
+}
+
+size_t served_batch_workspace(const struct served *s, size_t rows)
+{
+        struct tile t;
+        return carve(s, rows, NULL, &t);
+}
+
+int served_answer_batch(
+    const struct served *s, size_t rows, size_t n_parts, const struct served_part *parts, void *ws)
+{
+        struct tile t;
+        bool compare = false, features = false;
+        for (size_t i = 0; i < n_parts; i++)
+                compare = compare || !parts[i].task;
+        compare = compare && s->evidence && all_have_evidence(s);
+        for (size_t i = 0; i < n_parts; i++)
+                features = features || wants_variance(s, &parts[i], compare);
+        carve(s, rows, ws, &t);
+        int r = forward(&t, n_parts, parts, features);
+        for (size_t i = 0, at = 0; i < n_parts && r == 0; at += parts[i++].rows)
+                r = answer_part(&t, &parts[i], compare, at);
+        return r;
+}
+
+size_t served_answer_workspace(const struct served *s, size_t rows)
+{
+        return served_batch_workspace(s, tile_rows(rows));
+}
+
 int served_answer(const struct served *s, const struct served_task *t, size_t rows, const float *raw,
     const struct served_answer *a, void *ws)
 {
-        struct tile tile;
-        size_t I = s->spec.n_inputs, step = tile_rows(rows);
-        bool compare = !t && s->evidence && all_have_evidence(s);
-        bool variance = compare || (a->uncertainty && s->evidence);
-        carve(s, step, ws, &tile);
+        size_t step = tile_rows(rows);
         for (size_t i = 0; i < rows; i += step) {
-                size_t n = tile_rows(rows - i);
-                int r = forward(&tile, n, raw + i * I, variance);
-                for (size_t k = 0; k < n && r == 0; k++)
-                        r = answer_row(&tile, t, compare, k, i + k, a);
+                struct served_part p = {.task = t, .rows = tile_rows(rows - i), .raw = raw + i * s->spec.n_inputs};
+                p.answer = served_answer_from(a, i);
+                int r = served_answer_batch(s, step, 1, &p, ws);
                 if (r < 0)
                         return r;
         }
         return 0;
+}
+
+size_t served_workspace(const struct served *s, size_t rows)
+{
+        return served_answer_workspace(s, rows);
+}
+
+int served_predict(
+    const struct served *s, const struct served_task *t, size_t rows, const float *raw, float *probs, void *ws)
+{
+        struct served_answer a = {.stride = t->head.n, .probs = probs};
+        return served_answer(s, t, rows, raw, &a, ws);
 }

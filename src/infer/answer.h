@@ -20,6 +20,13 @@ struct served_answer {                     /* arrays of the caller */
         const struct served_task **chosen; /* (rows), filled when the task is inferred; else NULL */
 };
 
+/* The same arrays from row i on. */
+static inline struct served_answer served_answer_from(const struct served_answer *a, size_t i)
+{
+        return (struct served_answer){a->stride, a->probs + i * a->stride, a->uncertainty ? a->uncertainty + i : NULL,
+            a->chosen ? a->chosen + i : NULL};
+}
+
 /* Whether this version can say how sure it is of task t; if not, why (borrowed from s, or a literal). */
 bool served_has_uncertainty(const struct served *s, const struct served_task *t, const char **ret_why);
 /* Whether a task can be inferred: at least one trained head, and something to compare them by. */
@@ -32,3 +39,16 @@ size_t served_answer_workspace(const struct served *s, size_t rows); /* bytes, 6
  * served_predict, bit for bit. EWC_E_NONFINITE. */
 int served_answer(const struct served *s, const struct served_task *t, size_t rows, const float *raw,
     const struct served_answer *a, void *ws);
+
+struct served_part {                    /* of a batch: rows that want the same */
+        const struct served_task *task; /* NULL: inferred, as above */
+        size_t rows;
+        const float *raw;
+        struct served_answer answer;
+};
+
+size_t served_batch_workspace(const struct served *s, size_t rows); /* bytes, 64-aligned */
+/* All parts in one run, `rows` of them together at most: every part's answer is that of served_answer, bit for bit.
+ * EWC_E_*: of some part, and none has an answer. */
+int served_answer_batch(
+    const struct served *s, size_t rows, size_t n_parts, const struct served_part *parts, void *ws);

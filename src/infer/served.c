@@ -7,9 +7,11 @@
  * A champion that is damaged must not silence its model: the newest version that was promoted before and can be
  * served takes its place, and says for whom. */
 #include "infer/served.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "domain/head.h"
+#include "infer/batch_size.h"
 #include "infer/evidence.h"
 #include "proto/json_model.h"
 #include "store/store.h"
@@ -174,6 +176,8 @@ static int load_body(
         int r = load_net(st, s, v, e);
         if (r == 0 && (r = load_tasks(st, s, v, &all, e)) == 0 && (r = load_evidence(st, s, all, donor, e)) == 0)
                 r = warm_up(s, e);
+        if (r == 0)
+                s->batch_rows = batch_size_measure(s, &clock_system);
         size_t evidence = s->evidence ? s->evidence->bytes : 0;
         if (r == 0)
                 s->bytes = sizeof(*s) + s->arena.used + ewc_net_params(s->net) * sizeof(float) +

@@ -50,6 +50,7 @@ struct served {
         struct learning learning;
         struct ewc_net *net;
         struct ewc_plan *plan; /* of the net: its packed weights, which answer */
+        size_t batch_rows;     /* rows worth running together, measured when it was loaded (infer/batch_size.h) */
         size_t n_outputs;
         const struct output_row *outputs;
         size_t n_tasks;

@@ -66,9 +66,12 @@ void loop_free(struct loop *l)
 
 int loop_run(struct loop *l, struct err *e)
 {
+        bool more = false;
         while (!l->stop) {
-                if (event_base_loop(l->base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY) < 0)
+                int how = EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY | (more ? EVLOOP_NONBLOCK : 0);
+                if (event_base_loop(l->base, how) < 0)
                         return err_set(e, -EIO, "the event loop failed to wait");
+                more = l->on_turn && l->on_turn(l->on_turn_arg);
                 atomic_fetch_add_explicit(&l->turns, 1, memory_order_relaxed);
         }
         l->stop = false;
@@ -88,6 +91,12 @@ struct event_base *loop_base(struct loop *l)
 const struct clock *loop_clock(const struct loop *l)
 {
         return l->clock;
+}
+
+void loop_on_turn(struct loop *l, loop_turn_fn fn, void *arg)
+{
+        l->on_turn = fn;
+        l->on_turn_arg = arg;
 }
 
 uint64_t loop_turns(const struct loop *l)

@@ -16,6 +16,7 @@ struct event_base; /* libevent's; only loop.c and server/http*.c look inside */
 struct loop;
 
 typedef void (*loop_fn)(void *arg);
+typedef bool (*loop_turn_fn)(void *arg);
 typedef void (*loop_msg_fn)(void *arg, const struct msg *m);
 typedef void (*loop_fd_fn)(void *arg, int fd);
 typedef void (*loop_child_fn)(void *arg, pid_t pid, int wait_status);
@@ -28,6 +29,9 @@ struct event_base *loop_base(struct loop *l);
 const struct clock *loop_clock(const struct loop *l);
 /* Atomic counter of turns and timer ticks: the watchdog's proof of progress. */
 uint64_t loop_turns(const struct loop *l);
+/* fn is called at the end of every turn, when all that had arrived in it has been handled; true: it has more to do,
+ * and the next turn only looks at what is ready instead of waiting. Costs no call of the system. NULL: nobody. */
+void loop_on_turn(struct loop *l, loop_turn_fn fn, void *arg);
 
 void loop_on_msg(struct loop *l, loop_msg_fn fn, void *arg); /* until then, and with NULL, messages wait */
 int loop_post(struct loop *l, const struct msg *m);          /* any thread; 0 or -EAGAIN when the mailbox is full */

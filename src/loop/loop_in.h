@@ -16,6 +16,8 @@ struct loop {
         struct event *mail; /* pending only while there is a handler */
         void (*on_msg)(void *arg, const struct msg *m);
         void *on_msg_arg;
+        bool (*on_turn)(void *arg);
+        void *on_turn_arg;
         atomic_ullong turns;
         bool stop;
 };

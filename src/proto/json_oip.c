@@ -12,7 +12,7 @@
 #include <inttypes.h>
 
 static const char *const extensions[] = {"binary_tensor_data", "classification", "model_repository", "statistics",
-    "model_configuration", "ewcd_feedback", "ewcd_tasks"};
+    "model_configuration", "schedule_policy", "ewcd_feedback", "ewcd_tasks"};
 
 void json_server_write(struct buf *b, const char *name, const char *version)
 {

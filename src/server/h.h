@@ -7,13 +7,14 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "domain/types.h"
+#include "infer/batch.h"
 #include "server/request.h"
 #include "server/server.h"
+#include "server/stats.h"
 #include "store/queue.h"
 
 struct msg;
 struct served;
-struct served_answer;
 struct served_task;
 struct queue_age;
 
@@ -83,12 +84,31 @@ const char *h_arg(struct request *r, size_t i); /* NUL-terminated copy, or NULL 
 struct served *h_served(struct request *r);
 /* The head that task (NULL: not given) chooses; field is where the request says it. NULL after having replied. */
 const struct served_task *h_head(struct request *r, const struct served *s, const char *task, const char *field);
-/* probs (rows, head.n) in the request's arena, metrics counted; NULL after having replied. */
-float *h_probs(struct request *r, const struct served *s, const struct served_task *t, size_t rows, const float *raw);
-/* The same with uncertainty on demand, and with t NULL the task inferred (infer/answer.h): *ret's arrays are in the
- * request's arena. False after having replied. */
-bool h_answer(struct request *r, const struct served *s, const struct served_task *t, size_t rows, const float *raw,
-    bool uncertainty, struct served_answer *ret);
+/* A prediction: what a handler hands over, and what it gets back when it is computed (infer/batch.h). Zeroed, in the
+ * request's arena. */
+struct h_run {
+        struct batch_job job;
+        /* Writes the answer's body; *ret_json: length of its JSON if something binary follows, else left 0. False: it
+         * has replied with a refusal. */
+        bool (*write)(struct h_run *run, struct request *r, struct buf *b, size_t *ret_json);
+        struct request *r;
+        uint64_t mark_ns; /* when the last stage ended */
+        struct stats_times t;
+};
+struct h_ask {
+        const struct served_task *task; /* NULL: inferred */
+        size_t rows;
+        const float *raw;              /* (rows, I), in the arena or the body */
+        bool uncertainty;              /* wanted */
+        uint64_t priority, timeout_us; /* as in batch.h */
+};
+void h_run_begin(struct h_run *run, struct request *r); /* before the request is read */
+/* Takes room for the answer and queues it; write is called from the end of the loop's turn on. False: refused. */
+bool h_run(struct h_run *run, struct request *r, struct served *s, const struct h_ask *ask);
+/* Counts a refused prediction by s; s is still the loop's. */
+void h_run_refused(struct server *server, const struct served *s, uint64_t start_ns);
+/* The queue of predictions of a loop, and its place in the loop's turns; server_deinit frees it. */
+int h_run_init(struct server *s, struct err *e);
 /* ?limit= and ?cursor= (0: from the newest). */
 bool h_paging(struct request *r, size_t *ret_limit, uint64_t *ret_cursor); /* false: refused, r has been answered */
 /* "a, b, c" in the arena; "" when memory is short. */

@@ -1,25 +1,27 @@
 /* h_infer.c: predictions by the Open Inference Protocol: one input tensor in, one output tensor out, as JSON or
  * binary.
  *
- * All on the loop: the request's arena and the server's workspace and body are the only memory. What each stage took
- * is counted per version, and told in Server-Timing to a client that asks for it with the field Ewcd-Timing; nobody
- * else pays for printing it. */
-#include "base/clock.h"
+ * All on the loop: the request is read into its arena, waits there for the end of the loop's turn (h_run.c), and is
+ * answered from there. */
 #include "base/err.h"
 #include "base/mem.h"
 #include "domain/validate.h"
 #include "infer/served.h"
-#include "loop/loop.h"
 #include "proto/json_oip.h"
 #include "proto/oip.h"
 #include "server/event_id.h"
 #include "server/h.h"
 #include "server/handlers.h"
-#include "server/metrics.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+
+struct infer {
+        struct h_run run; /* first */
+        struct oip_request q;
+        char id[EVENT_ID_SIZE];
+};
 
 static const char *shape_text(struct arena *a, size_t rank, const uint64_t *shape)
 {
@@ -148,85 +150,57 @@ static void write_answer(struct buf *b, const struct served *s, const struct ser
         oip_response_write(b, &a, ret_json);
 }
 
-static void add_timing(struct request *r, const struct stats_times *t)
+static bool write_infer(struct h_run *run, struct request *r, struct buf *b, size_t *ret_json)
 {
-        if (request_header(r, "Ewcd-Timing").p)
-                reply_header(r, "Server-Timing", "queue;dur=%.3f, input;dur=%.3f, infer;dur=%.3f, output;dur=%.3f",
-                    (double)t->queue / 1e6, (double)t->input / 1e6, (double)t->infer / 1e6, (double)t->output / 1e6);
-}
-
-static void send(struct request *r, const struct buf *b, size_t n_json)
-{
-        if (n_json == 0 || !buf_ok(b)) {
-                reply_json(r, 200, b);
-                return;
+        const struct infer *in = (const struct infer *)(const void *)run;
+        const struct batch_job *j = &run->job;
+        struct oip_output out;
+        if (output_of(r, j->version, j->task, &in->q, j->answer.probs, &out) < 0) {
+                reply_error(r, -ENOMEM, NULL);
+                return false;
         }
-        reply_header(r, "Inference-Header-Content-Length", "%zu", n_json);
-        reply_bytes(r, 200, "application/octet-stream", b->data, b->len);
+        write_answer(b, j->version, j->task, &in->q, &out, ret_json);
+        return true;
 }
 
-/* The time since *from, which moves on to now. */
-static uint64_t lap(const struct server *server, uint64_t *from)
+/* Read and checked, its answer under way; false: it has been refused. */
+static bool infer(struct request *r, struct served *s)
 {
-        uint64_t start = *from;
-        *from = clock_mono_ns(loop_clock(server->loop));
-        return *from > start ? *from - start : 0;
-}
-
-/* Replies; true if with a prediction, of *ret_rows rows. */
-static bool infer(struct request *r, const struct served *s, struct stats_times *t, size_t *ret_rows)
-{
-        struct server *server = r->server;
-        uint64_t now = r->start_ns;
         struct err e = ERR_NULL;
-        struct oip_request q;
-        char id[EVENT_ID_SIZE];
-        t->queue = lap(server, &now);
-        int p = read_request(r, s, &q, &e);
-        if (p == 0 && !q.id && event_id("", id) < 0)
+        struct infer *in = arena_new(r->arena, struct infer);
+        if (!in) {
+                reply_error(r, -ENOMEM, NULL);
+                return false;
+        }
+        struct oip_request *q = &in->q;
+        h_run_begin(&in->run, r);
+        int p = read_request(r, s, q, &e);
+        if (p == 0 && !q->id && event_id("", in->id) < 0)
                 p = err_set(&e, -EIO, "no random bytes for an id");
         if (p != 0) {
                 reply_error(r, p, &e);
                 return false;
         }
-        q.id = q.id ? q.id : id;
-        const struct oip_tensor *in =
-            outputs_known(r, s, &q, oip_output_name(s->spec.net.loss)) ? input_of(r, s, &q) : NULL;
-        const struct served_task *task = in ? h_head(r, s, q.ewcd_task, "/parameters/ewcd_task") : NULL;
+        q->id = q->id ? q->id : in->id;
+        const struct oip_tensor *x =
+            outputs_known(r, s, q, oip_output_name(s->spec.net.loss)) ? input_of(r, s, q) : NULL;
+        const struct served_task *task = x ? h_head(r, s, q->ewcd_task, "/parameters/ewcd_task") : NULL;
         if (!task)
                 return false;
-        t->input = lap(server, &now);
-        const float *probs = h_probs(r, s, task, (size_t)in->shape[0], in->data);
-        if (!probs)
-                return false;
-        t->infer = lap(server, &now);
-        struct buf *b = server_body(server);
-        struct oip_output out;
-        size_t n_json;
-        if (output_of(r, s, task, &q, probs, &out) < 0) {
-                reply_error(r, -ENOMEM, NULL);
-                return false;
-        }
-        write_answer(b, s, task, &q, &out, &n_json);
-        *ret_rows = (size_t)in->shape[0];
-        t->output = lap(server, &now);
-        add_timing(r, t);
-        send(r, b, n_json);
-        return buf_ok(b);
+        in->run.write = write_infer;
+        return h_run(&in->run, r, s,
+            &(struct h_ask){.task = task,
+                .rows = (size_t)x->shape[0],
+                .raw = x->data,
+                .priority = q->priority,
+                .timeout_us = q->timeout_us});
 }
 
 void h_infer(struct request *r)
 {
         struct served *s = h_served(r);
-        if (!s)
-                return;
         struct server *server = r->server;
-        struct stats *stats = &server->metrics->stats;
         uint64_t start = r->start_ns;
-        struct stats_times t = {0};
-        size_t rows;
-        if (infer(r, s, &t, &rows))
-                stats_success(stats, &server->stats, s, rows, clock_wall_ms(loop_clock(server->loop)), &t);
-        else
-                stats_fail(stats, &server->stats, s, lap(server, &start));
+        if (s && !infer(r, s))
+                h_run_refused(server, s, start);
 }

@@ -3,7 +3,8 @@
  *
  * Probabilities are the net's own; uncertainty is beside them and changes none of their bits.
  *
- * All on the loop: the request's arena and the server's workspace and body are the only memory. */
+ * All on the loop: the request is read into its arena, waits there for the end of the loop's turn (h_run.c), and is
+ * answered from there. */
 #include "base/err.h"
 #include "domain/validate.h"
 #include "infer/answer.h"
@@ -11,8 +12,14 @@
 #include "proto/oip.h"
 #include "server/h.h"
 #include "server/handlers.h"
+#include <errno.h>
 #include <math.h>
 #include <string.h>
+
+struct predict {
+        struct h_run run; /* first */
+        struct predict_request q;
+};
 
 /* What is shown of a row: the classes in order, or the top_k most probable, most probable first. */
 struct show {
@@ -75,43 +82,50 @@ static const char *why_null(
         return why;
 }
 
-/* t NULL: inferred, per row. */
-static void answer(struct request *r, const struct served *s, const struct served_task *t,
-    const struct predict_request *q, const struct served_answer *a)
+static void put_row(struct buf *b, const struct predict *p, struct show *show, size_t i)
 {
+        const struct served *s = p->run.job.version;
+        const struct served_answer *a = &p->run.job.answer;
+        const struct served_task *t = p->run.job.task, *of = t ? t : a->chosen[i];
+        size_t H = of->head.n;
+        const float *probs = a->probs + i * a->stride;
+        size_t best = best_of(H, probs);
+        struct predict_row row = {
+            .label = s->spec.net.loss == EWC_LOSS_SQUARED ? NULL : of->head_classes[best],
+            .probability = probs[best],
+            .n = H,
+            .classes = of->head_classes,
+            .probs = probs,
+            .uncertainty = a->uncertainty ? &a->uncertainty[i] : NULL,
+            .task = t ? NULL : of->name,
+        };
+        if (p->q.top_k > 0) {
+                row.n = show->n = p->q.top_k < H ? p->q.top_k : H;
+                show_top(show, H, probs, of->head_classes);
+                row.classes = show->classes;
+                row.probs = show->probs;
+        }
+        predict_response_row(b, &row, i == 0);
+}
+
+static bool write_predict(struct h_run *run, struct request *r, struct buf *b, size_t *ret_json)
+{
+        (void)ret_json;
+        const struct predict *p = (const struct predict *)(const void *)run;
+        const struct served *s = run->job.version;
+        const struct served_task *t = run->job.task;
         size_t widest = t ? t->head.n : served_widest(s);
         struct show show = {0};
-        if (q->top_k > 0 && show_new(&show, r->arena, q->top_k < widest ? q->top_k : widest) < 0) {
+        if (p->q.top_k > 0 && show_new(&show, r->arena, p->q.top_k < widest ? p->q.top_k : widest) < 0) {
                 reply_problem(r, PROBLEM_OVERLOADED, "", "out of memory");
-                return;
+                return false;
         }
-        struct buf *b = server_body(r->server);
-        bool named = t && (q->task || s->spec.scenario == SCENARIO_TASK);
+        bool named = t && (p->q.task || s->spec.scenario == SCENARIO_TASK);
         predict_response_begin(b, s->spec.name, s->number_text, named ? t->name : NULL);
-        for (size_t i = 0; i < q->rows; i++) {
-                const struct served_task *of = t ? t : a->chosen[i];
-                size_t H = of->head.n;
-                const float *p = a->probs + i * a->stride;
-                size_t best = best_of(H, p);
-                struct predict_row row = {
-                    .label = s->spec.net.loss == EWC_LOSS_SQUARED ? NULL : of->head_classes[best],
-                    .probability = p[best],
-                    .n = H,
-                    .classes = of->head_classes,
-                    .probs = p,
-                    .uncertainty = a->uncertainty ? &a->uncertainty[i] : NULL,
-                    .task = t ? NULL : of->name,
-                };
-                if (q->top_k > 0) {
-                        row.n = show.n = q->top_k < H ? q->top_k : H;
-                        show_top(&show, H, p, of->head_classes);
-                        row.classes = show.classes;
-                        row.probs = show.probs;
-                }
-                predict_response_row(b, &row, i == 0);
-        }
-        predict_response_end(b, why_null(s, t, q->rows, a));
-        reply_json(r, 200, b);
+        for (size_t i = 0; i < p->q.rows; i++)
+                put_row(b, p, &show, i);
+        predict_response_end(b, why_null(s, t, p->q.rows, &run->job.answer));
+        return true;
 }
 
 static bool rows_fit(struct request *r, const struct served *s, const struct predict_request *q)
@@ -131,31 +145,35 @@ static bool rows_fit(struct request *r, const struct served *s, const struct pre
         return true;
 }
 
+/* Read and checked, its answer under way; false: it has been refused. */
+static bool predict(struct request *r, struct served *s)
+{
+        struct err e = ERR_NULL;
+        struct predict *p = arena_new(r->arena, struct predict);
+        if (!p) {
+                reply_error(r, -ENOMEM, NULL);
+                return false;
+        }
+        h_run_begin(&p->run, r);
+        int problem = predict_request_read(r->body, r->arena, &p->q, &e);
+        if (problem != 0) {
+                reply_error(r, problem, &e);
+                return false;
+        }
+        if (!rows_fit(r, s, &p->q))
+                return false;
+        struct h_ask ask = {.rows = p->q.rows, .raw = p->q.inputs, .uncertainty = p->q.uncertainty};
+        if (!is_inferred(s, &p->q) && !(ask.task = h_head(r, s, p->q.task, "/task")))
+                return false;
+        p->run.write = write_predict;
+        return h_run(&p->run, r, s, &ask);
+}
+
 void h_predict(struct request *r)
 {
         struct served *s = h_served(r);
-        if (!s)
-                return;
-        struct err e = ERR_NULL;
-        struct predict_request q;
-        int p = predict_request_read(r->body, r->arena, &q, &e);
-        if (p != 0) {
-                reply_error(r, p, &e);
-                return;
-        }
-        if (!rows_fit(r, s, &q))
-                return;
-        struct served_answer a = {0};
-        const struct served_task *t = NULL;
-        bool inferred = is_inferred(s, &q);
-        if (!inferred && !(t = h_head(r, s, q.task, "/task")))
-                return;
-        if (inferred || q.uncertainty) {
-                if (h_answer(r, s, t, q.rows, q.inputs, q.uncertainty, &a))
-                        answer(r, s, t, &q, &a);
-                return;
-        }
-        a.stride = t->head.n;
-        if ((a.probs = h_probs(r, s, t, q.rows, q.inputs)))
-                answer(r, s, t, &q, &a);
+        struct server *server = r->server;
+        uint64_t start = r->start_ns;
+        if (s && !predict(r, s))
+                h_run_refused(server, s, start);
 }

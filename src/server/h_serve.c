@@ -1,18 +1,13 @@
-/* h_serve.c: the version a request asks for, and running it.
+/* h_serve.c: the version a request asks for.
  *
  * What a loop holds is looked up in its own table. Any other name costs one question to the reader: it knows whether
  * the thing does not exist (404, with what does exist), and which version an alias means. A version that exists and
  * is not loaded is then loaded into every loop, while the request waits; afterwards its handler begins anew. Only so
  * many may wait, so that asking for many versions at once cannot pile up. */
-#include "base/clock.h"
 #include "base/err.h"
-#include "base/mem.h"
-#include "infer/answer.h"
 #include "infer/served.h"
 #include "infer/vtable.h"
-#include "loop/loop.h"
 #include "server/h.h"
-#include "server/metrics.h"
 #include "server/route.h"
 #include "store/store.h"
 #include <errno.h>
@@ -136,77 +131,4 @@ struct served *h_served(struct request *r)
         w->arg = want;
         h_read(w);
         return NULL;
-}
-
-/* --- running it --- */
-
-static bool ran(struct request *r, int rc, uint64_t start_ns, size_t rows)
-{
-        struct metrics *m = r->server->metrics;
-        uint64_t took = clock_mono_ns(loop_clock(r->server->loop)) - start_ns;
-        atomic_fetch_add_explicit(&m->compute_ns, took, memory_order_relaxed);
-        atomic_fetch_add_explicit(&m->inferences, 1, memory_order_relaxed);
-        atomic_fetch_add_explicit(&m->inference_rows, rows, memory_order_relaxed);
-        if (rc == 0)
-                return true;
-        if (rc == EWC_E_NONFINITE)
-                reply_problem(
-                    r, PROBLEM_NON_FINITE, "/inputs", "the inputs are so large that an output is not finite");
-        else
-                reply_problem(r, PROBLEM_INTERNAL, "", "the net refused the input: %s", ewc_strerror(rc));
-        return false;
-}
-
-static void *workspace(struct request *r, size_t bytes)
-{
-        void *ws = server_workspace(r->server, bytes);
-        if (!ws)
-                reply_error(r, -ENOMEM, NULL);
-        return ws;
-}
-
-static float *room_for(struct request *r, size_t rows, size_t stride)
-{
-        size_t n;
-        float *probs = mem_mul(rows, stride, &n) ? arena_new_array(r->arena, float, n) : NULL;
-        if (!probs)
-                reply_problem(
-                    r, PROBLEM_TOO_LARGE, "/inputs", "%zu rows are too many for one request; send fewer", rows);
-        return probs;
-}
-
-float *h_probs(struct request *r, const struct served *s, const struct served_task *t, size_t rows, const float *raw)
-{
-        float *probs = room_for(r, rows, t->head.n);
-        void *ws = probs ? workspace(r, served_workspace(s, rows)) : NULL;
-        if (!ws)
-                return NULL;
-        uint64_t start = clock_mono_ns(loop_clock(r->server->loop));
-        int rc = served_predict(s, t, rows, raw, probs, ws);
-        return ran(r, rc, start, rows) ? probs : NULL;
-}
-
-bool h_answer(struct request *r, const struct served *s, const struct served_task *t, size_t rows, const float *raw,
-    bool uncertainty, struct served_answer *ret)
-{
-        struct served_answer a = {.stride = t ? t->head.n : served_widest(s)};
-        if (!(a.probs = room_for(r, rows, a.stride)))
-                return false;
-        if (uncertainty)
-                a.uncertainty = arena_new_array(r->arena, float, rows);
-        if (!t)
-                a.chosen = arena_new_array(r->arena, const struct served_task *, rows);
-        if ((uncertainty && !a.uncertainty) || (!t && !a.chosen)) {
-                reply_error(r, -ENOMEM, NULL);
-                return false;
-        }
-        void *ws = workspace(r, served_answer_workspace(s, rows));
-        if (!ws)
-                return false;
-        uint64_t start = clock_mono_ns(loop_clock(r->server->loop));
-        int rc = served_answer(s, t, rows, raw, &a, ws);
-        if (!ran(r, rc, start, rows))
-                return false;
-        *ret = a;
-        return true;
 }

@@ -127,11 +127,15 @@ static void write_requests(struct buf *b, struct metrics *m)
 
 static void write_work(struct buf *b, struct metrics *m)
 {
-        static const char name[] = "ewcd_feedback_events_total";
+        static const char name[] = "ewcd_feedback_events_total", ended[] = "ewcd_inferences_ended_total";
         single(b, "ewcd_inferences_total", "counter", "Prediction requests computed.", (double)get(&m->inferences));
         single(b, "ewcd_inference_rows_total", "counter", "Rows in them.", (double)get(&m->inference_rows));
         single(
             b, "ewcd_compute_seconds_total", "counter", "Time spent in the net.", (double)get(&m->compute_ns) * ns);
+        head(b, ended, "counter", "Prediction requests ended without being computed, by why.");
+        labelled(b, ended, "reason", "client_left", NULL, NULL, (double)get(&m->ended_gone));
+        labelled(b, ended, "reason", "timeout", NULL, NULL, (double)get(&m->ended_late));
+        labelled(b, ended, "reason", "queue_full", NULL, NULL, (double)get(&m->ended_full));
         head(b, name, "counter", "Feedback events, by what became of them.");
         labelled(b, name, "result", "accepted", NULL, NULL, (double)get(&m->feedback_accepted));
         labelled(b, name, "result", "duplicate", NULL, NULL, (double)get(&m->feedback_duplicate));

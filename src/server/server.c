@@ -3,28 +3,13 @@
  * Messages are answers of the two store queues, new versions to serve, and word that every loop has switched. */
 #include "server/server.h"
 #include "base/mailbox.h"
-#include "base/mem.h"
+#include "infer/batch.h"
 #include "infer/publish.h"
 #include "server/h.h"
 #include "server/metrics.h"
 #include "store/queue.h"
-#include <stdlib.h>
 
-enum { WORKSPACE_ALIGN = 64 };
 #define BODY_MAX ((size_t)256 << 20)
-
-void *server_workspace(struct server *s, size_t bytes)
-{
-        if (bytes <= s->workspace_bytes)
-                return s->workspace;
-        void *p = mem_aligned(1, bytes, WORKSPACE_ALIGN);
-        if (!p)
-                return NULL;
-        free(s->workspace);
-        s->workspace = p;
-        s->workspace_bytes = bytes;
-        return p;
-}
 
 struct buf *server_body(struct server *s)
 {
@@ -34,9 +19,17 @@ struct buf *server_body(struct server *s)
         return &s->body;
 }
 
+int server_init(struct server *s, struct err *e)
+{
+        return h_run_init(s, e);
+}
+
 void server_dispatch(struct server *s, const struct msg *m)
 {
-        if (store_work_dispatch(m) || publish_dispatch_loop(s->publish, s->versions, m))
+        if (store_work_dispatch(m))
+                return;
+        batch_hold(s->batch);
+        if (publish_dispatch_loop(s->publish, s->versions, m))
                 return;
         if (m->kind == PUBLISH_MSG_DONE)
                 h_work_published(s, m);
@@ -47,8 +40,7 @@ void server_deinit(struct server *s)
         h_work_drop_publishing(s);
         if (s->stats)
                 stats_release(&s->metrics->stats, &s->stats);
-        free(s->workspace);
+        batch_free(s->batch);
         buf_deinit(&s->body);
-        s->workspace = NULL;
-        s->workspace_bytes = 0;
+        s->batch = NULL;
 }

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct batch;
 struct clock;
 struct err;
 struct h_work;
@@ -30,6 +31,8 @@ struct server_conf {
         size_t max_request_memory;                                /* arena limit of one request */
         uint32_t header_ms, idle_ms, write_ms;                    /* absolute deadlines */
         uint32_t queue_age_ms;                                    /* work may wait; 0: as long as it takes */
+        size_t batch_rows, batch_queue_rows;                      /* predicted at once; waiting to be */
+        uint32_t batch_age_ms;                                    /* predictions may wait; 0: as long as it takes */
         uint32_t body_rate;                                       /* bytes/s a body must keep, measured from 5 s on */
         const char *program;                                      /* "ewcd 0.1.0" */
         uint64_t start_ns;                                        /* monotonic, when the program started */
@@ -50,15 +53,14 @@ struct server {
         struct queue_age *writing, *reading; /* shared, of the queues above; NULL: no limit but their length */
         struct peers *peers;                 /* shared, thread-safe; NULL: clients have no limits */
         atomic_bool *ready;                  /* shared: READY has been said and nothing is stopping */
-        void *workspace;                     /* 64-aligned, grows to the largest request */
-        size_t workspace_bytes;
-        struct buf body;           /* answers that are written on the loop itself; server_body */
+        struct batch *batch;                 /* predictions that wait for the end of this turn */
+        struct buf body;                     /* answers that are written on the loop itself; server_body */
         bool stopped;              /* its loop has ended for good: what comes back from the store is dropped */
         struct h_work *publishing; /* answers that wait for every loop to have switched */
         uint64_t n_publishing;     /* ids given to them so far */
 };
 
-void *server_workspace(struct server *s, size_t bytes);      /* NULL when memory is short */
 struct buf *server_body(struct server *s);                   /* emptied; good until the next call */
 void server_dispatch(struct server *s, const struct msg *m); /* the loop's message handler: answers, new versions */
+int server_init(struct server *s, struct err *e);            /* when loop, conf and metrics are set */
 void server_deinit(struct server *s); /* what the fields above hold; after its loop has stopped */

@@ -78,8 +78,8 @@ static struct entry *entry_of(struct stats *s, struct stats_shard **own, const s
         return e;
 }
 
-void stats_success(struct stats *s, struct stats_shard **own, const struct served *v, uint64_t rows, int64_t wall_ms,
-    const struct stats_times *t)
+void stats_success(struct stats *s, struct stats_shard **own, const struct served *v, uint64_t rows, uint64_t batch,
+    int64_t wall_ms, const struct stats_times *t)
 {
         struct entry *e = entry_of(s, own, v);
         if (!e)
@@ -91,19 +91,28 @@ void stats_success(struct stats *s, struct stats_shard **own, const struct serve
             [OIP_OUTPUT] = t->output};
         atomic_store_explicit(&e->last_ms, wall_ms, memory_order_relaxed);
         add(&e->rows, rows);
-        add(&e->executions, 1);
         for (size_t i = 0; i < OIP_STAGES; i++) {
                 if (i == OIP_FAIL)
                         continue;
                 add(&e->count[i], 1);
                 add(&e->ns[i], ns[i]);
         }
+        if (batch > OIP_MAX_BATCH)
+                return;
+        add(&e->batch[batch].input_ns, t->input);
+        add(&e->batch[batch].output_ns, t->output);
+}
+
+void stats_batch(struct stats *s, struct stats_shard **own, const struct served *v, uint64_t rows, uint64_t ns)
+{
+        struct entry *e = entry_of(s, own, v);
+        if (!e)
+                return;
+        add(&e->executions, 1);
         if (rows > OIP_MAX_BATCH)
                 return;
         add(&e->batch[rows].count, 1);
-        add(&e->batch[rows].input_ns, t->input);
-        add(&e->batch[rows].infer_ns, t->infer);
-        add(&e->batch[rows].output_ns, t->output);
+        add(&e->batch[rows].infer_ns, ns);
 }
 
 void stats_fail(struct stats *s, struct stats_shard **own, const struct served *v, uint64_t ns)

@@ -22,8 +22,11 @@ struct stats_times { /* ns of one request */
 };
 
 /* *own: the thread's counters, NULL until it first counts. When memory is short, nothing is counted. */
-void stats_success(struct stats *s, struct stats_shard **own, const struct served *v, uint64_t rows, int64_t wall_ms,
-    const struct stats_times *t);
+/* A request of `rows` has been answered; batch: rows of the batch it was in, the last if there were several. */
+void stats_success(struct stats *s, struct stats_shard **own, const struct served *v, uint64_t rows, uint64_t batch,
+    int64_t wall_ms, const struct stats_times *t);
+/* A batch of `rows` has been run, of whatever requests. */
+void stats_batch(struct stats *s, struct stats_shard **own, const struct served *v, uint64_t rows, uint64_t ns);
 void stats_fail(struct stats *s, struct stats_shard **own, const struct served *v, uint64_t ns);
 /* After all threads that may read have stopped. */
 void stats_release(struct stats *s, struct stats_shard **own);

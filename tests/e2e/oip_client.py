@@ -195,7 +195,8 @@ def errors():
 def around():
     server = get("/v2")
     assert server == get("/v2/") and server["name"] == "ewcd"
-    for extension in ("binary_tensor_data", "classification", "model_repository", "statistics", "model_configuration"):
+    for extension in ("binary_tensor_data", "classification", "model_repository", "statistics", "model_configuration",
+                      "schedule_policy"):
         assert extension in server["extensions"]
     assert get("/v2/health/live") == {"live": True} and get("/v2/health/ready") == {"live": True, "ready": True}
     assert get("/v2/models") == {"models": ["mnist", "small"]}

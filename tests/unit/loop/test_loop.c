@@ -60,6 +60,50 @@ static void messages_arrive_in_order(void **state)
         assert_non_null(loop_base(l));
 }
 
+struct turns {
+        struct loop *l;
+        int timers, ends, work;
+};
+
+static void on_timer(void *arg)
+{
+        struct turns *t = arg;
+        t->timers++;
+        t->work = 3; /* arrives in this turn, is done from its end on */
+}
+
+/* While there is work no turn waits: nothing else would wake this loop. */
+static bool on_turn(void *arg)
+{
+        struct turns *t = arg;
+        t->ends++;
+        if (t->work > 0 && --t->work == 0)
+                loop_stop(t->l);
+        return t->work > 0;
+}
+
+static void the_end_of_a_turn_is_told(void **state)
+{
+        struct loop *l = *state;
+        struct err e = ERR_NULL;
+        struct turns t = {.l = l};
+        loop_on_turn(l, on_turn, &t);
+        struct loop_source *timer = loop_timer(l, 1, false, on_timer, &t);
+        assert_non_null(timer);
+        assert_int_equal(loop_run(l, &e), 0);
+        assert_int_equal(t.timers, 1);
+        assert_int_equal(t.work, 0);
+        assert_true(t.ends >= 3);
+        loop_source_free(timer);
+        loop_on_turn(l, NULL, NULL);
+        int before = t.ends;
+        struct seen s = {l, 0, 0};
+        loop_on_msg(l, on_msg, &s);
+        assert_int_equal(loop_post(l, &(struct msg){.id = 0}), 0);
+        assert_int_equal(loop_run(l, &e), 0);
+        assert_int_equal(t.ends, before);
+}
+
 static void stop_before_run_returns_at_once(void **state)
 {
         struct loop *l = *state;
@@ -143,6 +187,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
             cmocka_unit_test_setup_teardown(messages_arrive_in_order, make_loop, free_loop),
+            cmocka_unit_test_setup_teardown(the_end_of_a_turn_is_told, make_loop, free_loop),
             cmocka_unit_test_setup_teardown(stop_before_run_returns_at_once, make_loop, free_loop),
             cmocka_unit_test_setup_teardown(another_thread_posts, make_loop, free_loop),
             cmocka_unit_test_setup_teardown(handler_can_be_taken_away_inside, make_loop, free_loop),

@@ -130,7 +130,8 @@ static void protocol(void **state)
         json_server_write(&b, "ewcd", "0.1.0");
         expect(&b,
             "{\"name\":\"ewcd\",\"version\":\"0.1.0\",\"extensions\":[\"binary_tensor_data\",\"classification\","
-            "\"model_repository\",\"statistics\",\"model_configuration\",\"ewcd_feedback\",\"ewcd_tasks\"]}");
+            "\"model_repository\",\"statistics\",\"model_configuration\",\"schedule_policy\",\"ewcd_feedback\","
+            "\"ewcd_tasks\"]}");
         json_live_write(&b);
         expect(&b, "{\"live\":true}");
         json_ready_write(&b, true);

@@ -26,13 +26,25 @@ static struct served *version(const char *model, uint64_t number, version_id id)
         return v;
 }
 
+static uint64_t rows_of(size_t i)
+{
+        return i % 7 == 0 ? 1000 : i % 7;
+}
+
+/* Another request's row is in every batch. */
+static uint64_t batch_of(size_t i)
+{
+        return rows_of(i) + 1;
+}
+
 static void *count(void *arg)
 {
         struct stats_shard **mine = arg;
         const struct stats_times t = {.queue = 1, .input = 2, .infer = 3, .output = 4};
         for (int round = 0; round < ROUNDS; round++)
                 for (size_t i = 0; i < VERSIONS; i++) {
-                        stats_success(&all, mine, versions[i], i % 7 == 0 ? 1000 : i % 7, round, &t);
+                        stats_batch(&all, mine, versions[i], batch_of(i), 6);
+                        stats_success(&all, mine, versions[i], rows_of(i), batch_of(i), round, &t);
                         if (i % 3 == 0)
                                 stats_fail(&all, mine, versions[i], 5);
                 }
@@ -41,7 +53,7 @@ static void *count(void *arg)
 
 static void check(const struct oip_stats *s, size_t i)
 {
-        const uint64_t n = THREADS * ROUNDS, rows = i % 7 == 0 ? 1000 : i % 7;
+        const uint64_t n = THREADS * ROUNDS, rows = rows_of(i), batch = batch_of(i);
         assert_int_equal(s->number, versions[i]->number);
         assert_int_equal(s->executions, n);
         assert_int_equal(s->rows, n * rows);
@@ -56,11 +68,11 @@ static void check(const struct oip_stats *s, size_t i)
         assert_int_equal(s->stage[OIP_FAIL].count, i % 3 == 0 ? n : 0);
         assert_int_equal(s->stage[OIP_FAIL].ns, i % 3 == 0 ? 5 * n : 0);
         for (size_t size = 0; size <= OIP_MAX_BATCH; size++)
-                assert_int_equal(s->batch[size].count, size == rows ? n : 0);
-        if (rows <= OIP_MAX_BATCH) {
-                assert_int_equal(s->batch[rows].input_ns, 2 * n);
-                assert_int_equal(s->batch[rows].infer_ns, 3 * n);
-                assert_int_equal(s->batch[rows].output_ns, 4 * n);
+                assert_int_equal(s->batch[size].count, size == batch ? n : 0);
+        if (batch <= OIP_MAX_BATCH) {
+                assert_int_equal(s->batch[batch].input_ns, 2 * n);
+                assert_int_equal(s->batch[batch].infer_ns, 6 * n);
+                assert_int_equal(s->batch[batch].output_ns, 4 * n);
         }
 }
 
