@@ -8,8 +8,8 @@
 
 #define PERMUTED                                                                                                     \
         .scenario = SCENARIO_DOMAIN, .data = &data_mnist, .cut = {.kind = CUT_PERMUTE, .tasks = 10}, .n_hidden = 1,  \
-        .hidden = {512}, .batch = 256, .epochs = 10, .form = LEARN_FORM_GRAD, .scale = LEARN_SCALE_RAW,              \
-        .merge = LEARN_MERGE_SEPARATE, .online_decay = 0.9, .si_damping = 0.1, .replay_per_class = 10
+        .hidden = {512}, .batch = 256, .epochs = 10, .scale = LEARN_SCALE_RAW, .merge = LEARN_MERGE_SEPARATE,        \
+        .online_decay = 0.9, .si_damping = 0.1, .replay_per_class = 10
 
 const struct protocol protocols_avalanche[] = {
     {
@@ -18,20 +18,20 @@ const struct protocol protocols_avalanche[] = {
         .title = "Avalanche's permuted MNIST, SGD",
         .expects = "EWC 83 (their paper's figure is 94, marked as not reproduced)",
         .optim = {.type = EWC_OPTIM_SGD, .rate = 1e-3f},
+        .form = LEARN_FORM_GRAD,
         .fisher = EWC_FISHER_BATCHED,
         .lambda = {.exact = 50, .exact_sampled = 50, .batched = 1, .si = 10, .mas = 0.1},
         PERMUTED,
     },
     {
-        .name = "avalanche-permuted-mnist-adam",
-        .id = "PA-Adam",
-        .title = "the same net, rows and epochs, Adam and EXACT",
+        .name = "avalanche-permuted-mnist-momentum",
+        .id = "PA-M",
+        .title = "the same net, rows and epochs; momentum, EXACT, proximal step",
         .expects = "EWC 94 (paper; not reproduced there)",
-        .optim = ADAM(1e-4f),
-        .keep_optim = true,
+        .optim = {.type = EWC_OPTIM_SGD, .rate = 0.05f, .momentum = 0.9f},
+        .form = LEARN_FORM_PROX,
         .fisher = EWC_FISHER_EXACT,
-        .fisher_samples = 1000,
-        .lambda = {.exact = 50, .exact_sampled = 50, .online = 100, .si = 10, .mas = 0.1},
+        .lambda = {.exact = 15, .exact_sampled = 15, .si = 10, .mas = 0.1},
         PERMUTED,
     },
     {
