@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define OUT_MAX ((size_t)4 << 20)
 
@@ -24,6 +25,38 @@ int command_end(int r, const struct err *e)
                         ? e->msg + strlen(e->field)
                         : e->msg);
         return r == 0 ? EXIT_DONE : r > 0 ? EXIT_STOPPED : r == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
+}
+
+int command_diverged(const struct settings *s, const struct summary *sum, bool asked, struct err *e)
+{
+        char line[160], lambda[48] = "";
+        if (sum->diverged == 0)
+                return 0;
+        if (method_has_penalty(s->method) && s->lambda_auto)
+                snprintf(lambda, sizeof(lambda), ", lambda searched");
+        else if (method_has_penalty(s->method))
+                snprintf(lambda, sizeof(lambda), " at lambda %g", s->lambda);
+        snprintf(line, sizeof(line), "%s: %u of %u seeds diverged%s", method_name(s->method), sum->diverged,
+            sum->seeds, lambda);
+        if (asked && sum->diverged == sum->seeds)
+                return err_set(e, -ERANGE, "%s", line);
+        fprintf(stderr, "ewc-bench: %s\n", line);
+        return 0;
+}
+
+int command_plot(const char *path, struct err *e)
+{
+        struct file_writer w = {0};
+        struct stat st;
+        if (!path)
+                return 0;
+        if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+                return err_field(e, -EINVAL, "--plot", "%s is not a regular file", path);
+        int r = file_writer_open(&w, path, e);
+        if (r < 0)
+                return err_field(e, r, "--plot", "%s", e->msg);
+        file_writer_abort(&w);
+        return 0;
 }
 
 int command_protocol(const struct options *o, const char *own, const struct protocol **ret, struct err *e)
@@ -91,6 +124,8 @@ static int put_results(const struct options *o, const struct report *v, size_t n
                         fwrite(b.data, 1, b.len, stdout);
         }
         buf_deinit(&b);
+        for (size_t i = n; r == 0 && i-- > 0;) /* the companions' lines first: the method's own may be the error */
+                r = command_diverged(v[i].s, &v[i].sum, i == 0, e);
         return r;
 }
 
@@ -131,6 +166,8 @@ int cmd_run(const struct options *o)
         int r = command_protocol(o, NULL, &p, &e);
         if (r == 0) /* contradictions are told before any data is read */
                 r = settings_make(o, p, o->method ? o->method : METHOD_EWC, o->seed, 0, &s, &e);
+        if (r == 0)
+                r = command_plot(o->plot, &e);
         if (r == 0 && p->stream)
                 return command_end(stream_run(o, p, &e), &e);
         if (r == 0)

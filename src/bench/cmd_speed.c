@@ -6,11 +6,11 @@
 #include <math.h>
 #include <sched.h>
 
-/* The default is two where there are two processors. One thread alone: let the program run on one of them. */
+/* Not given: two where there are two processors. */
 static unsigned threads_of(const struct options *o)
 {
         cpu_set_t set;
-        if (o->threads > 1)
+        if (o->threads > 0)
                 return o->threads;
         return sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) > 1 ? 2 : 1;
 }

@@ -94,9 +94,11 @@ static int make(struct sweep *w, uint64_t data_id, struct err *e)
         return 0;
 }
 
+/* -ERANGE if nothing but divergence was found. */
 static int collect(struct sweep *w, struct err *e)
 {
         uint32_t seeds = w->o->seeds;
+        bool any = false;
         _free_ struct unit_result *u = new_array(struct unit_result, seeds);
         struct summary s;
         if (!u)
@@ -107,12 +109,14 @@ static int collect(struct sweep *w, struct err *e)
                         for (uint32_t j = 0; j < seeds; j++)
                                 u[j] = w->work[(k * w->n_points + i) * seeds + j].result;
                         summary_of(u, NULL, seeds, &s);
+                        command_diverged(&w->work[(k * w->n_points + i) * seeds].s, &s, false, e);
+                        any |= s.diverged < seeds;
                         c->hat[i] = c->paper[i] / 2 * s.factor.mean;
                         c->accuracy[i] = s.accuracy.mean;
                         c->sem[i] = s.accuracy.sem;
                         c->n[i] = s.accuracy.n;
                 }
-        return 0;
+        return any ? 0 : err_set(e, -ERANGE, "every seed of every point diverged");
 }
 
 /* Every unit, as it was tried. */
@@ -222,21 +226,53 @@ static int plot(const struct sweep *w, const char *path, bool canonical, struct 
         return r;
 }
 
+enum { PLOT_NAME = 1024 };
+
+/* The second drawing's name. */
+static int canonical_name(const struct options *o, char ret[PLOT_NAME], struct err *e)
+{
+        int n = snprintf(ret, PLOT_NAME, "%s.canonical.svg", o->plot);
+        return n >= 0 && n < PLOT_NAME ? 0 : err_field(e, -ENAMETOOLONG, "--plot", "too long a name");
+}
+
+static int check_plots(const struct options *o, struct err *e)
+{
+        char other[PLOT_NAME];
+        if (!o->plot)
+                return 0;
+        int r = canonical_name(o, other, e);
+        if (r == 0)
+                r = command_plot(o->plot, e);
+        return r == 0 ? command_plot(other, e) : r;
+}
+
 static int put_results(const struct sweep *w, struct err *e)
 {
-        char other[1024];
+        char other[PLOT_NAME];
         int r = 0;
         print_tries(w);
         print(w);
         if (w->o->plot) {
-                int n = snprintf(other, sizeof(other), "%s.canonical.svg", w->o->plot);
-                r = plot(w, w->o->plot, false, e);
-                if (r == 0 && n > 0 && (size_t)n < sizeof(other))
+                r = canonical_name(w->o, other, e);
+                if (r == 0)
+                        r = plot(w, w->o->plot, false, e);
+                if (r == 0)
                         r = plot(w, other, true, e);
         }
         if (r == 0 && w->o->json)
                 print_json(w);
         return r;
+}
+
+/* The figures are told even where all diverged. */
+static int finish(struct sweep *w, struct err *e)
+{
+        struct err told = ERR_NULL;
+        int r = collect(w, e);
+        if (r < 0 && r != -ERANGE)
+                return r;
+        int c = put_results(w, r == 0 ? e : &told);
+        return r == 0 ? c : r;
 }
 
 int cmd_sweep(const struct options *o)
@@ -252,6 +288,8 @@ int cmd_sweep(const struct options *o)
                 r = err_field(&e, -EINVAL, "PROTOCOL", "%s has no units", w->p->name);
         if (r == 0)
                 r = choose(w, &e);
+        if (r == 0)
+                r = check_plots(o, &e);
         size_t n = w->n_curves * w->n_points * o->seeds;
         if (r == 0 && !(w->work = new_array(struct work, n)))
                 r = err_oom(&e);
@@ -262,9 +300,7 @@ int cmd_sweep(const struct options *o)
         if (r == 0)
                 r = runner_run(w->work, n, o, &d, &e);
         if (r == 0)
-                r = collect(w, &e);
-        if (r == 0)
-                r = put_results(w, &e);
+                r = finish(w, &e);
         free(w->work);
         dataset_close(&d);
         return command_end(r, &e);

@@ -87,6 +87,8 @@ static void put(struct buf *b, const char *key, double v)
 static void put_method(const struct two *t, size_t k, const struct summary *s, struct buf *b)
 {
         const char *name = method_name(methods[k]);
+        const struct settings *made = &t->work[k * t->o->seeds].s;
+        double lambda = made->lambda_auto ? s->lambda.mean : made->lambda;
         if (s->forgetting.n > 0)
                 printf("%-12s %12.2f %12.2f %12.2f %11.2f (%.2f)\n", name, 100 * s->R[0][0], 100 * s->R[1][0],
                     100 * s->R[1][1], 100 * s->forgetting.mean, 100 * s->forgetting.sem);
@@ -95,7 +97,7 @@ static void put_method(const struct two *t, size_t k, const struct summary *s, s
         json_put_key(b, name);
         buf_puts(b, "{\"seeds\":");
         buf_put_u64(b, t->o->seeds);
-        put(b, "lambda", method_has_penalty(methods[k]) ? s->lambda.mean : (double)NAN);
+        put(b, "lambda", method_has_penalty(methods[k]) ? lambda : (double)NAN);
         put(b, "old_before", s->R[0][0]);
         put(b, "old_after", s->R[1][0]);
         put(b, "new_after", s->R[1][1]);
@@ -134,6 +136,7 @@ static int print(const struct two *t, struct err *e)
         uint32_t seeds = t->o->seeds;
         _free_ struct unit_result *u = new_array(struct unit_result, seeds);
         struct buf b;
+        int r = 0;
         if (!u)
                 return err_oom(e);
         buf_init(&b, 1 << 18);
@@ -150,6 +153,8 @@ static int print(const struct two *t, struct err *e)
                         u[i] = *result(t, k, i);
                 summary_of(u, NULL, seeds, &s);
                 put_method(t, k, &s, &b);
+                int c = command_diverged(&t->work[k * seeds].s, &s, k == EWC, e);
+                r = r < 0 ? r : c;
         }
         put_conditions(t, &b);
         buf_puts(&b, "}\n");
@@ -157,7 +162,7 @@ static int print(const struct two *t, struct err *e)
         if (t->o->json && ok)
                 fwrite(b.data, 1, b.len, stdout);
         buf_deinit(&b);
-        return ok ? 0 : err_oom(e);
+        return ok ? r : err_oom(e);
 }
 
 int cmd_two_task(const struct options *o)

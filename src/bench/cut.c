@@ -43,6 +43,20 @@ static int check(const struct cutter *c, struct err *e)
         return 0;
 }
 
+/* How many classes task k has. */
+static uint32_t classes_of(const struct cutter *c, uint32_t k)
+{
+        uint32_t n = c->data->n_classes;
+        return c->cut.kind == CUT_CLASSES ? n / c->cut.tasks + (k < n % c->cut.tasks) : n;
+}
+
+/* How many classes the tasks before k have together. */
+static uint32_t first_of(const struct cutter *c, uint32_t k)
+{
+        uint32_t n = c->data->n_classes, more = n % c->cut.tasks;
+        return c->cut.kind == CUT_CLASSES ? k * (n / c->cut.tasks) + (k < more ? k : more) : k * n;
+}
+
 static int open_orders(struct cutter *c, struct err *e)
 {
         c->classes = new_array(uint32_t, c->data->n_classes);
@@ -71,8 +85,7 @@ int cutter_open(struct cutter *ret, const struct dataset *data, const struct cut
                 return r;
         c.n_inputs = cut->pad > 0 ? (c.side + 2 * cut->pad) * (c.side + 2 * cut->pad) : data->n_inputs;
         c.side = c.side > 0 ? c.side + 2 * cut->pad : 0;
-        c.per_task = cut->kind == CUT_CLASSES ? data->n_classes / cut->tasks : data->n_classes;
-        c.n_outputs = scenario == SCENARIO_DOMAIN ? c.per_task : c.per_task * cut->tasks;
+        c.n_outputs = scenario == SCENARIO_DOMAIN ? classes_of(&c, 0) : first_of(&c, cut->tasks);
         r = open_orders(&c, e);
         if (r < 0) {
                 cutter_close(&c);
@@ -85,11 +98,11 @@ int cutter_open(struct cutter *ret, const struct dataset *data, const struct cut
 /* The output of a class in task k, or -1 if the task does not have it. */
 static int32_t output_of(const struct cutter *c, uint32_t k, int32_t class)
 {
-        uint32_t base = c->scenario == SCENARIO_DOMAIN ? 0 : k * c->per_task;
+        uint32_t first = first_of(c, k), base = c->scenario == SCENARIO_DOMAIN ? 0 : first;
         if (c->cut.kind != CUT_CLASSES)
                 return (int32_t)base + class;
-        for (uint32_t i = 0; i < c->per_task; i++)
-                if (c->classes[k * c->per_task + i] == (uint32_t) class)
+        for (uint32_t i = 0; i < classes_of(c, k); i++)
+                if (c->classes[first + i] == (uint32_t) class)
                         return (int32_t)(base + i);
         return -1;
 }
@@ -188,7 +201,7 @@ int cutter_task(
         _free_ uint32_t *permutation = NULL;
         struct cut_task t = {0};
         bool own = c->scenario == SCENARIO_TASK;
-        t.head = (struct ewc_head){own ? c->per_task : c->n_outputs, c->outputs + (own ? k * c->per_task : 0)};
+        t.head = (struct ewc_head){own ? classes_of(c, k) : c->n_outputs, c->outputs + (own ? first_of(c, k) : 0)};
         if (c->cut.kind == CUT_PERMUTE) {
                 struct ewc_rng r;
                 permutation = new_array(uint32_t, c->n_inputs);

@@ -1,6 +1,7 @@
 /* cut.h: one dataset cut into tasks, separate from all training.
  *
- *   classes  task k has the k-th group of classes, in the order of the numbers or in one drawn per seed
+ *   classes  task k has the k-th group of classes, in the order of the numbers or in one drawn per seed; where they
+ *            do not come out even, the first tasks have one class more
  *   permute  task k has all rows, their inputs permuted by a permutation of its own (drawn from seed and k)
  *   rotate   task k has all rows, turned by an angle about the image's centre (bilinear, zero fill)
  *
@@ -15,10 +16,10 @@ struct cutter {
         struct cut cut;
         enum scenario scenario;
         uint64_t seed;
-        uint32_t n_inputs, n_outputs, per_task; /* of the net; outputs a task has */
-        uint32_t side;                          /* of the square image, 0 if it is none */
-        uint32_t *classes;                      /* (n_classes) CUT_CLASSES: their order */
-        uint32_t *outputs;                      /* (n_outputs) 0, 1, 2 …: heads point into it */
+        uint32_t n_inputs, n_outputs; /* of the net */
+        uint32_t side;                /* of the square image, 0 if it is none */
+        uint32_t *classes;            /* (n_classes) CUT_CLASSES: their order */
+        uint32_t *outputs;            /* (n_outputs) 0, 1, 2 …: heads point into it */
 };
 
 struct cut_task {

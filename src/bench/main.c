@@ -34,8 +34,8 @@ int main(int argc, char **argv)
         if (options_parse(argc, argv, &o, &e) < 0)
                 return command_end(e.code, &e);
         if (o.help) {
-                options_usage();
-                return EXIT_DONE;
+                options_usage(o.bare ? stderr : stdout);
+                return o.bare ? EXIT_USAGE : written(EXIT_DONE);
         }
         runner_signals();
         for (size_t i = 0; i < ARRAY_LEN(commands); i++)

@@ -151,65 +151,82 @@ static const struct flag {
         enum kind kind;
         unsigned commands;
         size_t offset; /* of struct options, but for OTHER */
-        uint32_t min;  /* NUMBER; REAL: 1 if it must be above 0 */
         const char *arg, *help;
         bool (*parse)(const char *value, struct options *o); /* OTHER */
+        const char *want;                                    /* OTHER: what a value must be */
 } flags[] = {
 #define AT(field) offsetof(struct options, field)
-    {"--method", OTHER, RUN | UNIT, 0, 0, "M",
-        "ewc (default) online-ewc si mas lwf hybrid replay ewc-replay derpp none joint", to_method},
-    {"--fisher", OTHER, UNITS, 0, 0, "V",
-        "exact empirical sample batched argmax truncated mixed reversed (default: the protocol's)", to_fisher},
-    {"--fisher-samples", OTHER, UNITS, 0, 0, "N|P%", "rows of a Fisher, or that share of them; 0: all", to_samples},
-    {"--lambda", OTHER, ONE, 0, 0, "X|auto", "strength, without the 1/2 of the papers; auto searches", to_lambda},
-    {"--lambda-start", OTHER, ONE, 0, 0, "S", "where auto begins: similarity (default) tasks top", to_start},
-    {"--scale", OTHER, ONE, 0, 0, "S", "what lambda multiplies: unit raw l2 minmax (default: the protocol's)",
-        to_scale},
-    {"--merge", OTHER, ONE, 0, 0, "R", "of ewc: separate sum online ema (default: the protocol's)", to_merge},
-    {"--merge-decay", REAL, ONE, AT(merge_decay), 1, "X", "what a step of online or ema leaves of older tasks", NULL},
-    {"--form", OTHER, UNITS, 0, 0, "F", "of the penalty: prox or grad (default: the protocol's)", to_form},
-    {"--huber", REAL, UNITS, AT(huber), 1, "X", "distance from which the penalty is linear", NULL},
-    {"--rate-new", REAL, UNITS, AT(rate_new), 1, "X", "factor on the rate of every task but the first", NULL},
-    {"--rate-floor", REAL, UNITS, AT(rate_floor), 1, "X", "rate of a layer that carries the whole Fisher, below 1",
+    {"--method", OTHER, RUN | UNIT, 0, "M",
+        "ewc (default) online-ewc si mas lwf hybrid replay ewc-replay derpp none joint", to_method,
+        "one of ewc online-ewc si mas lwf hybrid replay ewc-replay derpp none joint"},
+    {"--fisher", OTHER, UNITS, 0, "V",
+        "exact empirical sample batched argmax truncated mixed reversed (default: the protocol's)", to_fisher,
+        "one of exact empirical sample batched argmax truncated mixed reversed"},
+    {"--fisher-samples", OTHER, UNITS, 0, "N|P%", "rows of a Fisher, or that share of them; 0: all", to_samples,
+        "a whole number from 0 to 4294967295, or a share above 0% and at most 100%"},
+    {"--lambda", OTHER, ONE, 0, "X|auto", "strength, without the 1/2 of the papers; auto searches", to_lambda,
+        "a finite number of at least 0, or auto"},
+    {"--lambda-start", OTHER, ONE, 0, "S", "where auto begins: similarity (default) tasks top", to_start,
+        "one of similarity tasks top"},
+    {"--scale", OTHER, ONE, 0, "S", "what lambda multiplies: unit raw l2 minmax (default: the protocol's)", to_scale,
+        "one of unit raw l2 minmax"},
+    {"--merge", OTHER, ONE, 0, "R", "of ewc: separate sum online ema (default: the protocol's)", to_merge,
+        "one of separate sum online ema"},
+    {"--merge-decay", REAL, ONE, AT(merge_decay), "X", "what a step of online or ema leaves of older tasks", NULL,
         NULL},
-    {"--keep", OTHER, UNITS, 0, 0, "P%", "largest entries of a stored Fisher; the rest becomes its mean", to_keep},
-    {"--encoding", OTHER, UNITS, 0, 0, "E", "of a stored Fisher: dense bitmap log8 csr", to_encoding},
-    {"--seeds", NUMBER, RUN | SWEEP | TWO, AT(seeds), 1, "N", "independent runs (default 1)", NULL},
-    {"--seed", OTHER, UNITS, 0, 0, "N", "the first seed (default 1)", to_seed},
-    {"--data", TEXT, UNITS, AT(data), 0, "DIR", "directory of the datasets; split: the file", NULL},
-    {"--labels", TEXT, RUN | UNIT, AT(labels), 0, "FILE", "split: label file of an idx file", NULL},
-    {"--tasks", NUMBER, RUN | SWEEP | UNIT, AT(tasks), 1, "K", "split: tasks to cut; else the first K only", NULL},
-    {"--scenario", OTHER, UNITS, 0, 0, "S", "task, domain or class, where the protocol has a choice", to_scenario},
-    {"--steps", NUMBER, UNITS, AT(steps), 1, "N", "steps of each task instead of the protocol's", NULL},
-    {"--rows", NUMBER, UNITS, AT(rows), 1, "N", "training rows of each task at most", NULL},
-    {"--from", REAL, SWEEP, AT(from), 1, "X", "first lambda as papers write it (default 1)", NULL},
-    {"--to", REAL, SWEEP, AT(to), 1, "X", "last (default 1e13)", NULL},
-    {"--factor", REAL, SWEEP, AT(factor), 1, "X", "ratio of neighbours (default 10)", NULL},
-    {"--jobs", NUMBER, RUN | SWEEP | TWO, AT(jobs), 1, "J", "processes at a time (default 1)", NULL},
-    {"--threads", NUMBER, UNITS | SPEED, AT(threads), 1, "N", "BLAS threads of each (default 1)", NULL},
-    {"--state", TEXT, UNITS, AT(state), 0, "DIR", "kept results (default .ewc-bench)", NULL},
-    {"--torch", TEXT, SPEED, AT(torch), 0, "FILE", "torch_learn.py, to compare with PyTorch", NULL},
-    {"--plot", TEXT, RUN | SWEEP, AT(plot), 0, "FILE", "draw an SVG", NULL},
-    {"--json", FLAG, UNITS | SPEED | LIST, AT(json), 0, "", "objects a program can read", NULL},
-    {"--help", FLAG, ~0U, AT(help), 0, "", "this text", NULL},
+    {"--form", OTHER, UNITS, 0, "F", "of the penalty: prox or grad (default: the protocol's)", to_form,
+        "prox or grad"},
+    {"--huber", REAL, UNITS, AT(huber), "X", "distance from which the penalty is linear", NULL, NULL},
+    {"--rate-new", REAL, UNITS, AT(rate_new), "X", "factor on the rate of every task but the first", NULL, NULL},
+    {"--rate-floor", REAL, UNITS, AT(rate_floor), "X", "rate of a layer that carries the whole Fisher, below 1", NULL,
+        NULL},
+    {"--keep", OTHER, UNITS, 0, "P%", "largest entries of a stored Fisher; the rest becomes its mean", to_keep,
+        "a share above 0% and at most 100%, with its sign, as 20%"},
+    {"--encoding", OTHER, UNITS, 0, "E", "of a stored Fisher: dense bitmap log8 csr", to_encoding,
+        "one of dense bitmap log8 csr"},
+    {"--seeds", NUMBER, RUN | SWEEP | TWO, AT(seeds), "N", "independent runs (default 1)", NULL, NULL},
+    {"--seed", OTHER, UNITS, 0, "N", "the first seed (default 1)", to_seed,
+        "a whole number from 0 to 18446744073709551615"},
+    {"--data", TEXT, UNITS, AT(data), "DIR", "directory of the datasets; split: the file", NULL, NULL},
+    {"--labels", TEXT, RUN | UNIT, AT(labels), "FILE", "split: label file of an idx file", NULL, NULL},
+    {"--tasks", NUMBER, RUN | SWEEP | UNIT, AT(tasks), "K", "split: tasks to cut; else the first K only", NULL, NULL},
+    {"--scenario", OTHER, UNITS, 0, "S", "task, domain or class, where the protocol has a choice", to_scenario,
+        "one of task domain class"},
+    {"--steps", NUMBER, UNITS, AT(steps), "N", "steps of each task instead of the protocol's", NULL, NULL},
+    {"--rows", NUMBER, UNITS, AT(rows), "N", "training rows of each task at most", NULL, NULL},
+    {"--from", REAL, SWEEP, AT(from), "X", "first lambda as papers write it (default 1)", NULL, NULL},
+    {"--to", REAL, SWEEP, AT(to), "X", "last (default 1e13)", NULL, NULL},
+    {"--factor", REAL, SWEEP, AT(factor), "X", "ratio of neighbours (default 10)", NULL, NULL},
+    {"--jobs", NUMBER, RUN | SWEEP | TWO, AT(jobs), "J", "processes at a time (default 1)", NULL, NULL},
+    {"--threads", NUMBER, UNITS | SPEED, AT(threads), "N",
+        "BLAS threads of each (default 1; speed: 2 where there are two CPUs)", NULL, NULL},
+    {"--state", TEXT, UNITS, AT(state), "DIR", "kept results (default .ewc-bench)", NULL, NULL},
+    {"--torch", TEXT, SPEED, AT(torch), "FILE", "torch_learn.py, to compare with PyTorch", NULL, NULL},
+    {"--plot", TEXT, RUN | SWEEP, AT(plot), "FILE", "draw an SVG", NULL, NULL},
+    {"--json", FLAG, UNITS | SPEED | LIST, AT(json), "", "objects a program can read", NULL, NULL},
+    {"--help", FLAG, ~0U, AT(help), "", "this text", NULL, NULL},
 #undef AT
 };
 
-void options_usage(void)
+void options_usage(FILE *to)
 {
         static const char *const protocol[] = {"", " [PROTOCOL]", " PROTOCOL"};
-        printf("ewc-bench: published continual-learning protocols on the daemon's own learner\n\n");
+        fprintf(to, "ewc-bench: published continual-learning protocols on the daemon's own learner\n\n");
         for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-                printf("  ewc-bench %s%s\n      %s\n", commands[i].name, protocol[commands[i].protocol],
+                fprintf(to, "  ewc-bench %s%s\n      %s\n", commands[i].name, protocol[commands[i].protocol],
                     commands[i].help);
-        printf("\n");
+        fprintf(to, "\n");
         for (size_t i = 0; i < ARRAY_LEN(flags); i++)
-                printf("  %-16s %-7s %s\n", flags[i].name, flags[i].arg, flags[i].help);
+                fprintf(to, "  %-16s %-7s %s\n", flags[i].name, flags[i].arg, flags[i].help);
+        fputs("\nObjects: lambda is null for a method without penalty; forgetting_mean is null for a stream, which\n"
+              "has no tasks to come back to. speed --json prints an object a line with name, value, unit and, where\n"
+              "it belongs to one, net; src/bench/README.md says what the names mean.\n",
+            to);
 }
 
 static int bad(const struct flag *f, const char *value, const char *want, struct err *e)
 {
-        return err_field(e, -EINVAL, f->name, "%s %s: not %s%s", f->name, value, want, want[0] ? "" : f->help);
+        return err_field(e, -EINVAL, f->name, "%s '%.60s': must be %s", f->name, value, want);
 }
 
 static int parse_value(const struct flag *f, const char *value, struct options *o, struct err *e)
@@ -219,20 +236,22 @@ static int parse_value(const struct flag *f, const char *value, struct options *
         uint64_t n;
         switch (f->kind) {
         case TEXT:
+                if (value[0] == '\0')
+                        return bad(f, value, "a name, not empty", e);
                 memcpy(at, &value, sizeof(value));
                 return 0;
         case REAL:
-                if (!to_real(value, &x) || (f->min > 0 && !(x > 0)))
-                        return bad(f, value, "a number above 0", e);
+                if (!to_real(value, &x) || !(x > 0))
+                        return bad(f, value, "a finite number above 0", e);
                 *(double *)(void *)at = x;
                 return 0;
         case NUMBER:
-                if (!slice_u64(slice_of(value), &n) || n < f->min || n > UINT32_MAX)
-                        return bad(f, value, "a number in range", e);
+                if (!slice_u64(slice_of(value), &n) || n < 1 || n > UINT32_MAX)
+                        return bad(f, value, "a whole number from 1 to 4294967295", e);
                 *(uint32_t *)(void *)at = (uint32_t)n;
                 return 0;
         default:
-                return f->parse(value, o) ? 0 : bad(f, value, "", e);
+                return f->parse(value, o) ? 0 : bad(f, value, f->want, e);
         }
 }
 
@@ -272,9 +291,10 @@ static int parse_flags(int argc, char **argv, const struct command *c, struct op
 
 int options_parse(int argc, char **argv, struct options *ret, struct err *e)
 {
-        struct options o = {.seeds = 1, .jobs = 1, .threads = 1, .seed = 1, .from = 1, .to = 1e13, .factor = 10};
+        struct options o = {.seeds = 1, .jobs = 1, .seed = 1, .from = 1, .to = 1e13, .factor = 10};
         const struct command *c = NULL;
-        o.help = argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0;
+        o.bare = argc < 2;
+        o.help = o.bare || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0;
         for (size_t i = 0; !o.help && i < ARRAY_LEN(commands); i++)
                 if (strcmp(commands[i].name, argv[1]) == 0)
                         c = &commands[i];
@@ -288,6 +308,8 @@ int options_parse(int argc, char **argv, struct options *ret, struct err *e)
                 if (c->protocol == NEEDS_PROTOCOL && !o.protocol && !o.help)
                         return err_field(e, -EINVAL, "PROTOCOL", "name a protocol; ewc-bench list shows them");
         }
+        if (o.threads == 0 && !(c && c->bit == SPEED)) /* speed chooses by the processors */
+                o.threads = 1;
         if (o.state == NULL)
                 o.state = ".ewc-bench";
         *ret = o;

@@ -1,6 +1,7 @@
 /* options.h: what the command line may say. */
 #pragma once
 #include "bench/bench.h"
+#include <stdio.h>
 
 struct options {
         const char *command, *protocol; /* protocol: NULL where it may be left out */
@@ -8,6 +9,7 @@ struct options {
         enum ewc_fisher fisher;         /* 0: not given */
         enum scenario scenario;         /* 0: not given */
         bool fisher_samples_given, lambda_given, lambda_auto, json, help;
+        bool bare; /* no command: help is shown, but nothing was asked for */
         uint32_t fisher_samples;
         double fisher_percent; /* 0: rows */
         double lambda;
@@ -19,7 +21,7 @@ struct options {
         double merge_decay, huber, rate_new, rate_floor; /* 0: not given */
         enum ewc_pack_encoding encoding;                 /* 0: not given */
         double keep_percent;                             /* 0: not given */
-        uint32_t seeds, jobs, threads;                   /* at least 1 */
+        uint32_t seeds, jobs, threads;                   /* at least 1; threads of speed: 0 if not given */
         uint64_t seed;                                   /* the first */
         uint32_t tasks, steps, rows;                     /* 0: the protocol's own */
         double from, to, factor; /* sweep: lambda as in the papers, and the ratio of neighbours */
@@ -28,7 +30,7 @@ struct options {
 
 /* -EINVAL with the flag as field. A flag that the command does not take is refused. */
 int options_parse(int argc, char **argv, struct options *ret, struct err *e);
-void options_usage(void); /* to stdout */
+void options_usage(FILE *to);
 /* The same choices without those that only a method with a penalty, or one with a Fisher, knows: for the companions
  * that run beside it. */
 struct options options_plain(const struct options *o);

@@ -233,7 +233,7 @@ void report_json(const struct report *v, size_t n, struct buf *b)
         json_put_key(b, "fisher_percent");
         json_put_number(b, s->fisher_percent > 0 ? s->fisher_percent : (double)NAN);
         json_put_key(b, "lambda");
-        json_put_number(b, penalty ? v[0].sum.lambda.mean : (double)NAN);
+        json_put_number(b, !penalty ? (double)NAN : s->lambda_auto ? v[0].sum.lambda.mean : s->lambda);
         json_put_key(b, "lambda_auto");
         buf_puts(b, s->lambda_auto ? "true" : "false");
         put_text(b, "scale", penalty ? learn_scale_name(s->scale) : NULL);

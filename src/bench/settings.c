@@ -270,6 +270,8 @@ void settings_digest(const struct settings *s, struct digest *ret)
             (int)s->lambda_auto);
         buf_printf(&b, " tasks %u steps %u rows %u seed %" PRIu64 " threads %u data %" PRIx64, s->tasks, s->steps,
             s->rows, s->seed, s->threads, s->data_id);
+        if (!s->protocol->data && !s->protocol->stream) /* of one's own file: no class is left over */
+                buf_puts(&b, " cut all");
         settings_flags(s, &b);
         digest_of(b.data, b.len, ret);
         buf_deinit(&b);

@@ -70,6 +70,8 @@ static int check_stream(const struct options *o, const struct protocol *p, struc
                     "a stream has no tasks, rows or steps to choose, and no search");
         if (o->merge_given)
                 return err_field(e, -EINVAL, "--merge", "%s keeps one record, merged as online EWC does", p->name);
+        if (o->plot)
+                return err_field(e, -EINVAL, "--plot", "a stream has no tasks to draw");
         if (o->keep_percent > 0 || o->encoding)
                 return err_field(e, -EINVAL, o->encoding ? "--encoding" : "--keep", "%s keeps one record", p->name);
         return 0;
@@ -88,6 +90,9 @@ int settings_check_protocol(const struct options *o, const struct protocol *p, s
                 return err_field(e, -EINVAL, "--labels", "%s knows its label files", p->name);
         if (!file && o->tasks > p->cut.tasks && !p->stream)
                 return err_field(e, -EINVAL, "--tasks", "%s has %u tasks", p->name, p->cut.tasks);
+        if (p->drop_last && o->rows > 0 && o->rows < p->batch)
+                return err_field(e, -EINVAL, "--rows", "%u rows are fewer than a batch of %s has (%u)", o->rows,
+                    p->name, p->batch);
         if (o->tasks > BENCH_MAX_TASKS)
                 return err_field(e, -EINVAL, "--tasks", "at most %d tasks", BENCH_MAX_TASKS);
         if (!o->data)

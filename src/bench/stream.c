@@ -121,7 +121,10 @@ static int learn_window(struct follow *f, const struct stream *s, size_t n, bool
                 st->at += n;
         }
         learn_result_free(&r);
-        return c > 0 ? err_set(e, -ERANGE, "training diverged at row %zu", st->at) : c;
+        if (c > 0 && method_has_penalty(f->s.method))
+                return err_set(
+                    e, -ERANGE, "%s diverged at row %zu, lambda %g", method_name(f->s.method), st->at, f->s.lambda);
+        return c > 0 ? err_set(e, -ERANGE, "%s diverged at row %zu", method_name(f->s.method), st->at) : c;
 }
 
 static int follow(struct follow *f, const struct stream *s, const char *dir, struct bar *bar, double from,

@@ -159,7 +159,7 @@ static void take_figures(struct unit *u, const struct learn_job *job, const stru
         if (searches(job))
                 take_search(u, r);
         if (method_has_penalty(u->s->method))
-                out->lambda = r->n_tries > 0 || job->n_past > 0 ? r->lambda : out->lambda;
+                out->lambda = u->s->lambda_auto || job->n_past > 0 ? r->lambda : out->lambda;
 }
 
 /* DER++ remembers each task's theta for the logits it gave, and protects nothing. */
@@ -234,6 +234,10 @@ static int run_job(struct unit *u, const struct learn_job *job)
         else if (c == 0)
                 c = take(u, job, &r);
         learn_result_free(&r);
+        if (c == -EINVAL && u->e && strcmp(u->e->field, "drop_last") == 0) /* the learner's word; here it is a flag */
+                err_field(u->e, c, u->s->rows > 0 ? "--rows" : "--data",
+                    "task %u trains on %zu rows, fewer than a batch has (%u)", u->k + 1, job->train.n,
+                    job->plan.batch);
         return c;
 }
 

@@ -53,27 +53,49 @@ static char *all_of(const char *path)
         return b.data ? b.data : strdup("");
 }
 
+static char *said;
+
+const char *kit_said(void)
+{
+        return said;
+}
+
+/* Sends fd into a new file; returns what puts it back. */
+static int redirect(int fd, const char *path)
+{
+        int back = dup(fd), file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        assert_true(back >= 0 && file >= 0 && dup2(file, fd) >= 0);
+        close(file);
+        return back;
+}
+
+static void restore(int fd, int back)
+{
+        dup2(back, fd);
+        close(back);
+}
+
 int kit_run(const char *line, char **ret_text, struct json_doc **ret)
 {
         struct options o;
         struct err e = ERR_NULL;
-        char *dir = tmpdir_new(), path[256];
+        char *dir = tmpdir_new(), path[256], errors[256];
         kit_options(&o, line);
         fflush(stdout);
-        int out = dup(STDOUT_FILENO);
-        int fd = open(tmpdir_path(path, sizeof(path), dir, "out"), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-        assert_true(out >= 0 && fd >= 0 && dup2(fd, STDOUT_FILENO) >= 0);
-        close(fd);
+        int out = redirect(STDOUT_FILENO, tmpdir_path(path, sizeof(path), dir, "out"));
+        int err = redirect(STDERR_FILENO, tmpdir_path(errors, sizeof(errors), dir, "err"));
         int status = run(&o);
         fflush(stdout);
-        dup2(out, STDOUT_FILENO);
-        close(out);
+        restore(STDOUT_FILENO, out);
+        restore(STDERR_FILENO, err);
+        free(said);
+        said = all_of(errors);
         char *text = all_of(path);
         size_t n = strlen(text);
         const char *end = n > 0 && text[n - 1] == '\n' ? text + n - 1 : text + n, *at = end;
         while (at > text && at[-1] != '\n')
                 at--;
-        if (ret && (status != 0 || json_parse((struct slice){at, (size_t)(end - at)}, ret, &e) != 0))
+        if (ret && (n == 0 || json_parse((struct slice){at, (size_t)(end - at)}, ret, &e) != 0))
                 *ret = NULL;
         if (ret_text)
                 *ret_text = text;

@@ -9,9 +9,11 @@ struct options;
  * until the next call. */
 void kit_options(struct options *ret, const char *line);
 
-/* Runs the command of that line with standard output in a file. Returns what the command returned; *ret_text (owned,
+/* Runs the command of that line with its outputs in files. Returns what the command returned; *ret_text (owned,
  * may be NULL) is all it printed, *ret the object on its last line, NULL if that is none. */
 int kit_run(const char *line, char **ret_text, struct json_doc **ret);
+
+const char *kit_said(void); /* on standard error, by the last command; good until the next */
 
 double kit_number(const struct json_doc *d, const char *pointer); /* fails the test if there is none */
 

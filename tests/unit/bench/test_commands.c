@@ -1,5 +1,6 @@
 /* test_commands.c: run, sweep and two-task on small files, as their users meet them: what is on the last line. */
 #include "base/err.h"
+#include "base/file.h"
 #include "bench/commands.h"
 #include "lib/tmpdir.h"
 #include "unit/bench/kit.h"
@@ -154,6 +155,66 @@ static void test_packed_records(void **state)
         json_free(d);
 }
 
+/* The lambda of the object is the one asked for, whatever became of it. */
+static void test_divergence_is_told(void **state)
+{
+        (void)state;
+        char line[768], csv[256];
+        struct json_doc *d;
+        kit_csv(tmpdir_path(csv, sizeof(csv), dir, "six.csv"), 240);
+        const char *const flags = "--form grad --steps 30 --lambda 1e38 --seeds 2 --json";
+        snprintf(line, sizeof(line), "run split --data %s --state %s/state %s", csv, dir, flags);
+        assert_int_equal(kit_run(line, NULL, &d), EXIT_FAILED);
+        assert_non_null(d);
+        assert_true(kit_number(d, "/lambda") == 1e38);
+        assert_true(kit_number(d, "/lambda_used_mean") == 1e38);
+        assert_true(kit_number(d, "/diverged") == 2);
+        assert_non_null(strstr(kit_said(), "ewc: 2 of 2 seeds diverged at lambda 1e+38"));
+        json_free(d);
+        snprintf(line, sizeof(line), "two-task split --data %s --state %s/state %s", csv, dir, flags);
+        assert_int_equal(kit_run(line, NULL, &d), EXIT_FAILED);
+        assert_true(kit_number(d, "/ewc/lambda") == 1e38);
+        json_free(d);
+        snprintf(line, sizeof(line),
+            "sweep split --fisher empirical --from 1 --to 2e38 --factor 2e38 --data %s --state %s/state --form grad "
+            "--steps 30",
+            csv, dir);
+        assert_int_equal(kit_run(line, NULL, NULL), EXIT_DONE); /* some of the grid held */
+        assert_non_null(strstr(kit_said(), "ewc: 1 of 1 seeds diverged at lambda 1e+38"));
+}
+
+/* Nothing is trained for a drawing that cannot be written: nothing is kept. */
+static void test_plot_is_tried_first(void **state)
+{
+        (void)state;
+        static const char *const commands[] = {"run split-mnist", "sweep --fisher empirical --to 10"};
+        static const char *const places[] = {"nowhere/x.svg", "."};
+        char line[768], at[256];
+        for (size_t i = 0; i < 4; i++) {
+                snprintf(line, sizeof(line), "%s --steps 2 --data %s --state %s/plot --plot %s/%s", commands[i / 2],
+                    dir, dir, dir, places[i % 2]);
+                assert_int_not_equal(kit_run(line, NULL, NULL), EXIT_DONE);
+                assert_non_null(strstr(kit_said(), "--plot"));
+                assert_false(file_exists(tmpdir_path(at, sizeof(at), dir, "plot")));
+        }
+        snprintf(
+            line, sizeof(line), "run split-mnist --steps 2 --data %s --state %s/plot --plot %s/x.svg", dir, dir, dir);
+        assert_int_equal(kit_run(line, NULL, NULL), EXIT_DONE);
+        assert_true(file_exists(tmpdir_path(at, sizeof(at), dir, "x.svg")));
+        assert_int_equal(refused("run electricity --plot x.svg"), EXIT_USAGE);
+        assert_non_null(strstr(kit_said(), "--plot"));
+}
+
+static void test_too_few_rows_for_a_batch(void **state)
+{
+        (void)state;
+        assert_int_equal(refused("run split-mnist --rows 100"), EXIT_USAGE);
+        assert_non_null(strstr(kit_said(), "--rows: 100 rows"));
+        /* a search keeps a tenth of them */
+        assert_int_equal(refused("run split-mnist --rows 130 --lambda auto --steps 2"), EXIT_USAGE);
+        assert_non_null(strstr(kit_said(), "--rows: task 2 trains on 117 rows"));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -162,6 +223,9 @@ int main(void)
             cmocka_unit_test(test_run_names_a_scenario),
             cmocka_unit_test(test_tries_of_a_search),
             cmocka_unit_test(test_packed_records),
+            cmocka_unit_test(test_divergence_is_told),
+            cmocka_unit_test(test_plot_is_tried_first),
+            cmocka_unit_test(test_too_few_rows_for_a_batch),
         };
         return cmocka_run_group_tests(tests, setup, teardown);
 }

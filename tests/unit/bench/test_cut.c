@@ -69,6 +69,43 @@ static void test_classes_and_heads(void **state)
         }
 }
 
+/* Seven classes in three tasks: 3, 2 and 2. The seventh has no rows; it has an output nevertheless. */
+static void test_no_class_is_left_out(void **state)
+{
+        (void)state;
+        const struct cut cut = {.kind = CUT_CLASSES, .tasks = 3, .shuffle_classes = true};
+        static const struct {
+                enum scenario s;
+                uint32_t outputs, heads[3], first[3], base[3];
+        } want[] = {
+            {SCENARIO_TASK, 7, {3, 2, 2}, {0, 3, 5}, {0, 3, 5}},
+            {SCENARIO_DOMAIN, 3, {3, 3, 3}, {0, 0, 0}, {0, 0, 0}},
+            {SCENARIO_CLASS, 7, {7, 7, 7}, {0, 0, 0}, {0, 3, 5}},
+        };
+        static const uint32_t has[] = {3, 2, 2};
+        data.n_classes = 7;
+        for (size_t i = 0; i < 3; i++) {
+                struct cutter c;
+                size_t train = 0, test = 0;
+                open_cut(&c, &cut, want[i].s, 2);
+                assert_int_equal(c.n_outputs, want[i].outputs);
+                for (uint32_t k = 0; k < 3; k++) {
+                        struct cut_task t;
+                        get(&c, k, &t);
+                        assert_int_equal(t.head.n, want[i].heads[k]);
+                        assert_int_equal(t.head.out[0], want[i].first[k]);
+                        for (size_t r = 0; r < t.train.n; r++)
+                                assert_in_range(t.train.label[r], want[i].base[k], want[i].base[k] + has[k] - 1);
+                        train += t.train.n;
+                        test += t.test.n;
+                        cut_task_free(&t);
+                }
+                assert_true(train == MADE_TRAIN && test == MADE_TEST);
+                cutter_close(&c);
+        }
+        data.n_classes = MADE_CLASSES;
+}
+
 static void test_pixels_are_normalised(void **state)
 {
         (void)state;
@@ -191,6 +228,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
             cmocka_unit_test(test_classes_and_heads),
+            cmocka_unit_test(test_no_class_is_left_out),
             cmocka_unit_test(test_pixels_are_normalised),
             cmocka_unit_test(test_class_order_follows_the_seed),
             cmocka_unit_test(test_permutations),

@@ -59,6 +59,52 @@ static void test_file(void **state)
         tmpdir_remove(dir);
 }
 
+/* Each label stands on rows of its own value of a, n times. */
+static int open_labels(const char *const *labels, const int *times, struct dataset *d, struct err *e)
+{
+        char *dir = tmpdir_new(), path[256], text[4096] = "a,b,label\n";
+        for (int i = 0; labels[i]; i++)
+                for (int k = 0; k < times[i]; k++)
+                        snprintf(text + strlen(text), sizeof(text) - strlen(text), "%d,%d,%s\n", i, k, labels[i]);
+        put(tmpdir_path(path, sizeof(path), dir, "rows.csv"), text);
+        int r = dataset_open_file(path, NULL, d, e);
+        tmpdir_remove(dir);
+        return r;
+}
+
+/* Any text is a class of its own, and the order has no circle: numbers as numbers, then texts. */
+static void test_labels_of_all_kinds(void **state)
+{
+        (void)state;
+        static const char *const labels[] = {"nan", "10", "1a", "9", "-3", "99999999999999999999", NULL};
+        static const int times[] = {10, 10, 10, 10, 10, 10}, number[] = {5, 2, 4, 1, 0, 3};
+        struct dataset d;
+        struct err e = ERR_NULL;
+        if (open_labels(labels, times, &d, &e) != 0)
+                fail_msg("%s", e.msg);
+        assert_int_equal(d.n_classes, 6);
+        float value[6] = {0};
+        for (size_t i = 0; i < d.train.n; i++)
+                value[d.train.label[i]] = d.train.x[2 * i];
+        for (size_t i = 0; i < 6; i++) /* column a rises with the place in the list */
+                for (size_t k = 0; k < 6; k++)
+                        assert_true((value[number[i]] < value[number[k]]) == (i < k));
+        dataset_close(&d);
+}
+
+static void test_a_class_too_small_is_named(void **state)
+{
+        (void)state;
+        static const char *const labels[] = {"red", "-7", "blue", NULL};
+        struct dataset d;
+        struct err e = ERR_NULL;
+        assert_int_equal(open_labels(labels, (const int[]){10, 4, 10}, &d, &e), -EINVAL);
+        assert_string_equal(e.field, "--data");
+        assert_non_null(strstr(e.msg, "class '-7'"));
+        assert_int_equal(open_labels(labels, (const int[]){10, 5, 10}, &d, &e), 0);
+        dataset_close(&d);
+}
+
 static void test_missing_data(void **state)
 {
         (void)state;
@@ -95,6 +141,8 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
             cmocka_unit_test(test_file),
+            cmocka_unit_test(test_labels_of_all_kinds),
+            cmocka_unit_test(test_a_class_too_small_is_named),
             cmocka_unit_test(test_missing_data),
             cmocka_unit_test(test_stream),
         };

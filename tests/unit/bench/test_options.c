@@ -101,12 +101,55 @@ static void test_refusals(void **state)
         refused(parse(&o, &e, "speed fast"), &e, "fast");
 }
 
+/* A refusal says what is allowed, not what the flag is for. */
+static void test_refusals_name_the_range(void **state)
+{
+        (void)state;
+        static const struct {
+                const char *line, *says;
+        } v[] = {
+            {"run p --keep 0%", "above 0% and at most 100%"},
+            {"run p --lambda -1", "of at least 0, or auto"},
+            {"run p --seeds 0", "from 1 to 4294967295"},
+            {"run p --huber 0", "above 0"},
+            {"run p --fisher-samples 101%", "at most 100%"},
+            {"run p --method magic", "one of ewc"},
+            {"run p --encoding zip", "one of dense bitmap log8 csr"},
+            {"run p --seed -1", "from 0 to 18446744073709551615"},
+        };
+        struct options o;
+        for (size_t i = 0; i < sizeof(v) / sizeof(v[0]); i++) {
+                struct err e = ERR_NULL;
+                assert_int_equal(parse(&o, &e, v[i].line), -EINVAL);
+                assert_non_null(strstr(e.msg, v[i].says));
+        }
+        char name[] = "ewc-bench", run[] = "run", protocol[] = "p", flag[] = "--plot", nothing[] = "";
+        char *argv[] = {name, run, protocol, flag, nothing};
+        struct err e = ERR_NULL;
+        refused(options_parse(5, argv, &o, &e), &e, "--plot");
+}
+
+static void test_no_command_is_not_a_question(void **state)
+{
+        (void)state;
+        struct options o;
+        struct err e = ERR_NULL;
+        assert_int_equal(parse(&o, &e, ""), 0);
+        assert_true(o.help && o.bare);
+        assert_int_equal(parse(&o, &e, "--help"), 0);
+        assert_true(o.help && !o.bare);
+        assert_int_equal(parse(&o, &e, "run --help"), 0);
+        assert_true(o.help && !o.bare);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
             cmocka_unit_test(test_run),
             cmocka_unit_test(test_departures),
             cmocka_unit_test(test_refusals),
+            cmocka_unit_test(test_refusals_name_the_range),
+            cmocka_unit_test(test_no_command_is_not_a_question),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,7 +27,7 @@ static void make(struct fixture *f)
                         for (size_t j = 0; j < 4; j++)
                                 u[i].R[j / 2][j % 2] = 0.5 + 0.1 * (double)i;
                         u[i].R[0][1] = (double)NAN;
-                        u[i].lambda = f->s[k].lambda;
+                        u[i].lambda = 0; /* what the units say last is lambda_used */
                         u[i].factor = u[i].trace = u[i].anytime_mean = (double)NAN;
                 }
                 summary_of(u, NULL, 2, &f->v[k].sum);
