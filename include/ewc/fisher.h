@@ -46,7 +46,9 @@ EWC_API size_t ewc_fisher_workspace(
  * probabilities), sigmoid one per output, squared one normal per output. MIXED draws in row order one u64 for every
  * 64 of EXACT's columns, the lowest bit first, a set bit a minus; the columns of softmax follow the outputs in
  * ascending order, the most probable one left out. EWC_E_INVAL (also: a kind that the loss does not define),
- * EWC_E_DIM, EWC_E_LABEL, EWC_E_NONFINITE; sum is then untouched. */
+ * EWC_E_DIM, EWC_E_LABEL, EWC_E_NONFINITE (an input or a logit is not finite; or the range of float is left by the
+ * square of an input of a dense layer, by the squares summed over the batch or, with shared weights and BATCHED, by a
+ * gradient); sum is then untouched. */
 EWC_API int ewc_fisher_add(const struct ewc_net *net, enum ewc_fisher kind, const struct ewc_head *head,
     const struct ewc_batch *b, struct ewc_rng *rng, double *sum, void *ws);
 

@@ -12,7 +12,7 @@
 EWC_API size_t ewc_mas_workspace(const struct ewc_net *net, size_t B);
 
 /* sum (P, double) += the absolute gradients of every row of x (B,I). EWC_E_DIM, EWC_E_INVAL (head, an id outside an
- * embedding), EWC_E_NONFINITE; sum is then untouched. */
+ * embedding), EWC_E_NONFINITE (an input, a logit or a gradient leaves the range of float); sum is then untouched. */
 EWC_API int ewc_mas_add(
     const struct ewc_net *net, const struct ewc_head *head, size_t B, const float *x, double *sum, void *ws);
 

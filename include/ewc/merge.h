@@ -55,7 +55,8 @@ struct ewc_record {
 EWC_API int ewc_merge_check(const struct ewc_merge_rule *rule, char *why, size_t why_size);
 
 /* Adds one record to the pair U, centre (P) that holds n_before records; with n_before 0 their content is not read.
- * EWC_E_INVAL (rule, alpha, factor), EWC_E_NONFINITE (U left the range of float; U and centre are then undefined). */
+ * EWC_E_INVAL (rule, alpha, factor), EWC_E_NONFINITE (an entry of the Fisher is negative or not finite, one of the
+ * anchor is not finite, or U left the range of float; U and centre are then undefined). */
 EWC_API int ewc_merge_add(const struct ewc_merge_rule *rule, size_t P, uint64_t n_before,
     const struct ewc_record *rec, float *U, float *centre);
 

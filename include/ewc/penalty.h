@@ -10,8 +10,10 @@
 #include "ewc.h"
 
 struct ewc_penalty {
-        double lambda;       /* >= 0 */
-        const float *fisher; /* (P) U >= 0 */
+        double lambda; /* >= 0 */
+        /* U must be finite and >= 0, the centre finite. No step looks: a NaN in U leaves its parameter unprotected
+         * without a word. ewc_merge_add and ewc_normalize refuse such entries once for all steps. */
+        const float *fisher; /* (P) U */
         const float *anchor; /* (P) centre */
 };
 

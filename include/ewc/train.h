@@ -18,8 +18,9 @@ EWC_API size_t ewc_train_workspace(const struct ewc_net *net, size_t B); /* byte
 
 /* grad (P) = (add ? grad : 0) + scale * d/dtheta of L, where L = (1/B) sum_b weight_b * loss_b over the head's
  * outputs. *ret_loss = L (not scaled), in double. Sigmoid and squared losses sum over the head's outputs.
- * EWC_E_DIM, EWC_E_INVAL (no label or target, a negative weight, outputs of the head not ascending, an id outside the
- * embedding), EWC_E_LABEL, EWC_E_NONFINITE (input or loss not finite; grad is then undefined). */
+ * EWC_E_DIM, EWC_E_INVAL (no label or target, a sigmoid target of the head outside 0..1, a weight that is negative or
+ * infinite, outputs of the head not ascending, an id outside the embedding), EWC_E_LABEL, EWC_E_NONFINITE (input or
+ * loss not finite; grad is then undefined). */
 EWC_API int ewc_train_grad(const struct ewc_net *net, const struct ewc_head *head, const struct ewc_batch *b,
     double scale, bool add, float *grad, double *ret_loss, void *ws);
 
@@ -52,7 +53,7 @@ EWC_API size_t ewc_optim_state(
 /* One step on theta (P) from grad (P); t is the 1-based step number (Adam's bias correction). When pen is not NULL
  * and pen->lambda > 0, the proximal step of penalty.h follows in the same pass with the step size the optimiser
  * really made: eta for SGD, eta/(1-momentum) with momentum, eta_i = eta/(sqrt(v_hat_i)+eps) for Adam (reference
- * 4.2). pen NULL or lambda 0 gives the bits of plain training. EWC_E_NONFINITE when a parameter leaves the finite
- * range (theta and state are then undefined). */
+ * 4.2). U must be finite and >= 0 (penalty.h): no step looks at it. pen NULL or lambda 0 gives the bits of plain
+ * training. EWC_E_NONFINITE when a parameter leaves the finite range (theta and state are then undefined). */
 EWC_API int ewc_optim_step(const struct ewc_optim *o, size_t P, float *theta, const float *grad, float *state,
     uint64_t t, const struct ewc_penalty *pen);

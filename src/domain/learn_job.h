@@ -134,7 +134,7 @@ struct learn_job {
 
 enum learn_outcome { LEARN_DONE = 0, LEARN_STOPPED = 1, LEARN_DIVERGED = 2 };
 
-enum { LEARN_MAX_TRIES = 8 };
+enum { LEARN_MAX_TRIES = 8, LEARN_REASON_MAX = 400 };
 
 struct learn_try { /* one lambda tried */
         double lambda;
@@ -181,6 +181,9 @@ struct learn_progress { /* lives during the call */
 
 struct learn_result {
         enum learn_outcome outcome;
+        /* LEARN_DIVERGED: which pass, where, and what left the range, in one line. Training begins with "step N", the
+         * pass behind it with "Fisher:" or "importance:", what comes before the first step with its name. Else "". */
+        char reason[LEARN_REASON_MAX];
         size_t n_params;
         float *theta;  /* (P) owned; NULL unless LEARN_DONE */
         float *fisher; /* (P) owned; rollover only: the closed task's Fisher (or other importance), mean 1 */

@@ -60,3 +60,35 @@ EWC_CLONES bool ewc_finite_all(size_t n, const float *x)
         }
         return top < 0x7f800000U;
 }
+
+/* As above; a negative value has the highest bit, and the addition takes it from -0. */
+EWC_CLONES bool ewc_weights_all(size_t n, const float *x)
+{
+        uint32_t top = 0;
+
+        for (size_t i = 0; i < n; i++) {
+                float v = x[i] + 0.0f;
+                uint32_t bits;
+
+                memcpy(&bits, &v, sizeof(bits));
+                top = bits > top ? bits : top;
+        }
+        return top < 0x7f800000U;
+}
+
+/* x * 0 is 0 or NaN: a sum of them in eight lanes vectorises on every machine. */
+EWC_CLONES bool ewc_finite_sums(size_t n, const double *x)
+{
+        double lane[8] = {0}, sum = 0;
+        size_t i = 0;
+
+        for (; i + 8 <= n; i += 8) {
+                for (size_t k = 0; k < 8; k++)
+                        lane[k] += x[i + k] * 0.0;
+        }
+        for (size_t k = 0; i + k < n; k++)
+                lane[k] += x[i + k] * 0.0;
+        for (size_t k = 0; k < 8; k++)
+                sum += lane[k];
+        return sum == 0;
+}

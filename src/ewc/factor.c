@@ -1,4 +1,4 @@
-/* factor.c: the columns that are back-propagated for a Fisher, at the logits of one sample.
+/* factor.c: the kinds of Fisher, and the columns that each back-propagates at the logits of one sample.
  *
  * EXACT needs any S with S S^T = the Fisher of the output distribution. For softmax that is diag(p) - p p^T, and its
  * Cholesky factor in tail form has H-1 columns (reference continual-learning, 3.3 (b)): with the most probable output
@@ -11,6 +11,45 @@
 
 #include <math.h>
 #include <string.h>
+
+static const struct ewc_name names[] = {
+    {EWC_FISHER_EXACT, "exact"},
+    {EWC_FISHER_EMPIRICAL, "empirical"},
+    {EWC_FISHER_SAMPLE, "sample"},
+    {EWC_FISHER_BATCHED, "batched"},
+    {EWC_FISHER_ARGMAX, "argmax"},
+    {EWC_FISHER_TRUNCATED, "truncated"},
+    {EWC_FISHER_MIXED, "mixed"},
+    {EWC_FISHER_REVERSED, "reversed"},
+};
+#define N_NAMES (sizeof(names) / sizeof(names[0]))
+
+const char *ewc_fisher_name(enum ewc_fisher f)
+{
+        return ewc_name_find(names, N_NAMES, (int)f);
+}
+
+int ewc_fisher_parse(const char *name, enum ewc_fisher *ret)
+{
+        int v, r = ewc_name_parse(names, N_NAMES, name, &v);
+
+        if (r == 0)
+                *ret = (enum ewc_fisher)v;
+        return r;
+}
+
+bool ewc_fisher_labels(enum ewc_fisher f)
+{
+        return f == EWC_FISHER_EMPIRICAL || f == EWC_FISHER_BATCHED || f == EWC_FISHER_TRUNCATED ||
+               f == EWC_FISHER_REVERSED;
+}
+
+bool ewc_fisher_defined(enum ewc_fisher f, enum ewc_loss loss)
+{
+        bool squared = f != EWC_FISHER_ARGMAX && f != EWC_FISHER_TRUNCATED && f != EWC_FISHER_REVERSED;
+
+        return ewc_fisher_name(f) && (loss != EWC_LOSS_SQUARED || squared);
+}
 
 uint32_t ewc_factor_columns(const struct ewc_spec *s, const struct ewc_head *head, enum ewc_fisher kind)
 {

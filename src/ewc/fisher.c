@@ -6,11 +6,16 @@
  * Layers that use a parameter at many places add over the places before the square, each in its own file. D is
  * worked through in blocks of a bounded number of rows; Q is kept for a block of the batch, a dense net's whole
  * batch. Products are float, the running sum is double. Dropout is off. BATCHED is the square of an ordinary
- * gradient. */
+ * gradient.
+ *
+ * Squares of finite numbers may leave float. A dense net in one block knows all Q before the first product, and a
+ * bound on the products is cheap; any other net gathers the batch in a sum of its own, to be looked at before it is
+ * added. */
 #include "ewc/factor.h"
 #include "ewc/layers.h"
 #include "ewc/share.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -20,45 +25,6 @@ enum {
         BLOCK_FLOATS = 1 << 22, /* of D, in nets with more than dense layers */
 };
 
-static const struct ewc_name names[] = {
-    {EWC_FISHER_EXACT, "exact"},
-    {EWC_FISHER_EMPIRICAL, "empirical"},
-    {EWC_FISHER_SAMPLE, "sample"},
-    {EWC_FISHER_BATCHED, "batched"},
-    {EWC_FISHER_ARGMAX, "argmax"},
-    {EWC_FISHER_TRUNCATED, "truncated"},
-    {EWC_FISHER_MIXED, "mixed"},
-    {EWC_FISHER_REVERSED, "reversed"},
-};
-#define N_NAMES (sizeof(names) / sizeof(names[0]))
-
-const char *ewc_fisher_name(enum ewc_fisher f)
-{
-        return ewc_name_find(names, N_NAMES, (int)f);
-}
-
-int ewc_fisher_parse(const char *name, enum ewc_fisher *ret)
-{
-        int v, r = ewc_name_parse(names, N_NAMES, name, &v);
-
-        if (r == 0)
-                *ret = (enum ewc_fisher)v;
-        return r;
-}
-
-bool ewc_fisher_labels(enum ewc_fisher f)
-{
-        return f == EWC_FISHER_EMPIRICAL || f == EWC_FISHER_BATCHED || f == EWC_FISHER_TRUNCATED ||
-               f == EWC_FISHER_REVERSED;
-}
-
-bool ewc_fisher_defined(enum ewc_fisher f, enum ewc_loss loss)
-{
-        bool squared = f != EWC_FISHER_ARGMAX && f != EWC_FISHER_TRUNCATED && f != EWC_FISHER_REVERSED;
-
-        return ewc_fisher_name(f) && (loss != EWC_LOSS_SQUARED || squared);
-}
-
 struct space {
         struct ewc_tape tape;
         float *q[EWC_MAX_LAYERS + 1]; /* (B,out) dense layers */
@@ -66,6 +32,7 @@ struct space {
         float *square;                /* (B, widest input of a dense layer) */
         float *product;               /* largest W of a dense layer */
         struct ewc_squares sq;
+        double *part;        /* (P) the batch's own sum, NULL for a dense net in one block */
         double *p, *tail;    /* (H) */
         uint32_t K, block_k; /* columns of a sample; of them at a time */
         size_t block_n;      /* samples at a time */
@@ -112,6 +79,16 @@ static void squares_carve(const struct ewc_net *net, size_t columns, struct ewc_
         ret->column = ewc_carve(c, 2 * (size_t)net->max_out, sizeof(double));
 }
 
+/* Only products of whole batches go to the sum. */
+static bool at_once(const struct ewc_net *net, size_t n)
+{
+        for (uint32_t l = 0; l < net->n_stages; l++) {
+                if (net->stage[l].rows > 0 && net->stage[l].type != EWC_LAYER_DENSE)
+                        return false;
+        }
+        return n <= net->block;
+}
+
 static size_t space_carve(const struct ewc_net *net, const struct ewc_head *head, enum ewc_fisher kind, size_t n,
     void *base, struct space *ret)
 {
@@ -138,6 +115,7 @@ static size_t space_carve(const struct ewc_net *net, const struct ewc_head *head
         ret->square = ewc_carve(&c, B * max_in, sizeof(float));
         ret->product = ewc_carve(&c, max_w, sizeof(float));
         squares_carve(net, ret->block_k, &c, &ret->sq);
+        ret->part = at_once(net, n) ? NULL : ewc_carve(&c, net->n_params, sizeof(double));
         ret->p = ewc_carve(&c, H, sizeof(double));
         ret->tail = ewc_carve(&c, H, sizeof(double));
         return c.used;
@@ -179,6 +157,12 @@ EWC_CLONES static void flush(size_t n, const float *restrict x, double *restrict
 {
         for (size_t i = 0; i < n; i++)
                 sum[i] += (double)x[i];
+}
+
+EWC_CLONES static void add_sums(size_t n, const double *restrict x, double *restrict sum)
+{
+        for (size_t i = 0; i < n; i++)
+                sum[i] += x[i];
 }
 
 EWC_CLONES void ewc_add_squares(size_t n, const float *restrict x, double *restrict sum)
@@ -243,6 +227,11 @@ static void run_block(
         }
 }
 
+struct gathered {
+        const double *part;
+        double *sum;
+};
+
 struct flushed {
         const float *x;
         double *sum;
@@ -255,6 +244,62 @@ static void flush_part(void *arg, size_t from, size_t n)
         flush(n, f->x + from, f->sum + from);
 }
 
+/* The largest magnitude; NaN counts as larger than all. */
+EWC_CLONES static float peak(size_t n, const float *x)
+{
+        uint32_t top = 0;
+        float ret;
+
+        for (size_t i = 0; i < n; i++) {
+                uint32_t bits;
+
+                memcpy(&bits, &x[i], sizeof(bits));
+                bits &= 0x7fffffffU;
+                top = bits > top ? bits : top;
+        }
+        memcpy(&ret, &top, sizeof(ret));
+        return ret;
+}
+
+/* sp->product = Q_l^T (A_l o A_l) */
+static void dense_product(const struct ewc_net *net, uint32_t l, const struct ewc_batch *b, const struct space *sp)
+{
+        const struct ewc_stage *d = &net->stage[l];
+
+        square_to(b->n * d->in, ewc_tape_input(&sp->tape, l, b->x), sp->square);
+        ewc_gemm_tn(d->out, d->in, b->n, 1.0f, sp->q[l], sp->square, 0.0f, sp->product);
+}
+
+/* Whether the product of layer l stays finite: by the sum over the rows of the largest of each, which no entry
+ * exceeds; where that is too near the end of float, by the product itself. */
+static bool dense_fits(const struct ewc_net *net, uint32_t l, const struct ewc_batch *b, const struct space *sp)
+{
+        const struct ewc_stage *d = &net->stage[l];
+        const float *a = ewc_tape_input(&sp->tape, l, b->x);
+        const double most = (double)FLT_MAX / 2;
+        double bound = 0, top = 0;
+
+        for (size_t n = 0; n < b->n; n++) {
+                const double q = (double)peak(d->out, sp->q[l] + n * d->out), v = (double)peak(d->in, a + n * d->in);
+
+                bound += q * v * v;
+                top = v > top ? v : top;
+        }
+        if (bound <= most && top * top <= most) /* then Q is finite too */
+                return true;
+        dense_product(net, l, b, sp);
+        return ewc_finite_all((size_t)d->out * d->in, sp->product) && ewc_finite_all(b->n * d->out, sp->q[l]);
+}
+
+static bool all_fit(const struct ewc_net *net, const struct ewc_batch *b, const struct space *sp)
+{
+        for (uint32_t l = net->first_params; l < net->n_stages; l++) {
+                if (net->stage[l].type == EWC_LAYER_DENSE && !dense_fits(net, l, b, sp))
+                        return false;
+        }
+        return true;
+}
+
 /* sum += Q_l^T (A_l o A_l) and the column sums of Q_l, for every dense layer. */
 static void add_dense(const struct ewc_net *net, const struct ewc_batch *b, const struct space *sp, double *sum)
 {
@@ -263,16 +308,15 @@ static void add_dense(const struct ewc_net *net, const struct ewc_batch *b, cons
 
                 if (d->type != EWC_LAYER_DENSE)
                         continue;
-                square_to(b->n * d->in, ewc_tape_input(&sp->tape, l, b->x), sp->square);
-                ewc_gemm_tn(d->out, d->in, b->n, 1.0f, sp->q[l], sp->square, 0.0f, sp->product);
+                dense_product(net, l, b, sp);
                 ewc_share((size_t)d->out * d->in, flush_part, &(struct flushed){sp->product, sum + d->w});
                 for (size_t n = 0; n < b->n; n++)
                         flush(d->out, sp->q[l] + n * d->out, sum + d->b);
         }
 }
 
-/* The batch is one block of rows, whose forward pass is on the tape. */
-static void add_rows(const struct ewc_net *net, const struct ewc_factor *factor, const struct ewc_batch *b,
+/* The batch is one block of rows, whose forward pass is on the tape. Squares of dense layers stay in Q. */
+static void run_rows(const struct ewc_net *net, const struct ewc_factor *factor, const struct ewc_batch *b,
     struct ewc_rng *rng, struct space *sp, double *sum)
 {
         const uint32_t O = net->spec.n_outputs;
@@ -294,36 +338,52 @@ static void add_rows(const struct ewc_net *net, const struct ewc_factor *factor,
                         run_block(net, sp, b->x, n0, n, k, sum);
                 }
         }
-        add_dense(net, b, sp, sum);
 }
 
-/* The sum stays untouched on failure, so a batch of several blocks runs forward once more, to be looked at first. */
+static void add_part(void *arg, size_t from, size_t n)
+{
+        const struct gathered *g = arg;
+
+        add_sums(n, g->part + from, g->sum + from);
+}
+
+/* A net that is not at_once: block by block into sp->part, then all or nothing into the sum. */
+static int add_gathered(struct space *sp, size_t P, double *sum)
+{
+        if (!ewc_finite_sums(P, sp->part))
+                return EWC_E_NONFINITE;
+        ewc_share(P, add_part, &(struct gathered){sp->part, sum});
+        return 0;
+}
+
 static int add_per_sample(const struct ewc_net *net, enum ewc_fisher kind, const struct ewc_head *head,
     const struct ewc_batch *b, struct ewc_rng *rng, double *sum, void *ws)
 {
         struct ewc_factor factor = {.kind = kind, .spec = &net->spec, .head = head};
-        const bool one = b->n <= net->block;
         struct space sp;
+        double *to;
 
         if (!ewc_finite_all(b->n * net->spec.n_inputs, b->x))
                 return EWC_E_NONFINITE;
         space_carve(net, head, kind, b->n, ws, &sp);
         factor.p = sp.p;
         factor.tail = sp.tail;
-        for (int add = one; add < 2; add++) {
-                for (size_t n = 0; n < b->n; n += net->block) {
-                        const size_t left = b->n - n;
-                        const struct ewc_batch part =
-                            ewc_batch_rows(net, b, n, left < net->block ? left : net->block);
+        to = sp.part ? sp.part : sum;
+        if (sp.part)
+                memset(sp.part, 0, net->n_params * sizeof(*sp.part));
+        for (size_t n = 0; n < b->n; n += net->block) {
+                const size_t left = b->n - n;
+                const struct ewc_batch part = ewc_batch_rows(net, b, n, left < net->block ? left : net->block);
 
-                        ewc_tape_forward(net, part.n, part.x, &sp.tape);
-                        if (!ewc_finite_all(part.n * net->spec.n_outputs, sp.tape.a[net->n_stages - 1]))
-                                return EWC_E_NONFINITE;
-                        if (add)
-                                add_rows(net, &factor, &part, rng, &sp, sum);
-                }
+                ewc_tape_forward(net, part.n, part.x, &sp.tape);
+                if (!ewc_finite_all(part.n * net->spec.n_outputs, sp.tape.a[net->n_stages - 1]))
+                        return EWC_E_NONFINITE;
+                run_rows(net, &factor, &part, rng, &sp, to);
+                if (!sp.part && !all_fit(net, &part, &sp))
+                        return EWC_E_NONFINITE;
+                add_dense(net, &part, &sp, to);
         }
-        return 0;
+        return sp.part ? add_gathered(&sp, net->n_params, sum) : 0;
 }
 
 static int add_batched(
@@ -338,6 +398,8 @@ static int add_batched(
         r = ewc_train_grad(net, head, b, 1.0, false, grad, &loss, train);
         if (r < 0)
                 return r;
+        if (!ewc_finite_all(net->n_params, grad))
+                return EWC_E_NONFINITE;
         ewc_add_squares(net->n_params, grad, sum);
         return 0;
 }

@@ -67,6 +67,8 @@ struct ewc_name {
 const char *ewc_name_find(const struct ewc_name *table, size_t n, int value); /* NULL if unknown */
 int ewc_name_parse(const struct ewc_name *table, size_t n, const char *name, int *ret);
 bool ewc_finite_all(size_t n, const float *x);
+bool ewc_weights_all(size_t n, const float *x); /* finite and not negative */
+bool ewc_finite_sums(size_t n, const double *x);
 
 /* stage.c: layer l as it stands on the one below, NULL for the first. l == n_layers is the output layer. */
 int ewc_stage_place(const struct ewc_spec *s, uint32_t l, const struct ewc_stage *below, struct ewc_stage *ret,

@@ -34,6 +34,22 @@ static bool head_has(const struct ewc_head *head, uint32_t O, int32_t label)
         return lo < head->n && head->out[lo] == want;
 }
 
+/* NaN passes: the loss it gives is what is refused. */
+static bool targets_fit(const struct ewc_spec *s, const struct ewc_head *head, const struct ewc_batch *b)
+{
+        const uint32_t H = ewc_head_n(s, head);
+
+        for (size_t n = 0; n < b->n; n++) {
+                for (uint32_t h = 0; h < H; h++) {
+                        const float t = b->target[n * s->n_outputs + ewc_head_out(head, h)];
+
+                        if (t < 0.0f || t > 1.0f)
+                                return false;
+                }
+        }
+        return true;
+}
+
 int ewc_batch_check(const struct ewc_net *net, const struct ewc_head *head, const struct ewc_batch *b)
 {
         const struct ewc_spec *s = &net->spec;
@@ -50,10 +66,10 @@ int ewc_batch_check(const struct ewc_net *net, const struct ewc_head *head, cons
                         return EWC_E_LABEL;
         }
         for (size_t n = 0; b->weight && n < b->n; n++) {
-                if (b->weight[n] < 0)
+                if (b->weight[n] < 0 || isinf(b->weight[n]))
                         return EWC_E_INVAL;
         }
-        return 0;
+        return s->loss != EWC_LOSS_SIGMOID || targets_fit(s, head, b) ? 0 : EWC_E_INVAL;
 }
 
 double ewc_softmax_row(uint32_t H, const struct ewc_head *head, const float *z, double *p, uint32_t *ret_top)

@@ -154,6 +154,8 @@ int ewc_mas_add(
                         return EWC_E_NONFINITE;
                 rows_add(net, head, n, x + n0 * I, &sp);
         }
+        if (!ewc_finite_sums(net->n_params, sp.mas))
+                return EWC_E_NONFINITE;
         for (size_t i = 0; i < net->n_params; i++)
                 sum[i] += sp.mas[i];
         return 0;

@@ -171,6 +171,8 @@ int ewc_merge_add(const struct ewc_merge_rule *rule, size_t P, uint64_t n_before
         }
         if (rec->alpha == 0)
                 return 0;
+        if (!ewc_weights_all(P, rec->fisher) || !ewc_finite_all(P, rec->anchor))
+                return EWC_E_NONFINITE;
         if (weighted) {
                 ewc_penalty_merge(P, U, centre, weight, rec->fisher, rec->anchor);
                 return ewc_finite_all(P, U) ? 0 : EWC_E_NONFINITE;

@@ -7,6 +7,7 @@
 #include "learner/learn_in.h"
 #include "base/err.h"
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,6 +27,14 @@ int learn_ewc(struct learner *l, int r, const char *what)
         default:
                 return err_set(l->e, -EINVAL, "%s: %s", what, ewc_strerror(r));
         }
+}
+
+int learn_diverged(struct learner *l, int r, uint64_t step, const char *what)
+{
+        if (r != EWC_E_NONFINITE)
+                return learn_ewc(l, r, what);
+        return err_set(l->e, LEARN_DIVERGED, "step %llu, lambda %g: %s: %s", (unsigned long long)step, l->st.lambda,
+            what, ewc_strerror(r));
 }
 
 int learn_poll(struct learner *l)
@@ -187,6 +196,8 @@ static void hand_over(struct learner *l, int outcome, struct learn_result *ret)
             .n_tries = l->st.n_tries,
         };
         memcpy(res.tries, l->st.tries, sizeof(res.tries));
+        if (outcome == LEARN_DIVERGED)
+                snprintf(res.reason, sizeof(res.reason), "%s", l->e->msg);
         if (l->st.before) {
                 res.n_evaluations = l->job->n_holdout;
                 res.before = l->before;
@@ -213,7 +224,8 @@ static void hand_over(struct learner *l, int outcome, struct learn_result *ret)
 
 int learn_run(const struct learn_job *job, const struct learn_callbacks *cb, struct learn_result *ret, struct err *e)
 {
-        struct learner l = {.job = job, .cb = cb, .e = e};
+        struct err own = ERR_NULL;
+        struct learner l = {.job = job, .cb = cb, .e = e ? e : &own};
         int r = learn_check(job, e);
         if (r < 0)
                 return r;

@@ -17,6 +17,7 @@ struct learn_callbacks { /* NULL members are skipped */
  *
  * Pure but for memory: same job, same thread count => same bits in *ret, whether or not it was interrupted and
  * resumed. Allocates at the start only.
- * 0: done, *ret filled. LEARN_STOPPED, LEARN_DIVERGED: outcomes, *ret holds metrics only. Negative: broken, message
+ * 0: done, *ret filled. LEARN_STOPPED, LEARN_DIVERGED: outcomes, *ret holds metrics (and the
+ * reason of LEARN_DIVERGED, which is in e too) only. Negative: broken, message
  * in e; -EINVAL: the job, or a resume that does not fit it, is not acceptable. */
 int learn_run(const struct learn_job *job, const struct learn_callbacks *cb, struct learn_result *ret, struct err *e);

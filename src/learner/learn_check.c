@@ -82,6 +82,26 @@ static int check_optim_in(const struct learn_job *job, struct err *e)
         return 0;
 }
 
+/* What merging would refuse without a name, and no step would notice. */
+static int check_record(const struct learn_job *job, size_t k, struct err *e)
+{
+        const struct learn_past *p = &job->past[k];
+        const size_t P = ewc_spec_params(&job->net);
+        const unsigned long long task = (unsigned long long)p->task;
+        if (!p->fisher || !p->anchor)
+                return err_set(
+                    e, -EINVAL, "past task %zu (task %llu): no %s", k, task, p->fisher ? "anchor" : "Fisher");
+        for (size_t i = 0; i < P; i++)
+                if (!(p->fisher[i] >= 0) || isinf(p->fisher[i]))
+                        return err_set(e, -EINVAL, "past task %zu (task %llu): its Fisher has %g at parameter %zu", k,
+                            task, (double)p->fisher[i], i);
+        for (size_t i = 0; i < P; i++)
+                if (!isfinite(p->anchor[i]))
+                        return err_set(e, -EINVAL, "past task %zu (task %llu): its anchor has %g at parameter %zu", k,
+                            task, (double)p->anchor[i], i);
+        return 0;
+}
+
 static int check_past(const struct learn_job *job, struct err *e)
 {
         for (size_t i = 0; i < job->n_past; i++) {
@@ -91,6 +111,9 @@ static int check_past(const struct learn_job *job, struct err *e)
                 if (job->plan.scale == LEARN_SCALE_RAW && (!(p->factor > 0) || isinf(p->factor)))
                         return err_field(
                             e, -EINVAL, "scale", "past task %zu: scale raw needs its factor, above 0 and finite", i);
+                int r = check_record(job, i, e);
+                if (r < 0)
+                        return r;
         }
         return 0;
 }
@@ -122,6 +145,25 @@ static bool in_head(const struct ewc_head *h, int32_t label)
         return label >= 0 && lo < h->n && h->out[lo] == want;
 }
 
+/* Weights, and the targets of a sigmoid, which are probabilities. What is not a number is left to the loss. */
+static int check_values(
+    const struct learn_job *job, const struct learn_rows *rows, const char *what, size_t index, struct err *e)
+{
+        bool sigmoid = job->net.loss == EWC_LOSS_SIGMOID;
+        for (size_t i = 0; rows->weight && i < rows->n; i++)
+                if (rows->weight[i] < 0 || isinf(rows->weight[i]))
+                        return err_set(e, -EINVAL, "%s %zu: row %zu: weight %g is negative or infinite", what, index,
+                            i, (double)rows->weight[i]);
+        for (size_t i = 0; sigmoid && i < rows->n; i++)
+                for (uint32_t h = 0; h < rows->head.n; h++) {
+                        float t = rows->target[i * job->net.n_outputs + rows->head.out[h]];
+                        if (t < 0 || t > 1)
+                                return err_set(e, -EINVAL, "%s %zu: row %zu: target %g of output %u is not in 0..1",
+                                    what, index, i, (double)t, rows->head.out[h]);
+                }
+        return 0;
+}
+
 static int check_rows(
     const struct learn_job *job, const struct learn_rows *rows, const char *what, size_t index, struct err *e)
 {
@@ -143,7 +185,7 @@ static int check_rows(
                 if (!in_head(&rows->head, rows->label[i]))
                         return err_set(e, -EINVAL, "%s %zu: row %zu: label %d is not an output of the head", what,
                             index, i, (int)rows->label[i]);
-        return 0;
+        return check_values(job, rows, what, index, e);
 }
 
 static int check_sets(const struct learn_job *job, struct err *e)

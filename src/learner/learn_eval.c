@@ -18,7 +18,11 @@ int learn_eval(struct learner *l, const struct learn_rows *rows, struct evaluati
                 };
                 int r = learn_poll(l);
                 if (r == 0)
-                        r = learn_ewc(l, ewc_train_score(l->net, &rows->head, &b, &score, l->ws), "evaluation");
+                        r = ewc_train_score(l->net, &rows->head, &b, &score, l->ws);
+                if (r < 0 && l->st.step > 0)
+                        r = learn_diverged(l, r, l->st.step, "evaluation after it");
+                else if (r < 0)
+                        r = learn_ewc(l, r, "evaluation before training");
                 if (r == 0)
                         r = learn_report(l, l->st.loss, l->st.penalty, false);
                 if (r != 0)

@@ -2,6 +2,7 @@
  *
  * Rows are the task's own, labelled ones and those that were only seen, all of them or a sample. The sum grows batch
  * by batch in a fixed order in double; what SAMPLE and MIXED draw comes from a stream named by the batch. */
+#include "base/err.h"
 #include "learner/learn_in.h"
 #include <ewc/mas.h>
 #include <math.h>
@@ -71,19 +72,48 @@ static void gather(struct learner *l, const uint32_t *pick, size_t n, struct ewc
         *ret = (struct ewc_batch){.n = n, .x = l->x};
 }
 
-int learn_fisher_batch(struct learner *l, enum ewc_fisher kind, bool mas, size_t at, size_t n)
+/* One batch at the rows in order[at] and on, as libewc's code. */
+static int add_rows(struct learner *l, enum ewc_fisher kind, bool mas, size_t at, size_t n)
 {
         const struct ewc_head *head = &l->job->train.head;
         struct ewc_batch b;
         struct ewc_rng labels;
+        gather(l, l->order + at, n, &b);
+        if (mas)
+                return ewc_mas_add(l->net, head, b.n, b.x, l->fisher_sum, l->ws);
+        learn_rng(l, STREAM_LABELS, (uint32_t)at, &labels);
+        return ewc_fisher_add(l->net, kind, head, &b, &labels, l->fisher_sum, l->ws);
+}
+
+/* Says which pass left the range of float and at which row, with what is likeliest to blame, its largest input. A
+ * row that fails alone is the one; the sum the others are added to has had its day. */
+static int out_of_range(struct learner *l, enum ewc_fisher kind, bool mas, size_t at, size_t n)
+{
+        const char *what = mas ? "importance: its gradients" : "Fisher: the squares of its gradients";
+        const size_t I = l->job->net.n_inputs, labelled = l->job->train.n;
+        for (size_t i = at; i < at + n; i++) {
+                if (add_rows(l, kind, mas, i, 1) != EWC_E_NONFINITE)
+                        continue;
+                const size_t row = l->order[i] < labelled ? l->order[i] : l->order[i] - labelled;
+                size_t top = 0;
+                for (size_t k = 1; k < I; k++)
+                        top = fabsf(l->x[k]) > fabsf(l->x[top]) ? k : top;
+                return err_set(l->e, LEARN_DIVERGED,
+                    "%s leave the range of float; %s %zu of the open task has an input of %g", what,
+                    l->order[i] < labelled ? "row" : "seen row", row, (double)l->x[top]);
+        }
+        return err_set(
+            l->e, LEARN_DIVERGED, "%s leave the range of float, in a sum of %zu rows of the open task", what, n);
+}
+
+int learn_fisher_batch(struct learner *l, enum ewc_fisher kind, bool mas, size_t at, size_t n)
+{
         int r = learn_poll(l);
         if (r != 0)
                 return r;
-        gather(l, l->order + at, n, &b);
-        if (mas)
-                return learn_ewc(l, ewc_mas_add(l->net, head, b.n, b.x, l->fisher_sum, l->ws), "importance");
-        learn_rng(l, STREAM_LABELS, (uint32_t)at, &labels);
-        return learn_ewc(l, ewc_fisher_add(l->net, kind, head, &b, &labels, l->fisher_sum, l->ws), "Fisher");
+        r = add_rows(l, kind, mas, at, n);
+        return r == EWC_E_NONFINITE ? out_of_range(l, kind, mas, at, n)
+                                    : learn_ewc(l, r, mas ? "importance" : "Fisher");
 }
 
 /* MAS in the place of a Fisher: the same record, mean 1 and factor. */

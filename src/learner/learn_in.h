@@ -100,7 +100,9 @@ void learn_try_begin(struct learner *l, uint32_t try, double lambda);
 
 /* learn.c */
 int learn_ewc(struct learner *l, int r, const char *what); /* a libewc code as an outcome or an error */
-int learn_poll(struct learner *l);                         /* 0 or LEARN_STOPPED */
+/* The same, where what is not finite is divergence: named by its step, where to look when a job ends that way. */
+int learn_diverged(struct learner *l, int r, uint64_t step, const char *what);
+int learn_poll(struct learner *l); /* 0 or LEARN_STOPPED */
 /* loss and penalty are those of the last slice; checkpoint: a later run may go on from l->st. */
 int learn_report(struct learner *l, double loss, double penalty, bool checkpoint);
 

@@ -11,15 +11,6 @@
 #include "base/err.h"
 #include "learner/learn_in.h"
 
-/* Divergence is named by its step: where to look when a job ends that way. */
-static int failed(struct learner *l, int r, const char *what)
-{
-        if (r != EWC_E_NONFINITE)
-                return learn_ewc(l, r, what);
-        return err_set(l->e, LEARN_DIVERGED, "%s of step %llu, lambda %g: %s", what,
-            (unsigned long long)l->st.step + 1, l->st.lambda, ewc_strerror(r));
-}
-
 /* grad (+)= scale * gradient of the mean loss over the picks, group by group; adds scale * loss to *loss. */
 static int add_grad(
     struct learner *l, const uint32_t *pick, size_t n, double scale, bool add, struct ewc_rng *dropout, double *loss)
@@ -34,7 +25,7 @@ static int add_grad(
                 double share = scale * (double)b.n / (double)n;
                 int r = ewc_train_grad(l->net, l->heads[g], &b, share, add, l->grad, &part, l->ws);
                 if (r < 0)
-                        return failed(l, r, "gradient");
+                        return learn_diverged(l, r, l->st.step + 1, "gradient");
                 *loss += share * part;
                 add = true;
         }
@@ -55,7 +46,7 @@ static int add_taught(
                 double share = (double)b.n / (double)n;
                 int r = learn_derpp_grad(l, g, &b, label, share, true, &part);
                 if (r < 0)
-                        return failed(l, r, "gradient");
+                        return learn_diverged(l, r, l->st.step + 1, "gradient");
                 *loss += share * part;
         }
         return 0;
@@ -69,7 +60,7 @@ static int add_distilled(struct learner *l, const uint32_t *pick, size_t n, doub
         learn_gather(l, pick, n, l->group[0], &b);
         int r = learn_distill_grad(l, &b, scale, &part);
         if (r < 0)
-                return failed(l, r, "distillation");
+                return learn_diverged(l, r, l->st.step + 1, "distillation");
         *loss += scale * part;
         return 0;
 }
@@ -110,7 +101,7 @@ static int optim_step(struct learner *l)
         uint64_t t = l->job->optim_steps + l->st.step + 1;
         int r = ewc_optim_step_with(&l->conf, &l->job->net, l->theta, l->grad, l->optim, t, pen, &l->how);
         if (r < 0)
-                return failed(l, r, "parameters");
+                return learn_diverged(l, r, l->st.step + 1, "parameters");
         if (l->path)
                 learn_si_after(l);
         return 0;

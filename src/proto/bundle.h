@@ -4,7 +4,8 @@
  *             replay.<k>.x .y, holdout.<k>.x .y; metadata ewcd.format "job/1", ewcd.job: kind, id, net, plan, tasks,
  *             heads as JSON
  * checkpoint  theta/…, optim, best/…, fisher_sum; metadata ewcd.format "checkpoint/1", ewcd.job_sha256, ewcd.state
- * result      theta/…, fisher/… (rollover); metadata ewcd.format "result/1", ewcd.job_sha256, ewcd.metrics
+ * result      theta/…, fisher/… (rollover); metadata ewcd.format "result/1", ewcd.job_sha256, ewcd.metrics (with
+ *             reason when it diverged: the learner's own words)
  *
  * Parameters are one tensor per layer tensor, in vector order without gaps, so a reader maps them as one (P) vector
  * while other programs see named tensors. Readers trust nothing: every shape is checked against the net, every number

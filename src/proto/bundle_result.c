@@ -4,6 +4,7 @@
  * The reader copies: a result outlives its file. */
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "proto/bundle_in.h"
 #include <errno.h>
 #include <jansson.h>
@@ -46,6 +47,8 @@ int bundle_write_result(const char *path, const struct digest *job, const struct
                 json_object_set_new(json, "optim",
                     json_pack("{s:o, s:o}", "size", put_u64(r->n_optim), "steps", put_u64(r->optim_steps)));
         }
+        if (r->reason[0])
+                json_object_set_new(json, "reason", json_string(r->reason));
         int ret = parts_write(&p, path, RESULT_FORMAT, job, "ewcd.metrics", json, e);
         parts_deinit(&p);
         return ret;
@@ -60,6 +63,20 @@ static bool get_outcome(const json_t *o, enum learn_outcome *ret)
                         return true;
                 }
         return false;
+}
+
+/* Words for people, of a learner that diverged: one printable line, shown as it is. */
+static bool get_reason(const json_t *o, struct learn_result *r)
+{
+        const char *s = get_text(o, "reason");
+        if (!json_object_get(o, "reason"))
+                return true;
+        if (r->outcome != LEARN_DIVERGED || s[0] == '\0' || !str_copy(r->reason, sizeof(r->reason), s))
+                return false;
+        for (; *s; s++)
+                if ((unsigned char)*s < ' ' || *s == 0x7f)
+                        return false;
+        return true;
 }
 
 static bool get_fisher_info(const json_t *o, struct ewc_fisher_info *f)
@@ -136,9 +153,11 @@ static int read_result(
 {
         const json_t *o = b->json;
         const json_t *optim = json_object_get(o, "optim");
-        if (!has_keys(o, optim ? 10 : 9) || !get_outcome(o, &r->outcome) || !get_double(o, "lambda", &r->lambda) ||
-            !get_double(o, "loss", &r->loss) || !get_double(o, "penalty", &r->penalty) ||
-            !get_u64(o, "steps", &r->steps) || !get_tries(o, "tries", r->tries, &r->n_tries))
+        size_t extra = (optim ? 1u : 0u) + (json_object_get(o, "reason") ? 1u : 0u);
+        if (!has_keys(o, 9 + extra) || !get_outcome(o, &r->outcome) || !get_reason(o, r) ||
+            !get_double(o, "lambda", &r->lambda) || !get_double(o, "loss", &r->loss) ||
+            !get_double(o, "penalty", &r->penalty) || !get_u64(o, "steps", &r->steps) ||
+            !get_tries(o, "tries", r->tries, &r->n_tries))
                 return bundle_bad(e, "ewcd.metrics: a member is missing, unknown or out of range");
         r->n_params = ewc_spec_params(net);
         int ret = read_evaluations(b, a, r, e);

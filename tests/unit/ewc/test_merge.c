@@ -301,6 +301,34 @@ static void refusals(void **state)
         assert_true(U[1] == 0.0f && c[1] == 0.0f);
 }
 
+/* A negative weight would push away from the anchor, and a NaN protects nothing. */
+static void bad_entries(void **state)
+{
+        static const float bad_f[] = {-1, NAN, -INFINITY, INFINITY}, bad_a[] = {NAN, INFINITY};
+        static const struct ewc_merge_rule rules[] = {
+            {.mode = EWC_MERGE_SEPARATE, .scale = EWC_SCALE_UNIT, .alphas = true},
+            {.mode = EWC_MERGE_ONLINE, .scale = EWC_SCALE_RAW, .gamma = 0.9},
+        };
+
+        (void)state;
+        for (size_t k = 0; k < 2; k++) {
+                float f[3] = {1, 2, 3}, a[3] = {0}, U[3], c[3];
+                struct ewc_record rec = {1, 1, f, a};
+
+                for (size_t i = 0; i < 4; i++) {
+                        f[2] = bad_f[i];
+                        assert_int_equal(ewc_merge_add(&rules[k], 3, 0, &rec, U, c), EWC_E_NONFINITE);
+                        assert_int_equal(ewc_merge_all(&rules[k], 3, 1, &rec, U, c), EWC_E_NONFINITE);
+                }
+                f[2] = -0.0f;
+                assert_int_equal(ewc_merge_add(&rules[k], 3, 0, &rec, U, c), 0);
+                for (size_t i = 0; i < 2; i++) {
+                        a[1] = bad_a[i];
+                        assert_int_equal(ewc_merge_add(&rules[k], 3, 0, &rec, U, c), EWC_E_NONFINITE);
+                }
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -312,6 +340,7 @@ int main(void)
             cmocka_unit_test(batch_ema_forgets_the_first_task),
             cmocka_unit_test(batch_update_by_plain_loop),
             cmocka_unit_test(refusals),
+            cmocka_unit_test(bad_entries),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -178,6 +178,39 @@ static void refusals(void **state)
         free(ws);
 }
 
+static void targets_and_weights(void **state)
+{
+        struct ewc_spec s = deep(EWC_ACT_RELU, EWC_LOSS_SIGMOID);
+        static const float bad[] = {-0.25f, 1.25f, INFINITY};
+        float weight[4] = {1, 1, 1, 1};
+        struct ewc_score score = {0};
+        struct fixture f;
+        double loss;
+        float *grad;
+        void *ws;
+
+        (void)state;
+        fixture_init(&f, &s, NULL, 4, 1, 6);
+        grad = test_alloc(f.P, sizeof(float));
+        ws = test_alloc(ewc_train_workspace(f.net, 4), 1);
+        for (size_t i = 0; i < 3; i++) {
+                f.target[s.n_outputs + 3] = bad[i];
+                assert_int_equal(ewc_train_grad(f.net, NULL, &f.batch, 1, false, grad, &loss, ws), EWC_E_INVAL);
+                assert_int_equal(ewc_train_score(f.net, &sub_head, &f.batch, &score, ws), EWC_E_INVAL);
+        }
+        f.target[s.n_outputs + 3] = 0.75f;
+        f.target[s.n_outputs + 1] = 7; /* outside the head, hence ignored */
+        assert_int_equal(ewc_train_grad(f.net, &sub_head, &f.batch, 1, false, grad, &loss, ws), 0);
+        f.batch.weight = weight;
+        weight[2] = INFINITY;
+        assert_int_equal(ewc_train_grad(f.net, &sub_head, &f.batch, 1, false, grad, &loss, ws), EWC_E_INVAL);
+        weight[2] = -1;
+        assert_int_equal(ewc_train_grad(f.net, &sub_head, &f.batch, 1, false, grad, &loss, ws), EWC_E_INVAL);
+        fixture_deinit(&f);
+        free(grad);
+        free(ws);
+}
+
 static void scores(void **state)
 {
         enum { B = 25 };
@@ -228,6 +261,7 @@ int main(void)
             cmocka_unit_test(inactive_rows),
             cmocka_unit_test(scale_and_add),
             cmocka_unit_test(refusals),
+            cmocka_unit_test(targets_and_weights),
             cmocka_unit_test(scores),
         };
 

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -350,6 +351,95 @@ static void test_rollover_keeps_the_better_theta(void **state)
         made_pair_close(&p);
 }
 
+static void refused_saying(const struct learn_job *job, const char *words)
+{
+        struct learn_result r = {0};
+        struct err e = ERR_NULL;
+        assert_int_equal(learn_run(job, NULL, &r, &e), -EINVAL);
+        if (!strstr(e.msg, words))
+                fail_msg("%s", e.msg);
+}
+
+static void evaluation_diverges(const struct learn_job *job, const char *words)
+{
+        struct learn_result r = {0};
+        made_run(job, NULL, LEARN_DIVERGED, &r);
+        assert_string_equal(r.reason, words);
+        learn_result_free(&r);
+}
+
+/* A loss that is no number before the first step is not the training's; one behind it is. */
+static void test_evaluation_out_of_range(void **state)
+{
+        (void)state;
+        struct ewc_spec net = made_net(EWC_LOSS_SOFTMAX, 2);
+        static struct made_task t;
+        float theta[MADE_PARAMS_MAX];
+        made_task(&t, 'A', 1, &net, 0, 1);
+        made_theta(&net, 1, theta);
+        for (size_t i = 0; i < MADE_INPUTS; i++)
+                t.x[(MADE_ROWS + 3) * MADE_INPUTS + i] = 3e38f;
+        struct learn_job job = made_job(&net, theta, &t, LEARN_PLAIN, 1);
+        job.plan.optim = (struct ewc_optim){.type = EWC_OPTIM_SGD, .rate = 1e20f};
+        job.plan.steps = 1;
+        for (size_t i = 0; i < ewc_spec_params(&net); i++)
+                theta[i] *= 1e-10f;
+        evaluation_diverges(&job, "step 1, lambda 0: evaluation after it: value is not finite");
+        for (size_t i = 0; i < ewc_spec_params(&net); i++)
+                theta[i] *= 1e20f;
+        evaluation_diverges(&job, "evaluation before training: value is not finite");
+}
+
+/* A record that would protect nothing, or push away, is found before it does. */
+static void test_bad_records(void **state)
+{
+        (void)state;
+        static struct made_pair p;
+        static float fisher[MADE_PARAMS_MAX], anchor[MADE_PARAMS_MAX];
+        made_pair_open(&p, EWC_LOSS_SOFTMAX, true, 3);
+        memcpy(fisher, p.closed.fisher, p.closed.n_params * sizeof(float));
+        memcpy(anchor, p.closed.theta, p.closed.n_params * sizeof(float));
+        p.past.fisher = fisher;
+        p.past.anchor = anchor;
+        p.past.task = 77;
+        struct learn_job job = made_pair_job(&p, LEARN_EWC, 0.1, 3);
+        static const float bad[] = {-5, NAN, INFINITY};
+        static const char *const words[] = {"-5", "nan", "inf"};
+        for (size_t i = 0; i < 3; i++) {
+                char want[96];
+                snprintf(want, sizeof(want), "(task 77): its Fisher has %s at parameter 9", words[i]);
+                fisher[9] = bad[i];
+                refused_saying(&job, want);
+        }
+        fisher[9] = 0;
+        anchor[4] = NAN;
+        refused_saying(&job, "(task 77): its anchor has nan at parameter 4");
+        p.past.anchor = NULL;
+        refused_saying(&job, "(task 77): no anchor");
+        made_pair_close(&p);
+}
+
+static void test_bad_values(void **state)
+{
+        (void)state;
+        struct ewc_spec net = made_net(EWC_LOSS_SIGMOID, 2);
+        struct made_task t;
+        float theta[MADE_PARAMS_MAX], weight[MADE_ROWS];
+        made_task(&t, 'A', 1, &net, 0, 1);
+        made_theta(&net, 1, theta);
+        struct learn_job job = made_job(&net, theta, &t, LEARN_PLAIN, 1);
+        for (size_t i = 0; i < MADE_ROWS; i++)
+                weight[i] = 1;
+        weight[3] = -1;
+        job.train.weight = weight;
+        refused_saying(&job, "row 3: weight -1");
+        weight[3] = INFINITY;
+        refused_saying(&job, "row 3: weight inf");
+        weight[3] = 1;
+        t.target[2 * 7 + 1] = 1.5f;
+        refused_saying(&job, "row 7: target 1.5 of output 1");
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -364,6 +454,9 @@ int main(void)
             cmocka_unit_test(test_progress_may_end_the_run),
             cmocka_unit_test(test_progress_never_falls),
             cmocka_unit_test(test_refused_jobs),
+            cmocka_unit_test(test_evaluation_out_of_range),
+            cmocka_unit_test(test_bad_records),
+            cmocka_unit_test(test_bad_values),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -213,6 +213,55 @@ static void test_even_draw(void **state)
         }
 }
 
+static void out_of_range(const struct learn_job *job, const char *words)
+{
+        struct learn_result r = {0};
+        struct err e = ERR_NULL;
+        made_run(job, NULL, LEARN_DIVERGED, &r);
+        if (strcmp(r.reason, words) != 0)
+                fail_msg("%s", r.reason);
+        assert_true(!r.theta && !r.fisher);
+        learn_result_free(&r);
+        assert_int_equal(learn_run(job, NULL, &r, &e), LEARN_DIVERGED);
+        assert_string_equal(e.msg, words);
+        learn_result_free(&r);
+        assert_int_equal(learn_run(job, NULL, &r, NULL), LEARN_DIVERGED); /* the reason needs no one's e */
+        assert_string_equal(r.reason, words);
+        learn_result_free(&r);
+}
+
+/* A net learns beside an extreme input, but the Fisher has no number for it: the row is named, and it is not called a
+ * divergence of training. */
+static void test_extreme_inputs_are_named(void **state)
+{
+        (void)state;
+        struct ewc_spec net = made_net(EWC_LOSS_SOFTMAX, 2);
+        struct made_task t;
+        float theta[MADE_PARAMS_MAX], seen[8 * MADE_INPUTS] = {0};
+        made_task(&t, 'A', 1, &net, 0, 1);
+        made_theta(&net, 1, theta);
+        struct learn_job job = made_job(&net, theta, &t, LEARN_PLAIN, 1);
+        job.kind = JOB_ROLLOVER;
+        job.seen = (struct learn_rows){.task = 1, .n = 8, .x = seen};
+        seen[5 * MADE_INPUTS + 1] = -1e20f;
+        out_of_range(&job,
+            "Fisher: the squares of its gradients leave the range of float; seen row 5 of the open task has an input "
+            "of -1e+20");
+        job.seen.n = 0;
+        t.x[41 * MADE_INPUTS + 2] = 1e20f;
+        static const enum ewc_fisher kinds[] = {EWC_FISHER_EXACT, EWC_FISHER_EMPIRICAL, EWC_FISHER_SAMPLE};
+        for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+                job.plan.fisher = kinds[i];
+                out_of_range(&job,
+                    "Fisher: the squares of its gradients leave the range of float; row 41 of the open task has an "
+                    "input of 1e+20");
+        }
+        t.x[41 * MADE_INPUTS + 2] = 1e25f;
+        job.plan.importance = LEARN_IMPORTANCE_MAS;
+        out_of_range(&job,
+            "importance: its gradients leave the range of float; row 41 of the open task has an input of 1e+25");
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -221,6 +270,7 @@ int main(void)
             cmocka_unit_test(test_sampled_labels_differ_by_batch),
             cmocka_unit_test(test_many_classes_and_rows_report_often),
             cmocka_unit_test(test_even_draw),
+            cmocka_unit_test(test_extreme_inputs_are_named),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

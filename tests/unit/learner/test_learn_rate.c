@@ -348,6 +348,7 @@ static void diverges(const struct learn_job *job, const char *words)
         assert_int_equal(learn_run(job, NULL, &r, &e), LEARN_DIVERGED);
         if (!strstr(e.msg, words))
                 fail_msg("%s", e.msg);
+        assert_string_equal(r.reason, e.msg);
         assert_null(r.theta);
         learn_result_free(&r);
 }
@@ -363,14 +364,14 @@ static void test_divergence_names_the_step(void **state)
         for (size_t i = 0; i < pair.closed.n_params; i++)
                 theta[i] = pair.closed.theta[i] + 0.1f;
         job.theta = theta;
-        diverges(&job, "of step 3, lambda 1e+13"); /* 1e11, 1e23, 1e35 */
+        diverges(&job, "step 3, lambda 1e+13: gradient"); /* 1e11, 1e23, 1e35 */
         job = made_pair_job(&pair, LEARN_PLAIN, 0, 1);
         memcpy(x, pair.b.train.x, sizeof(x));
         x[5] = NAN;
         job.train.x = x;
         job.plan.batch = MADE_ROWS;
         job.plan.drop_last = true;
-        diverges(&job, "gradient of step 1, lambda 0");
+        diverges(&job, "step 1, lambda 0: gradient");
 }
 
 static void refused(const struct learn_job *job, const char *field)

@@ -250,8 +250,28 @@ static void test_diverged(void **state)
         assert_string_equal(last.message, "diverged");
         struct learn_result r = result_of(f);
         assert_int_equal(r.outcome, LEARN_DIVERGED);
+        assert_non_null(strstr(r.reason, "step "));
         assert_null(r.theta);
         assert_int_equal(r.n_evaluations, 1);
+        learn_result_free(&r);
+}
+
+/* Its own words reach whoever reads the result. */
+static void test_fisher_out_of_range(void **state)
+{
+        struct fixture *f = *state;
+        struct err e = ERR_NULL;
+        struct progress_line last;
+        f->t.x[17 * MADE_INPUTS] = 1e20f;
+        assert_int_equal(bundle_write_job(f->job, &f->work, &e), 0);
+        assert_int_equal(bundle_job_digest(f->job, &f->digest, &e), 0);
+        struct child c = start(f);
+        assert_int_equal(exit_of(&c, &last), 0);
+        assert_string_equal(last.message, "diverged");
+        struct learn_result r = result_of(f);
+        assert_int_equal(r.outcome, LEARN_DIVERGED);
+        assert_true(strncmp(r.reason, "Fisher: ", 8) == 0);
+        assert_non_null(strstr(r.reason, "row 17 of the open task has an input of 1e+20"));
         learn_result_free(&r);
 }
 
@@ -344,6 +364,7 @@ int main(int argc, char **argv)
             TEST(test_cancel),
             TEST(test_two_cannot_write),
             TEST(test_diverged),
+            TEST(test_fisher_out_of_range),
             TEST(test_refused),
             TEST(test_stale_checkpoint),
             TEST(test_unfitting_checkpoint),

@@ -161,13 +161,45 @@ static void test_result_round_trip(void **state)
         assert_memory_equal(&got.after[0], &before[0], sizeof(before[0]));
         assert_true(isnan(got.before[1].loss));
         learn_result_free(&got);
-        r = (struct learn_result){
-            .outcome = LEARN_DIVERGED, .n_evaluations = 2, .before = before, .loss = (double)NAN};
+        r = (struct learn_result){.outcome = LEARN_DIVERGED,
+            .n_evaluations = 2,
+            .before = before,
+            .loss = (double)NAN,
+            .reason = "row \"7\""};
         ok(bundle_write_result(f->path, &f->digest, &f->job.net, &r, &e), &e);
         ok(bundle_read_result(f->path, &f->digest, &f->job.net, &got, &e), &e);
         assert_int_equal(got.outcome, LEARN_DIVERGED);
         assert_true(!got.theta && !got.fisher && !got.after && got.n_evaluations == 2 && isnan(got.loss));
+        assert_string_equal(got.reason, r.reason);
         learn_result_free(&got);
+        r.reason[0] = '\0';
+        ok(bundle_write_result(f->path, &f->digest, &f->job.net, &r, &e), &e);
+        ok(bundle_read_result(f->path, &f->digest, &f->job.net, &got, &e), &e);
+        assert_string_equal(got.reason, "");
+        learn_result_free(&got);
+}
+
+/* Words are one printable line of limited length, and only a learner that diverged has any. */
+static void test_result_reason_lies(void **state)
+{
+        struct fixture *f = *state;
+        static const char *const cases[] = {"\"reason\":7", "\"reason\":\"\"", "\"reason\":\"a\\nb\"",
+            "\"reason\":\"a\\u001bb\"", "\"raison\":\"why\""};
+        struct err e = ERR_NULL;
+        struct learn_result got = {0}, r = {.outcome = LEARN_DIVERGED, .reason = "why"};
+        ok(bundle_write_result(f->path, &f->digest, &f->job.net, &r, &e), &e);
+        struct doctor d;
+        for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+                doctor_open(f, &d);
+                doctor_json(f, &d, "ewcd.metrics", "\"reason\":\"why\"", cases[i]);
+                doctor_write(f, &d);
+                if (bundle_read_result(f->other, &f->digest, &f->job.net, &got, &e) != -EBADMSG)
+                        fail_msg("accepted %s", cases[i]);
+        }
+        doctor_open(f, &d);
+        doctor_json(f, &d, "ewcd.metrics", "\"outcome\":\"diverged\"", "\"outcome\":\"stopped\"");
+        doctor_write(f, &d);
+        assert_int_equal(bundle_read_result(f->other, &f->digest, &f->job.net, &got, &e), -EBADMSG);
 }
 
 static void test_result_lies(void **state)
@@ -220,6 +252,7 @@ int main(void)
             TEST(test_checkpoint_lies),
             TEST(test_result_round_trip),
             TEST(test_result_lies),
+            TEST(test_result_reason_lies),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
