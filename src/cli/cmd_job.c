@@ -2,6 +2,7 @@
 #include "base/str.h"
 #include "cli/client.h"
 #include "cli/doc.h"
+#include "domain/job_sm.h"
 #include "proto/json.h"
 
 #include <inttypes.h>
@@ -26,14 +27,40 @@ static int exit_of_state(const char *state)
         return -1; /* not ended */
 }
 
+/* A search's lambdas, in the order they were tried. */
+static void print_tries(const struct json_doc *doc)
+{
+        const char *heads[] = {"LAMBDA", "ACCURACY", "PAST", "PENALTY", "LOSS", "SECONDS"};
+        int n = json_length(doc, "/tries");
+        struct out_table *t;
+
+        if (n <= 0 || !(t = out_table_new(6, heads)))
+                return;
+        for (int i = 0; i < n; i++) {
+                char accuracy[16], past[16];
+
+                out_percent(accuracy, sizeof(accuracy), doc_number(doc, (double)NAN, "/tries/%d/accuracy", i));
+                out_percent(past, sizeof(past), doc_number(doc, (double)NAN, "/tries/%d/past_accuracy", i));
+                out_table_cell(t, "%g", doc_number(doc, (double)NAN, "/tries/%d/lambda", i));
+                out_table_cell(t, "%s", accuracy);
+                out_table_cell(t, "%s", past);
+                out_table_cell(t, "%.4g", doc_number(doc, (double)NAN, "/tries/%d/penalty", i));
+                out_table_cell(t, "%.4g", doc_number(doc, (double)NAN, "/tries/%d/loss", i));
+                out_table_cell(t, "%.1f", doc_number(doc, (double)NAN, "/tries/%d/seconds", i));
+        }
+        out_table_print(t);
+}
+
 static void print_end(const struct json_doc *doc)
 {
-        const char *heads[] = {"TASK", "ROWS", "BEFORE", "AFTER"}, *reason = json_text(doc, "/reason");
+        const char *heads[] = {"TASK", "ROWS", "BEFORE", "AFTER"};
+        const char *state = json_text(doc, "/state"), *reason = json_text(doc, "/reason");
         int n = json_length(doc, "/tasks");
         struct out_table *t;
 
-        printf("job %.0f %s%s%s\n", doc_number(doc, 0, "/id"), json_text(doc, "/state"), reason ? ": " : "",
-            reason ? reason : "");
+        printf("job %.0f %s%s%s\n", doc_number(doc, 0, "/id"), state, reason ? ": " : "",
+            reason ? job_reason_rest(state, reason) : "");
+        print_tries(doc);
         if (n <= 0 || !(t = out_table_new(4, heads)))
                 return;
         for (int i = 0; i < n; i++) {

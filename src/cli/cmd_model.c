@@ -1,8 +1,10 @@
 /* cmd_model.c: model create, list, show. */
 #include "base/file.h"
 #include "cli/client.h"
+#include "cli/doc.h"
 #include "proto/json.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -71,12 +73,22 @@ int cmd_model_list(struct cli *c)
         return EXIT_OK;
 }
 
+/* "[1, 0.5]": a list of numbers on one line. */
+static void show_list(const struct json_doc *doc, const char *at, const char *name, int n)
+{
+        printf("  %-24s [", name);
+        for (int i = 0; i < n; i++)
+                printf("%s%g", i > 0 ? ", " : "", doc_number(doc, (double)NAN, "%s/%d", at, i));
+        printf("]\n");
+}
+
 static void show_learning(const struct json_doc *doc, const char *pointer, const char *prefix)
 {
         for (int i = 0, n = json_length(doc, pointer); i < n; i++) {
                 const char *key = json_key(doc, pointer, (size_t)i), *text;
                 char at[256], name[128];
                 double v;
+                int truth, length;
 
                 snprintf(at, sizeof(at), "%s/%s", pointer, key);
                 snprintf(name, sizeof(name), "%s%s", prefix, key);
@@ -84,6 +96,10 @@ static void show_learning(const struct json_doc *doc, const char *pointer, const
                         printf("  %-24s %s\n", name, text);
                 else if (json_number(doc, at, &v) == 0)
                         printf("  %-24s %g\n", name, v);
+                else if ((truth = json_bool(doc, at)) >= 0)
+                        printf("  %-24s %s\n", name, truth ? "true" : "false");
+                else if ((length = json_length(doc, at)) >= 0 && !json_key(doc, at, 0))
+                        show_list(doc, at, name, length);
                 else {
                         strncat(name, ".", sizeof(name) - strlen(name) - 1);
                         show_learning(doc, at, name);

@@ -57,6 +57,12 @@ bool job_may_move(enum job_state from, enum job_state to)
         return r && row(to) && (r->next & B(to)) != 0;
 }
 
+const char *job_reason_rest(const char *state, const char *reason)
+{
+        size_t n = strlen(state);
+        return strncmp(reason, state, n) == 0 && reason[n] == ':' && reason[n + 1] == ' ' ? reason + n + 2 : reason;
+}
+
 bool job_has_ended(enum job_state s)
 {
         const struct job_row *r = row(s);

@@ -22,6 +22,8 @@ enum job_state { /* on disk: never renumber */
 enum restart_rule { RESTART_KEEP = 1, RESTART_REQUEUE, RESTART_RESUME, RESTART_REJUDGE };
 
 const char *job_state_name(enum job_state s); /* "queued" …; NULL if unknown */
+/* The reason without the state's name and a colon before it: for a text that has said the state. */
+const char *job_reason_rest(const char *state, const char *reason);
 bool job_state_parse(const char *name, enum job_state *ret);
 bool job_may_move(enum job_state from, enum job_state to);
 bool job_has_ended(enum job_state s);

@@ -3,8 +3,8 @@
  * learning.def is the single source; the table built from it serves the parser in proto, the documentation tests and
  * learning_defaults. Defaults are JSON text there, so documentation shows exactly what the program uses. A member
  * that is an enum brings the function that names its values, and all else about it follows from that. Settings that
- * would have no effect, or cancel each other, are refused: their numbers would mean something else than their owner
- * thinks. */
+ * contradict each other are refused: their numbers would mean something else than their owner thinks. One that is
+ * merely not read beside the others (lambda beside method plain) is kept. */
 #include "base/err.h"
 #include "base/mem.h"
 #include "domain/model.h"

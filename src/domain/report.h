@@ -24,6 +24,7 @@ struct job {
         size_t n_next_classes;
         const char *const *next_classes; /* names; in scenario class new ones extend the model */
         uint32_t attempts;       /* learner starts */
+        const char *tries;       /* canonical JSON list of struct learn_try, once judged; NULL without a search */
         char reason[REASON_SIZE];
         int64_t created_ms, started_ms, ended_ms;
         size_t n_tasks; /* per-task accuracies, once judged */

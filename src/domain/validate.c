@@ -17,18 +17,19 @@ int validate_name(const char *what, const char *name, struct err *e)
             what, NAME_SIZE - 1);
 }
 
-/* What the net would be given must be finite too: such a row could be kept, but never learnt from. */
+/* What the net would be given must be a number it can be trained on: a row beyond could be kept, but one such row
+ * makes every Fisher overflow and so blocks every rollover. */
 static int check_scaled(const struct model_spec *s, size_t n, const float *x, struct err *e)
 {
         if (s->n_scale == 0 || s->n_offset == 0)
                 return 0;
         for (size_t i = 0; i < n; i++) {
                 float scale = s->scale[s->n_scale > 1 ? i : 0], offset = s->offset[s->n_offset > 1 ? i : 0];
-                float y = x[i] * scale + offset;
-                if (!isfinite(y))
+                if (!(fabsf(x[i] * scale + offset) <= VALIDATE_INPUT_MAX))
                         return err_field(e, -EDOM, "/inputs",
-                            "number %zu is %g: times the model's scale %g plus its offset %g it overflows", i,
-                            (double)x[i], (double)scale, (double)offset);
+                            "number %zu is %g: times the model's scale %g plus its offset %g it is beyond %g in "
+                            "magnitude, the most a net is given",
+                            i, (double)x[i], (double)scale, (double)offset, (double)VALIDATE_INPUT_MAX);
         }
         return 0;
 }

@@ -8,8 +8,10 @@ struct err;
 /* -EINVAL: not [A-Za-z0-9][A-Za-z0-9._-]{0,62}. */
 int validate_name(const char *what, const char *name, struct err *e);
 
-/* -ERANGE: another count than the model's inputs; -EDOM: not finite, not finite once scaled, or not an id of the
- * model's embedding; names the index. */
+#define VALIDATE_INPUT_MAX 1e12f /* magnitude of an input once scaled; its square times a gradient stays a float */
+
+/* -ERANGE: another count than the model's inputs; -EDOM: not finite, beyond VALIDATE_INPUT_MAX once scaled, or not an
+ * id of the model's embedding; names the index. */
 int validate_row(const struct model_spec *s, size_t n, const float *x, struct err *e);
 
 /* -EINVAL: not 1..128 bytes of UTF-8 without control bytes. */

@@ -1,6 +1,7 @@
 /* json_admin.h: tasks, versions, aliases, jobs and errors as JSON, and the small request bodies that change them. */
 #pragma once
 #include "base/str.h"
+#include "domain/learn_job.h"
 #include "domain/problem.h"
 #include "domain/report.h"
 
@@ -34,6 +35,8 @@ struct job_request {
 };
 int json_job_request_read(struct slice body, struct arena *a, struct job_request *ret, struct err *e); /* PROBLEM_* */
 void json_job_write(struct buf *b, const struct job *j, const struct job_live *live); /* live may be NULL */
+/* A search's tries as in a job's "tries" (store: job.tries). */
+void json_tries_write(struct buf *b, const struct learn_try *tries, size_t n);
 void json_job_list_begin(struct buf *b);
 void json_job_list_row(struct buf *b, const struct job *j, const struct job_live *live, bool first);
 void json_job_list_end(struct buf *b, uint64_t next_cursor); /* 0: null */

@@ -90,6 +90,27 @@ static void put_tasks(struct buf *b, const struct job *j)
         buf_putc(b, ']');
 }
 
+void json_tries_write(struct buf *b, const struct learn_try *tries, size_t n)
+{
+        buf_putc(b, '[');
+        for (size_t i = 0; i < n; i++) {
+                buf_puts(b, i > 0 ? ",{\"lambda\":" : "{\"lambda\":");
+                json_put_number(b, tries[i].lambda);
+                json_put_key(b, "accuracy");
+                json_put_number(b, tries[i].accuracy);
+                json_put_key(b, "past_accuracy");
+                json_put_number(b, tries[i].past_accuracy);
+                json_put_key(b, "penalty");
+                json_put_number(b, tries[i].penalty);
+                json_put_key(b, "loss");
+                json_put_number(b, tries[i].loss);
+                json_put_key(b, "seconds");
+                json_put_number(b, tries[i].seconds);
+                buf_putc(b, '}');
+        }
+        buf_putc(b, ']');
+}
+
 void json_job_write(struct buf *b, const struct job *j, const struct job_live *live)
 {
         buf_puts(b, "{\"id\":");
@@ -107,6 +128,8 @@ void json_job_write(struct buf *b, const struct job *j, const struct job_live *l
         json_put_key(b, "reason");
         json_put_text(b, j->reason[0] ? j->reason : NULL);
         put_tasks(b, j);
+        json_put_key(b, "tries");
+        buf_puts(b, j->tries ? j->tries : "[]"); /* JSON as it was stored */
         json_put_key(b, "created_at");
         json_put_time(b, j->created_ms);
         json_put_key(b, "started_at");

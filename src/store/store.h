@@ -137,7 +137,7 @@ int store_blob_chunk(struct store *s, const struct digest *d, size_t size, uint3
 struct outcome {
         job_id job;   /* in JUDGING */
         bool promote; /* also moves alias champion, if it still is the parent (else CONFLICT, nothing done) */
-        const char *reason;
+        const char *reason, *tries; /* tries: of struct job, NULL when it did not search for lambda */
         size_t n_outputs;
         const struct output_row *outputs;
         size_t n_params;

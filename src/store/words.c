@@ -1,6 +1,7 @@
 /* words.c: the sentences of the audit. What is worth telling stands in the row itself, so that the audit can be read
  * without joining anything. */
 #include "store/words.h"
+#include "domain/job_sm.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -44,8 +45,8 @@ struct words words_attempt(job_id j, uint32_t attempts)
 
 struct words words_outcome(job_id j, uint64_t number, bool promoted, const char *reason)
 {
-        return say(
-            "job %" PRIu64 ": version %" PRIu64 " %s: %s", j, number, promoted ? "promoted" : "rejected", reason);
+        const char *state = promoted ? "promoted" : "rejected";
+        return say("job %" PRIu64 ": version %" PRIu64 " %s: %s", j, number, state, job_reason_rest(state, reason));
 }
 
 struct words words_rollover(job_id j, uint64_t number, const char *closed, const char *opened, const char *reason)

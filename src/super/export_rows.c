@@ -10,6 +10,7 @@
 #include "super/export_rows.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "domain/validate.h"
 #include "store/store.h"
 #include <errno.h>
 #include <math.h>
@@ -170,7 +171,7 @@ static bool take_inputs(const struct taker *t, const struct feedback *row, float
                 return false;
         model_scale(&t->l->spec, 1, row->inputs, x);
         for (size_t i = 0; i < n; i++)
-                if (!isfinite(x[i]))
+                if (!(fabsf(x[i]) <= VALIDATE_INPUT_MAX))
                         return false;
         return true;
 }

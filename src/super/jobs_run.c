@@ -243,8 +243,8 @@ void run_finished(struct run *r, enum job_state end)
         if (end == JOB_FAILED)
                 log_warning("job %" PRIu64 " of model %s failed: %s", r->id, r->job.model_name, r->reason);
         else
-                log_info(
-                    "job %" PRIu64 " of model %s %s: %s", r->id, r->job.model_name, job_state_name(end), r->reason);
+                log_info("job %" PRIu64 " of model %s %s: %s", r->id, r->job.model_name, job_state_name(end),
+                    job_reason_rest(job_state_name(end), r->reason));
         bool tasks_changed = r->job.kind == JOB_ROLLOVER && end == JOB_REJECTED;
         if (!j->deps.publish || !(end == JOB_PROMOTED || tasks_changed)) {
                 run_go(r, STEP_CLEAN);

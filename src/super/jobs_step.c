@@ -269,7 +269,7 @@ static void add_unusable(const struct run *r, char reason[REASON_SIZE])
         if (r->n_unusable > 0)
                 snprintf(reason + n, REASON_SIZE - n,
                     "; %" PRIu64 " row%s could not be used: another size, a class without an output, or not finite "
-                    "after scale and offset",
+                    "or beyond 1e12 after scale and offset",
                     r->n_unusable, r->n_unusable == 1 ? "" : "s");
 }
 

@@ -7,18 +7,24 @@
  * of it. Vectors become blobs, each staged once even when two of them are the same bytes. Nothing here writes to the
  * store. */
 #include "super/settle.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "domain/protection.h"
 #include "proto/bundle.h"
+#include "proto/json_admin.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #define ARENA_MAX ((size_t)256 << 20)
+#define TRACE_VANISHED 1e-4 /* of a softmax net of everyday size; a task not yet learnt has 1 and more */
+#define TRIES_MAX 4096      /* bytes: LEARN_MAX_TRIES of six numbers and their names */
 
 void settlement_free(struct settlement *s)
 {
@@ -115,11 +121,40 @@ static int judge(struct settlement *s, const char *refusal, struct err *e)
         return 0;
 }
 
+__attribute__((format(printf, 2, 3))) static void add_note(struct settlement *s, const char *fmt, ...)
+{
+        size_t n = strnlen(s->verdict.reason, REASON_SIZE - 1);
+        va_list ap;
+        va_start(ap, fmt);
+        vsnprintf(s->verdict.reason + n, REASON_SIZE - n, fmt, ap);
+        va_end(ap);
+}
+
+/* Behind the verdict: where EWC protects less than the numbers of the gate let one think. */
+static void add_notes(struct settlement *s, const struct learn_job *file)
+{
+        const struct learn_plan *plan = &file->plan;
+        const struct ewc_fisher_info *f = &s->result.fisher_info;
+        if (plan->method != LEARN_EWC)
+                return;
+        bool exact = plan->importance == LEARN_IMPORTANCE_FISHER && f->kind == EWC_FISHER_EXACT;
+        if (file->kind == JOB_ROLLOVER && exact && f->trace < TRACE_VANISHED)
+                add_note(s,
+                    "; the Fisher's trace is %.3g: the model is so sure of this task that its Fisher has nearly "
+                    "vanished; with penalty.scale raw it is hardly protected",
+                    f->trace);
+        bool alone = plan->replay_per_class == 0 && plan->distill == 0;
+        bool earlier = file->kind == JOB_ROLLOVER || file->n_past > 0;
+        if (s->layout.spec.scenario == SCENARIO_CLASS && alone && earlier)
+                add_note(s, "; EWC alone cannot keep the classes of different tasks apart: replay.per_class helps");
+}
+
 /* --- the protection --- */
 
+/* 0: the task is closed without protection. */
 static double alpha_of(const struct task *t)
 {
-        return t->alpha > 0 && isfinite(t->alpha) ? t->alpha : 1.0;
+        return t->alpha >= 0 && isfinite(t->alpha) ? t->alpha : 1.0;
 }
 
 /* The records the version is protected by: those of the job, then that of the task it closes. */
@@ -171,6 +206,20 @@ static struct digest add_vector(struct settlement *s, const float *v)
         return add_blob(s, v, s->result.n_params * sizeof(float));
 }
 
+/* What a search tried, as people will read it. Nothing when lambda was given. */
+static int list_tries(struct settlement *s, const struct learn_plan *plan, struct err *e)
+{
+        if (!plan->lambda_auto || s->result.n_tries == 0)
+                return 0;
+        struct buf b;
+        buf_init(&b, TRIES_MAX);
+        json_tries_write(&b, s->result.tries, s->result.n_tries);
+        char *text = buf_ok(&b) ? arena_strndup(&s->arena, b.data, b.len) : NULL;
+        buf_deinit(&b);
+        s->outcome.tries = text;
+        return text ? 0 : err_oom(e);
+}
+
 static void fill_outcome(
     struct settlement *s, const struct job *job, const struct learn_job *file, const struct settle_conf *c)
 {
@@ -213,8 +262,11 @@ static int settle(struct store *st, const struct job *job, const struct settle_c
                 return r == -ESTALE || r == -EBADMSG ? failed(e, r, "settle") : r;
         if ((r = check_own(job, &s->layout, file, e)) < 0 || (r = read_result(c->result_path, d, file, s, e)) < 0)
                 return failed(e, r, "settle");
-        if ((r = list_evaluations(s, e)) < 0 || (r = judge(s, c->refusal, e)) < 0)
+        if ((r = list_evaluations(s, e)) < 0 || (r = list_tries(s, &file->plan, e)) < 0 ||
+            (r = judge(s, c->refusal, e)) < 0)
                 return r;
+        if (!c->refusal)
+                add_notes(s, file);
         s->has_close = job->kind == JOB_ROLLOVER && s->verdict.promote;
         if (s->has_close && (r = fisher_pack(&file->net, &s->layout.learning, s->result.fisher, &s->packed, e)) < 0)
                 return failed(e, r, "settle");

@@ -4,11 +4,13 @@
  * task by task and row by row; are the measures possible; does the Fisher have the form on which the scale of
  * lambda rests. */
 #include "base/err.h"
+#include "base/mem.h"
 #include "domain/learn_job.h"
 #include "super/settle.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
+#include <string.h>
 
 #define MEAN_TOLERANCE 1e-3 /* of the Fisher's mean of 1: float rounding over up to 2^28 parameters */
 
@@ -80,11 +82,21 @@ static int check_fisher(const struct learn_job *job, const struct learn_result *
         return 0;
 }
 
+/* The learner's own words, and the advice that fits them: only a step depends on the rate. */
+static int diverged(const struct learn_result *r, struct err *e)
+{
+        static const char step[] = "step";
+        if (!r->reason[0])
+                return err_set(e, -EBADMSG, "training diverged: a loss, a gradient or the Fisher was not finite");
+        if (strncmp(r->reason, step, sizeof(step) - 1) == 0)
+                return err_set(e, -EBADMSG, "training diverged: %s; lower optimizer.rate", r->reason);
+        return err_set(e, -EBADMSG, "not finite: %s", r->reason);
+}
+
 int settle_check(const struct learn_job *job, const struct learn_result *r, struct err *e)
 {
         if (r->outcome == LEARN_DIVERGED)
-                return err_set(e, -EBADMSG,
-                    "training diverged: loss %g after %" PRIu64 " steps; lower optimizer.rate", r->loss, r->steps);
+                return diverged(r, e);
         if (r->outcome != LEARN_DONE)
                 return bad(e, "the learner did not finish");
         if (!(r->lambda >= 0) || isinf(r->lambda))

@@ -36,6 +36,7 @@ static void promoted_is_one_step(void **state)
         kit_outcome(k, &w, m, j, true, 5, true);
         w.before[0].accuracy = w.before[0].loss = (double)NAN;
         w.before[0].n = 0;
+        w.o.tries = "[{\"lambda\":0.25}]";
         assert_int_equal(store_consolidation_commit(k->s, &w.o, &id, &k->e), 0);
         kit_reopen(k);
         assert_int_equal(champion(k, m).version, id);
@@ -62,6 +63,8 @@ static void promoted_is_one_step(void **state)
         assert_int_equal(job.state, JOB_PROMOTED);
         assert_int_equal(job.version_number, 2);
         assert_true(job.lambda == 0.25);
+        assert_non_null(job.tries);
+        assert_string_equal(job.tries, "[{\"lambda\":0.25}]");
         assert_int_equal(job.n_tasks, 1);
         assert_string_equal(job.tasks[0].name, "one");
         assert_true(isnan(job.tasks[0].before.accuracy) && job.tasks[0].after.loss == 0.25);
@@ -91,6 +94,9 @@ static void rejected_keeps_the_champion(void **state)
         assert_int_equal(v.number, 2);
         assert_int_equal(v.n_aliases, 0);
         assert_false(v.has_fisher);
+        struct job job;
+        assert_int_equal(store_job_get(k->s, v.job, &k->a, &job, &k->e), 0);
+        assert_null(job.tries);
         assert_int_equal(store_feedback_count(k->s, m, &c, &k->e), 0);
         assert_int_equal(c.n_new, 0); /* its rows have been judged */
         assert_int_equal(c.used_seq, c.last_seq);

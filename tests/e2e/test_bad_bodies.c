@@ -297,12 +297,12 @@ static void test_numbers_the_net_cannot_bear(void **state)
             "{\"name\":\"hot\",\"input\":{\"shape\":[1],\"scale\":1e30},\"scenario\":\"domain\","
             "\"classes\":[\"a\",\"b\"],\"task\":\"t\",\"layers\":[]}",
             NULL);
-        expect(&bad.d, 200, "POST", "/v2/models/hot/predict", "{\"inputs\":[[1]]}", NULL);
+        expect(&bad.d, 200, "POST", "/v2/models/hot/predict", "{\"inputs\":[[1e-20]]}", NULL);
         expect_problem(
             &bad.d, 400, "non-finite", "/inputs", "POST", "/v2/models/hot/predict", "{\"inputs\":[[1e30]]}");
         expect_problem(&bad.d, 400, "non-finite", NULL, "POST", "/v2/models/hot/infer",
             "{\"inputs\":[{\"name\":\"input\",\"shape\":[1,1],\"datatype\":\"FP32\",\"data\":[1e30]}]}");
-        expect(&bad.d, 200, "POST", "/v2/models/hot/predict", "{\"inputs\":[[1]]}", NULL);
+        expect(&bad.d, 200, "POST", "/v2/models/hot/predict", "{\"inputs\":[[1e-20]]}", NULL);
         check_unharmed();
 }
 

@@ -218,6 +218,8 @@ static void test_model_commands(void **state)
         check_out("champion   1\n");
         check_out("optimizer.rate");
         check_out("gate.max_forgetting");
+        check_out("  fisher.floor             true\n");
+        check_out("  rates.layers             []\n");
         CTL(0, "model show digits --json");
         assert_int_equal(json_out_number("/parameters"), 64 * 32 + 32 + 32 * 5 + 5);
         CTL(3, "model show nothing");
@@ -318,7 +320,7 @@ static void test_consolidate_and_predict(void **state)
         char how[DAEMON_PATH + 64];
         (void)state;
         CTL(0, "consolidate digits --wait");
-        check_out("job 1 promoted: promoted: task low gained ");
+        check_out("job 1 promoted: task low gained ");
         check_out("TASK  ROWS  BEFORE");
         CTL(0, "job watch digits 1");
         check_out("job 1 promoted");
@@ -486,6 +488,27 @@ static void test_jobs_that_do_not_end_well(void **state)
         check_out("follow it with: ewcctl job watch slow ");
 }
 
+/* What a search tried is shown with the job. */
+static void test_tries_of_a_search(void **state)
+{
+        static const char words[] =
+            "{\"name\":\"seeker\",\"input\":{\"shape\":[64]},\"scenario\":\"task\",\"classes\":[\"0\",\"1\",\"2\","
+            "\"3\"],"
+            "\"task\":\"low\",\"task_classes\":[\"0\",\"1\"],\"layers\":[],\"learning\":{" BY_HAND
+            ",\"lambda\":\"auto\","
+            "\"epochs\":2,\"rates\":{\"layers\":[0.5]},\"gate\":{\"max_forgetting\":1,\"min_gain\":-1}}}";
+        (void)state;
+        assert_int_equal(ctl_with(words, "model create -"), 0);
+        CTL(0, "model show seeker");
+        check_out("  rates.layers             [0.5]\n");
+        CTL(0, "feedback import seeker %s --only 0,1 --limit 60", csv);
+        CTL(0, "task rollover seeker high --classes 2,3 --wait");
+        check_out("LAMBDA  ACCURACY  PAST  PENALTY  LOSS  SECONDS\n0 ");
+        CTL(0, "feedback import seeker %s --only 2,3 --limit 60", csv);
+        CTL(0, "consolidate seeker --wait --json");
+        assert_true(json_out_number("/tries/1/lambda") > 0 && json_out_number("/tries/1/seconds") >= 0);
+}
+
 static void test_usage(void **state)
 {
         static const char *const commands[] = {"status", "model create", "model list", "model show",
@@ -566,6 +589,7 @@ int main(void)
             cmocka_unit_test(test_rollover_and_idx),
             cmocka_unit_test(test_lists),
             cmocka_unit_test(test_rollback),
+            cmocka_unit_test(test_tries_of_a_search),
             cmocka_unit_test(test_jobs_that_do_not_end_well),
             cmocka_unit_test(test_usage),
             cmocka_unit_test(test_the_daemon_is_found),

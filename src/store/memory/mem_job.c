@@ -173,7 +173,8 @@ int mem_job_get(struct store *s, job_id id, struct arena *a, struct job *ret, st
         struct job copy = j->j;
         copy.next_classes = mem_strings(a, j->j.next_classes, j->j.n_next_classes);
         copy.tasks = j->j.n_tasks > 0 ? arena_memdup(a, j->j.tasks, j->j.n_tasks * sizeof(*j->j.tasks)) : NULL;
-        if (!copy.next_classes || (j->j.n_tasks > 0 && !copy.tasks))
+        copy.tries = j->j.tries ? arena_strdup(a, j->j.tries) : NULL;
+        if (!copy.next_classes || (j->j.n_tasks > 0 && !copy.tasks) || (j->j.tries && !copy.tries))
                 return err_oom(e);
         *ret = copy;
         return 0;

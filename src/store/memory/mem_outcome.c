@@ -86,7 +86,7 @@ static int job_end(struct mem *m, struct mem_job *j, const struct outcome *o, ve
         const struct mem_version *version = mem_get(m, MEM_VERSION, v);
         struct job_task *tasks = arena_new_array(&m->a, struct job_task, o->n_evaluations);
 
-        if (!tasks)
+        if (!tasks || (o->tries && !(j->j.tries = arena_strdup(&m->a, o->tries))))
                 return err_oom(e);
         for (size_t i = 0; i < o->n_evaluations; i++) {
                 const struct mem_task *t = mem_get(m, MEM_TASK, o->after[i].task);

@@ -13,7 +13,7 @@
         "v.lambda AS lambda, j.task AS task, j.trigger_kind AS trigger_kind, j.trigger_value AS trigger_value, "     \
         "j.range_first AS range_first, j.range_last AS range_last, j.seed AS seed, j.next_task AS next_task, "       \
         "j.next_classes_given AS next_classes_given, j.attempts AS attempts, j.reason AS reason, "                   \
-        "j.created_ms AS created_ms, j.started_ms AS started_ms, j.ended_ms AS ended_ms "                            \
+        "j.tries AS tries, j.created_ms AS created_ms, j.started_ms AS started_ms, j.ended_ms AS ended_ms "          \
         "FROM job j JOIN model m ON m.id = j.model LEFT JOIN version p ON p.id = j.parent "                          \
         "LEFT JOIN version v ON v.id = j.version "
 
@@ -70,6 +70,7 @@ static int job_fill(struct query *q, struct arena *a, struct job *ret, struct er
         query_get_name(q, "model_name", j.model_name, sizeof(j.model_name));
         query_get_name(q, "next_task", j.next_task, sizeof(j.next_task));
         query_get_name(q, "reason", j.reason, sizeof(j.reason));
+        j.tries = query_null(q, "tries") ? NULL : query_get_dup(q, "tries", a);
         if (q->rc != 0)
                 return query_step(q, e);
         if ((r = next_classes(q->db, &j, a, e)) != 0)

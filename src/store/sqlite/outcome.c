@@ -142,12 +142,13 @@ static int evaluation_row(struct db *db, version_id v, size_t i, const struct ev
 static int job_end(struct db *db, const struct subject *s, const struct outcome *o, version_id v, struct err *e)
 {
         _query_ struct query q =
-            query_open(db, "UPDATE job SET state = :state, version = :version, reason = :reason, ended_ms = :now "
-                           "WHERE id = :job");
+            query_open(db, "UPDATE job SET state = :state, version = :version, reason = :reason, tries = :tries, "
+                           "ended_ms = :now WHERE id = :job");
 
         query_int(&q, ":state", o->promote ? JOB_PROMOTED : JOB_REJECTED);
         query_seq(&q, ":version", v);
         query_text(&q, ":reason", o->reason);
+        query_text(&q, ":tries", o->tries); /* NULL stays NULL */
         query_int(&q, ":now", db_now(db));
         query_seq(&q, ":job", s->job);
         return query_run(&q, e);

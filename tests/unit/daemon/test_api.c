@@ -261,7 +261,7 @@ static void shared_heads(void **state)
                 "\"label\":\"b\"},{\"inputs\":[4],\"label\":\"a\"}]}",
                 200, "\"accepted\":4"),
             POST("/v2/models", NAMED("big", "3e38"), 201, "domain"),
-            POST("/v2/models/big/predict", "{\"inputs\":[[1],[50]]}", 400,
+            POST("/v2/models/big/predict", "{\"inputs\":[[1e-30],[50]]}", 400,
                 "row 1: number 0 is 50: times the model's scale 3e+38"),
             POST("/v2/models/big/infer", INFER("x", "[1,1]", "[50]"), 400, "non-finite"),
             POST("/v2/models/big/feedback", "{\"events\":[{\"inputs\":[50],\"label\":\"a\"}]}", 422,

@@ -81,9 +81,19 @@ static void test_ends_and_restarts(void **state)
         assert_int_equal(job_restart_rule((enum job_state)6), RESTART_KEEP);
 }
 
+static void test_reason_says_its_state_once(void **state)
+{
+        (void)state;
+        assert_string_equal(job_reason_rest("promoted", "promoted: task low gained"), "task low gained");
+        assert_string_equal(job_reason_rest("rejected", "promoted: x"), "promoted: x");
+        assert_string_equal(job_reason_rest("rejected", "parent replaced"), "parent replaced");
+        assert_string_equal(job_reason_rest("promoted", "promoted:"), "promoted:");
+        assert_string_equal(job_reason_rest("promoted", ""), "");
+}
+
 int main(void)
 {
-        const struct CMUnitTest tests[] = {
-            cmocka_unit_test(test_moves), cmocka_unit_test(test_names), cmocka_unit_test(test_ends_and_restarts)};
+        const struct CMUnitTest tests[] = {cmocka_unit_test(test_moves), cmocka_unit_test(test_names),
+            cmocka_unit_test(test_ends_and_restarts), cmocka_unit_test(test_reason_says_its_state_once)};
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

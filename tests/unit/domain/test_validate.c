@@ -43,25 +43,35 @@ static void test_row(void **state)
         assert_int_equal(validate_row(&s, 3, x, &e), -EDOM);
 }
 
-/* A number that is finite as sent and not once scaled names its place, and all three numbers. */
+/* A number that is finite as sent and absurd once scaled names its place, all three numbers and the limit. */
 static void test_scaled(void **state)
 {
         (void)state;
         struct err e = ERR_NULL;
-        const float big = 3e38f, each[2] = {1, 3e38f}, offset[2] = {0, -3e38f}, none = 0;
+        const float big = 3e38f, one = 1, each[2] = {1, 1e12f}, offset[2] = {0, -1e12f}, none = 0;
         struct model_spec s = {
             .name = "m", .n_inputs = 2, .n_scale = 1, .scale = &big, .n_offset = 1, .offset = &none};
-        const float x[2] = {1, 50}, small[2] = {1, -1}, y[2] = {50, 1}, z[2] = {50, -1};
+        const float x[2] = {0, 50}, small[2] = {1e-27f, -1e-27f}, y[2] = {50, 1}, z[2] = {50, -1};
         assert_int_equal(validate_row(&s, 2, small, &e), 0);
         assert_int_equal(validate_row(&s, 2, x, &e), -EDOM);
         assert_string_equal(e.field, "/inputs");
-        assert_string_equal(e.msg, "number 1 is 50: times the model's scale 3e+38 plus its offset 0 it overflows");
+        assert_string_equal(e.msg,
+            "number 1 is 50: times the model's scale 3e+38 plus its offset 0 it is beyond 1e+12 in "
+            "magnitude, the most a net is given");
         s.n_scale = s.n_offset = 2;
         s.scale = each;
         s.offset = offset;
         assert_int_equal(validate_row(&s, 2, y, &e), 0);
         assert_int_equal(validate_row(&s, 2, z, &e), -EDOM);
         assert_non_null(strstr(e.msg, "number 1 is -1"));
+        const float edge[2] = {VALIDATE_INPUT_MAX, -VALIDATE_INPUT_MAX}, beyond[2] = {0, -1e20f};
+        s.n_scale = s.n_offset = 1;
+        s.scale = &one;
+        s.offset = &none;
+        assert_int_equal(validate_row(&s, 2, edge, &e), 0);
+        assert_int_equal(validate_row(&s, 2, beyond, &e), -EDOM);
+        assert_non_null(strstr(e.msg, "number 1 is -1e+20: "));
+        assert_non_null(strstr(e.msg, " beyond 1e+12 "));
 }
 
 static void test_ids(void **state)

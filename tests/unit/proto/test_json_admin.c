@@ -105,7 +105,8 @@ static void jobs(void **state)
             .started_ms = 2 * T0,
             .ended_ms = 3 * T0,
             .n_tasks = 2,
-            .tasks = rows};
+            .tasks = rows,
+            .tries = "[{\"lambda\":310}]"};
         const struct job_live live = {
             .id = 12, .progress = 0.4, .epoch = 4, .epochs = 10, .lambda = 5, .loss = 0.113, .penalty_ratio = 0.21};
         struct buf b;
@@ -119,6 +120,7 @@ static void jobs(void **state)
                    "\"promoted: task low lost 0.3 pt\","
                    "\"tasks\":[{\"task\":\"low\",\"n\":600,\"accuracy_before\":0.981,\"accuracy_after\":0.978},"
                    "{\"task\":\"new\",\"n\":0,\"accuracy_before\":null,\"accuracy_after\":null}],"
+                   "\"tries\":[{\"lambda\":310}],"
                    "\"created_at\":" AT(1) ",\"started_at\":" AT(2) ",\"ended_at\":" AT(3) "}");
         const struct job queued = {.id = 13,
             .model_name = "mnist",
@@ -135,6 +137,7 @@ static void jobs(void **state)
         j.state = JOB_RUNNING;
         j.lambda = NAN;
         j.n_tasks = 0;
+        j.tries = NULL;
         j.reason[0] = '\0';
         j.ended_ms = 0;
         json_job_list_row(&b, &j, &live, false);
@@ -144,19 +147,27 @@ static void jobs(void **state)
                    "\"trigger\":{\"kind\":\"manual\",\"value\":null},\"next_task\":\"high\",\"range\":null,\"seed\":"
                    "\"18446744073709551615\","
                    "\"lambda\":null,\"epoch\":null,\"epochs\":null,\"loss\":null,\"penalty_ratio\":null,\"reason\":"
-                   "null,\"tasks\":[],"
+                   "null,\"tasks\":[],\"tries\":[],"
                    "\"created_at\":" AT(1) ",\"started_at\":null,\"ended_at\":null},"
                                            "{\"id\":12,\"model\":\"mnist\",\"kind\":\"consolidate\",\"state\":"
                                            "\"running\",\"progress\":0.4,\"parent\":\"6\",\"version\":\"7\","
                                            "\"trigger\":{\"kind\":\"min_feedback\",\"value\":500},\"range\":{\"first_"
                                            "seq\":1201,\"last_seq\":1842},\"seed\":42,"
                                            "\"lambda\":5,\"epoch\":4,\"epochs\":10,\"loss\":0.113,\"penalty_ratio\":"
-                                           "0.21,\"reason\":null,\"tasks\":[],"
+                                           "0.21,\"reason\":null,\"tasks\":[],\"tries\":[],"
                                            "\"created_at\":" AT(1) ",\"started_at\":" AT(
                                                2) ",\"ended_at\":null}],\"next_cursor\":\"12\"}");
         json_job_list_begin(&b);
         json_job_list_end(&b, 0);
         expect(&b, "{\"jobs\":[],\"next_cursor\":null}");
+        const struct learn_try tries[] = {{0, 0.9, NAN, 0, 0.25, 1.5}, {310, 0.875, 0.98, 0.125, 0.3, 2}};
+        json_tries_write(&b, tries, 2);
+        expect(&b,
+            "[{\"lambda\":0,\"accuracy\":0.9,\"past_accuracy\":null,\"penalty\":0,\"loss\":0.25,\"seconds\":1.5},"
+            "{\"lambda\":310,\"accuracy\":0.875,\"past_accuracy\":0.98,\"penalty\":0.125,\"loss\":0.3,"
+            "\"seconds\":2}]");
+        json_tries_write(&b, NULL, 0);
+        expect(&b, "[]");
         buf_deinit(&b);
 }
 

@@ -21,6 +21,8 @@ static void sentences(void **state)
             "job 3: from version 2, task low, feedback 1 to 20, seed 7");
         assert_string_equal(words_attempt(3, 2).text, "job 3: learner start 2");
         assert_string_equal(words_outcome(3, 5, false, "lost 3 pt").text, "job 3: version 5 rejected: lost 3 pt");
+        assert_string_equal(
+            words_outcome(3, 5, true, "promoted: task a gained").text, "job 3: version 5 promoted: task a gained");
         assert_string_equal(words_rollover(3, 5, "low", "high", "fine").text,
             "job 3: task low closed by version 5, task high opened: fine");
         assert_string_equal(

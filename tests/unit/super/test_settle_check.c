@@ -172,17 +172,25 @@ static void test_other_importances(void **state)
         }
 }
 
+/* What the learner said, and advice only where the rate can be to blame. */
 static void test_divergence_says_what_to_do(void **state)
 {
         (void)state;
-        struct pair p;
-        struct err e = ERR_NULL;
-        honest(&p, JOB_CONSOLIDATE);
-        p.r.outcome = LEARN_DIVERGED;
-        p.r.loss = INFINITY;
-        p.r.steps = 12;
-        assert_true(settle_check(&p.job, &p.r, &e) < 0);
-        assert_string_equal(e.msg, "training diverged: loss inf after 12 steps; lower optimizer.rate");
+        static const char *const words[][2] = {
+            {"", "training diverged: a loss, a gradient or the Fisher was not finite"},
+            {"step 12 of 40: x", "training diverged: step 12 of 40: x; lower optimizer.rate"},
+            {"Fisher: z", "not finite: Fisher: z"},
+        };
+        for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+                struct pair p;
+                struct err e = ERR_NULL;
+                honest(&p, JOB_ROLLOVER);
+                p.r.outcome = LEARN_DIVERGED;
+                p.r.loss = 0.31;
+                strcpy(p.r.reason, words[i][0]);
+                assert_true(settle_check(&p.job, &p.r, &e) < 0);
+                assert_string_equal(e.msg, words[i][1]);
+        }
 }
 
 int main(void)
