@@ -3,7 +3,7 @@
 #include <ewc/pack.h>
 #include <stdint.h>
 
-enum learn_importance {              /* what a rollover measures; on disk. Names: domain/learn_job.h */
+enum learn_importance {              /* what a rollover measures; on disk. Names: domain/learn_plan.h */
         LEARN_IMPORTANCE_FISHER = 0, /* "fisher" */
         LEARN_IMPORTANCE_SI = 1,     /* "si": path integral of Zenke et al. 2017 (arXiv:1703.04200), eqs. 4 and 5 */
         LEARN_IMPORTANCE_MAS = 2     /* "mas": Aljundi et al. 2018 (arXiv:1711.09601), eq. 3; needs no labels */
