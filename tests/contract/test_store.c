@@ -1,5 +1,5 @@
-/* test_store.c: one suite on every engine. What only a file can show (reopening, a killed process) is skipped by
- * asking the kit for its engine. */
+/* test_store.c: one suite on every engine. What only a file can show (reopening, a killed process) stands with the
+ * engine that has one, in tests/unit/store. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
