@@ -54,11 +54,6 @@ model_id shelf_model(const struct shelf *s)
         return s->model;
 }
 
-struct served *shelf_champion(const struct shelf *s)
-{
-        return s->champion;
-}
-
 /* Index of the first row that is not below number. */
 static size_t place(const struct shelf *s, uint64_t number)
 {

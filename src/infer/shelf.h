@@ -25,7 +25,6 @@ void shelves_free(struct shelves *all);
 struct shelf *shelf_of(struct shelves *all, model_id m); /* NULL: none yet */
 struct shelf *shelf_next(const struct shelf *s);
 model_id shelf_model(const struct shelf *s);
-struct served *shelf_champion(const struct shelf *s);
 struct served *shelf_find(const struct shelf *s, uint64_t number); /* the champion too; NULL */
 
 /* Takes a reference of its own. The replaced champion stays as one of the others, while it knows the same tasks; so

@@ -28,8 +28,8 @@ size_t learn_fisher_rows(const struct learn_job *job)
 uint64_t learn_fisher_total(const struct learn_job *job)
 {
         uint64_t all = (uint64_t)job->train.n + job->seen.n, want = job->plan.fisher_samples;
-        if (job->plan.fisher_fraction >
-            0) /* the product of a decimal fraction may lie a rounding above a whole number */
+        /* the product of a decimal fraction may lie a rounding above a whole number */
+        if (job->plan.fisher_fraction > 0)
                 want = (uint64_t)ceil(job->plan.fisher_fraction * (double)all * (1 - 1e-12));
         return want > 0 && want < all ? want : all;
 }

@@ -215,6 +215,11 @@ static void write_versions(struct buf *b, struct server *s)
             (double)p.swaps);
         single(b, "ewcd_model_swap_seconds", "gauge", "Duration of the last hand-over, to the last loop.",
             (double)p.last_swap_ns * ns);
+        single(b, "ewcd_loaded_versions", "gauge", "Versions in memory, champions included.", (double)p.versions);
+        single(b, "ewcd_loaded_bytes", "gauge", "Bytes of the versions in memory.", (double)p.bytes);
+        single(b, "ewcd_version_loads_total", "counter", "Versions loaded that are no champion.", (double)p.loads);
+        single(b, "ewcd_version_drops_total", "counter", "Versions dropped when idle or over the memory bound.",
+            (double)p.drops);
 }
 
 /* --- the process --- */
