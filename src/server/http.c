@@ -1,9 +1,12 @@
-/* http.c: the front end of one loop: its listeners, its table of connections, the sweep of deadlines.
+/* http.c: the front end of one loop: its listeners, its table of connections.
  *
- * A connection lives in a slot; a request's id is a counter with the slot in its low bits, so finding a request
- * again is one look and an id that has been answered never comes back. When all connections of the process are taken
- * a new one gets a short 503 and is closed, a 429 when its client has too many. When descriptors run out the
- * listeners rest until the next sweep instead of spinning. */
+ * A connection lives in a slot; a request's id is a counter with the slot in its low bits, so finding a request again
+ * is one look and an id that has been answered never comes back. When all connections of the process are taken a new
+ * one gets a short 503 and is closed, a 429 when its client has too many. When descriptors run out the listeners rest
+ * until the next sweep instead of spinning.
+ *
+ * A turn of the loop takes a few new connections only, however many have come: the listeners are level-triggered, so
+ * the next turn finds the others. libevent's own listener would take them all before an open connection is served. */
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -15,7 +18,7 @@
 #include "server/metrics.h"
 #include "server/server.h"
 #include <errno.h>
-#include <event2/listener.h>
+#include <event2/event.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -24,7 +27,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { SCRATCH_MAX = 16384 };
+enum { SCRATCH_MAX = 16384, ACCEPT_TURN = 4 };
 
 uint64_t http_now(const struct http *h)
 {
@@ -45,22 +48,12 @@ static void set_date(struct http *h)
             (unsigned)t.tm_sec % 100);
 }
 
-void http_sweep(struct http *h)
+void http_renew(struct http *h)
 {
-        uint64_t now = http_now(h);
         set_date(h);
-        for (size_t i = 0; i < h->n_max; i++) {
-                if (h->conns[i])
-                        conn_sweep(h->conns[i], now);
-        }
         for (size_t i = 0; h->paused && i < h->n_listeners; i++)
-                evconnlistener_enable(h->listeners[i]);
+                event_add(h->listeners[i], NULL);
         h->paused = false;
-}
-
-static void on_sweep(void *arg)
-{
-        http_sweep(arg);
 }
 
 int http_new(struct http **ret, struct server *s, struct err *e)
@@ -77,12 +70,11 @@ int http_new(struct http **ret, struct server *s, struct err *e)
         buf_init(&h->scratch, SCRATCH_MAX);
         h->conns = new_array(struct conn *, n);
         h->free_slots = new_array(uint32_t, n);
-        h->sweep = loop_timer(s->loop, HTTP_SWEEP_MS, true, on_sweep, h);
-        if (!h->conns || !h->free_slots || !h->sweep) {
+        if (!h->conns || !h->free_slots || http_turn_new(h, e) < 0) {
                 http_free(h);
                 return err_oom(e);
         }
-        h->n_max = h->n_free = n;
+        h->n_max = h->n_free = h->sweep_at = n;
         for (size_t i = 0; i < n; i++)
                 h->free_slots[i] = (uint32_t)(n - 1 - i); /* low slots first */
         set_date(h);
@@ -92,8 +84,12 @@ int http_new(struct http **ret, struct server *s, struct err *e)
 
 static void free_listeners(struct http *h)
 {
-        while (h->n_listeners > 0)
-                evconnlistener_free(h->listeners[--h->n_listeners]);
+        while (h->n_listeners > 0) {
+                struct event *l = h->listeners[--h->n_listeners];
+                int fd = event_get_fd(l);
+                event_free(l);
+                close(fd);
+        }
 }
 
 void http_free(struct http *h)
@@ -105,7 +101,7 @@ void http_free(struct http *h)
                 if (h->conns[i])
                         conn_close(h->conns[i]);
         }
-        loop_source_free(h->sweep);
+        http_turn_free(h);
         buf_deinit(&h->scratch);
         free(h->conns);
         free(h->free_slots);
@@ -152,10 +148,8 @@ static void turn_away(struct http *h, int fd, enum problem p, const char *why)
         close(fd);
 }
 
-static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *sa, int len, void *arg)
+static void take(struct http *h, int fd, const struct sockaddr *sa)
 {
-        (void)l, (void)len;
-        struct http *h = arg;
         struct server *s = h->server;
         struct peer *who = NULL;
         int on = 1;
@@ -175,13 +169,33 @@ static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct socka
         atomic_fetch_sub(&s->metrics->connections, 1);
 }
 
-static void on_accept_error(struct evconnlistener *l, void *arg)
+static void rest(struct http *h, int errnum)
 {
-        struct http *h = arg;
         if (!h->paused)
-                log_warning("no connection can be accepted: %s", strerror(errno));
-        evconnlistener_disable(l);
+                log_warning("no connection can be accepted: %s", strerror(errnum));
+        for (size_t i = 0; i < h->n_listeners; i++)
+                event_del(h->listeners[i]);
         h->paused = true;
+}
+
+static void on_accept(evutil_socket_t listening, short what, void *arg)
+{
+        (void)what;
+        for (int i = 0; i < ACCEPT_TURN; i++) {
+                union {
+                        struct sockaddr any;
+                        struct sockaddr_storage all;
+                } a;
+                socklen_t n = sizeof(a);
+                int fd = accept4(listening, &a.any, &n, SOCK_CLOEXEC | SOCK_NONBLOCK);
+                if (fd >= 0) {
+                        take(arg, fd, &a.any);
+                } else if (errno != EINTR && errno != ECONNABORTED) {
+                        if (errno != EAGAIN)
+                                rest(arg, errno);
+                        return;
+                }
+        }
 }
 
 int http_accept_from(struct http *h, int fd, struct err *e)
@@ -191,13 +205,15 @@ int http_accept_from(struct http *h, int fd, struct err *e)
         _close_ int own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
         if (own < 0)
                 return err_errno(e, errno, "duplicate a listening socket");
-        /* Backlog 0: it listens already. */
-        struct evconnlistener *l =
-            evconnlistener_new(h->base, on_accept, h, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, own);
-        if (!l)
+        if (evutil_make_socket_nonblocking(own) < 0)
+                return err_errno(e, errno, "a listening socket that does not block");
+        struct event *l = event_new(h->base, own, EV_READ | EV_PERSIST, on_accept, h);
+        if (!l || event_add(l, NULL) < 0) {
+                if (l)
+                        event_free(l);
                 return err_set(e, -ENOMEM, "libevent gives no listener");
+        }
         own = -1;
-        evconnlistener_set_error_cb(l, on_accept_error);
         h->listeners[h->n_listeners++] = l;
         return 0;
 }

@@ -46,6 +46,7 @@ static void conn_free(struct conn *c)
         atomic_fetch_sub_explicit(&s->metrics->connections, 1, memory_order_relaxed);
         if (c->peer)
                 peers_leave(s->peers, c->peer, http_now(h));
+        http_not_later(c);
         event_free(c->readable);
         event_free(c->writable);
         close(c->fd);
@@ -102,7 +103,7 @@ static bool read_more(struct conn *c, size_t *left)
 {
         bool reads = c->state <= CONN_CHUNKS || c->state == CONN_LINGER;
         if (reads && c->ready && *left == 0)
-                event_active(c->readable, EV_TIMEOUT, 1); /* others first */
+                http_later(c); /* others first */
         if (!reads || !c->ready || *left == 0)
                 return false;
         if (c->state == CONN_LINGER)
@@ -121,11 +122,14 @@ void conn_run(struct conn *c)
 {
         size_t left = TURN;
         c->running = true;
-        while (conn_read(c) || read_more(c, &left))
+        c->answered = false;
+        while (!c->answered && (conn_read(c) || read_more(c, &left)))
                 ;
         c->running = false;
         if (c->state == CONN_DEAD)
                 conn_free(c);
+        else if (c->answered && c->state != CONN_FLUSH && (c->ready || c->n > 0))
+                http_later(c); /* a client that sends many requests at once gets one answer a turn, as others do */
 }
 
 /* --- the answer ------------------------------------------------------------------------------------------------- */
@@ -144,6 +148,7 @@ void conn_replied(struct conn *c, uint64_t now_ns)
 {
         size_t used = c->arena.used;
         c->req.ref.id = 0;
+        c->answered = true;
         c->n_extra = 0;
         c->body_n = 0;
         c->at = c->next;
@@ -168,7 +173,7 @@ void conn_replied(struct conn *c, uint64_t now_ns)
         if (c->state == CONN_DEAD)
                 conn_free(c);
         else if (c->ready || c->n > 0)
-                event_active(c->readable, EV_TIMEOUT, 1);
+                http_later(c);
 }
 
 /* --- events ----------------------------------------------------------------------------------------------------- */

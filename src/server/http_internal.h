@@ -1,5 +1,4 @@
-/* http_internal.h: what http.c, http_conn.c, http_read.c, http_admit.c, http_reply.c and reply.c share; nobody else
- * includes it. */
+/* http_internal.h: what the http*.c and reply.c share; nobody else includes it. */
 #pragma once
 #include "base/arena.h"
 #include "base/buf.h"
@@ -10,7 +9,6 @@
 struct clock;
 struct event;
 struct event_base;
-struct evconnlistener;
 struct iovec;
 struct loop_source;
 struct peer;
@@ -24,14 +22,17 @@ struct http {
         struct event_base *base;
         const struct clock *clock;
         struct loop_source *sweep;
-        struct evconnlistener *listeners[HTTP_MAX_LISTENERS];
+        struct event *listeners[HTTP_MAX_LISTENERS]; /* each owns its descriptor */
         size_t n_listeners;
         bool paused, draining; /* paused: no descriptors left; the next sweep tries again */
         struct conn **conns;   /* (max_connections) by slot; NULL if free */
         uint32_t *free_slots;  /* (n_free) */
         size_t n_free, n_max;
-        uint64_t last_id;   /* of a request, without its slot */
-        struct buf scratch; /* a problem body while it is written */
+        struct event *again; /* a timer of nothing: the next turn; pending while any of these wait */
+        struct conn *later_first, *later_last; /* connections that go on then */
+        size_t sweep_at;                       /* the slot the sweep goes on with; n_max: it is over */
+        uint64_t last_id;                      /* of a request, without its slot */
+        struct buf scratch;                    /* a problem body while it is written */
         char date[32];
 };
 
@@ -52,11 +53,14 @@ struct conn {
         int fd;
         uint32_t slot;
         enum conn_state state;
-        bool running; /* inside conn_run: do not free */
-        bool ready;   /* the socket may have more to read */
-        bool ended;   /* the peer has ended its side */
-        bool begun;   /* HEAD: the first byte is here */
-        bool keep;    /* another request may follow this one */
+        bool running;  /* inside conn_run: do not free */
+        bool ready;    /* the socket may have more to read */
+        bool ended;    /* the peer has ended its side */
+        bool begun;    /* HEAD: the first byte is here */
+        bool keep;     /* another request may follow this one */
+        bool answered; /* in this conn_run; the next request is another turn's */
+        bool later;    /* in the list of http */
+        struct conn *later_prev, *later_next;
         bool http10;
         uint32_t n_requests;
         uint64_t deadline_ns; /* HEAD, LINGER: absolute */
@@ -85,7 +89,7 @@ void conn_replied(struct conn *c, uint64_t now_ns);     /* its answer has been g
 struct conn *conn_of(struct request *r);
 
 /* http_deadline.c */
-void conn_sweep(struct conn *c, uint64_t now_ns); /* may close it */
+bool conn_sweep(struct conn *c, uint64_t now_ns); /* true: it was late, and may be closed by now */
 
 /* http_io.c */
 void conn_drop_input(struct conn *c);
@@ -102,8 +106,15 @@ void conn_refuse(struct conn *c, enum problem p, const char *why); /* answers wi
 bool conn_admit(struct conn *c, const struct http_head *head, size_t *ret_limit);
 
 /* http.c */
-void http_sweep(struct http *h); /* checks every deadline by the loop's clock; runs each HTTP_SWEEP_MS */
 uint64_t http_now(const struct http *h);
+void http_renew(struct http *h); /* the date; and listeners that rest try again */
+
+/* http_turn.c */
+int http_turn_new(struct http *h, struct err *e);
+void http_turn_free(struct http *h);
+void http_sweep(struct http *h); /* checks every deadline by the loop's clock; begun each HTTP_SWEEP_MS */
+void http_later(struct conn *c); /* conn_run, in the next turn that has time for it */
+void http_not_later(struct conn *c);
 
 /* http_reply.c: r's one answer. type NULL: none. */
 void http_reply(struct request *r, int status, const char *type, const void *data, size_t n);

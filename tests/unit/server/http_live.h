@@ -13,6 +13,7 @@ struct live {
         struct metrics *metrics;
         uint64_t now_ns;
         int64_t wall_ms;
+        uint64_t step_ns; /* that /ok takes; 0 at first */
 };
 
 extern struct live live;
@@ -28,8 +29,8 @@ void live_turn(void);        /* the loop, until nothing is left to do */
 void live_pass(uint64_t ms); /* time, then a sweep, then the loop */
 
 int live_socket(void);
-void live_connect_with(int fd); /* and turn */
-int live_connect(void);         /* both */
+void live_connect_with(int fd);                  /* and turn */
+int live_connect(void);                          /* both */
 void live_send(int fd, const char *p, size_t n); /* and turn */
 void live_say(int fd, const char *text);
 size_t live_read(int fd, char *p, size_t size, int *ret_closed); /* what is there; NUL-terminated */
