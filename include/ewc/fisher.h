@@ -64,3 +64,9 @@ struct ewc_fisher_info {
  * An all-zero sum gives an all-zero Fisher with factor 0. EWC_E_NONFINITE. */
 EWC_API int ewc_fisher_finish(const struct ewc_spec *s, enum ewc_fisher kind, const struct ewc_head *head, uint64_t n,
     const double *sum, float *fisher, struct ewc_fisher_info *ret);
+
+/* Damping: every protected parameter's raw F plus share times their mean, again stored with mean 1, and the numbers
+ * beside it. A sampled Fisher is exactly 0 where no sampled row was active, which leaves free what other rows need. A
+ * share of 0 or a factor of 0 changes nothing. EWC_E_INVAL (share, head), EWC_E_DIM (head). */
+EWC_API int ewc_fisher_damp(
+    const struct ewc_spec *s, const struct ewc_head *head, double share, float *fisher, struct ewc_fisher_info *info);

@@ -35,6 +35,16 @@ struct ewc_score {
 EWC_API int ewc_train_score(const struct ewc_net *net, const struct ewc_head *head, const struct ewc_batch *b,
     struct ewc_score *score, void *ws);
 
+struct ewc_answer {         /* what the net says of one row */
+        uint32_t top;       /* softmax: output of the head with the greatest logit, the first of equal ones; else 0 */
+        bool right;         /* as correct of ewc_score counts it */
+        double probability; /* softmax: of top, over the head; else NaN */
+};
+
+/* As ewc_train_score, same bits in *score, and every row's answer into ret (B). */
+EWC_API int ewc_train_answers(const struct ewc_net *net, const struct ewc_head *head, const struct ewc_batch *b,
+    struct ewc_score *score, struct ewc_answer *ret, void *ws);
+
 enum ewc_optimizer { EWC_OPTIM_SGD = 1, EWC_OPTIM_ADAM = 2 }; /* on disk: never renumber. Names "sgd", "adam" */
 EWC_API const char *ewc_optimizer_name(enum ewc_optimizer o);
 EWC_API int ewc_optimizer_parse(const char *name, enum ewc_optimizer *ret);

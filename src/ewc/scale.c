@@ -1,7 +1,8 @@
-/* scale.c: the scale of a Fisher, and the Fisher of a whole from the Fishers of its parts.
+/* scale.c: the scale of a Fisher, its damping, and the Fisher of a whole from the Fishers of its parts.
  *
  * The factor that was divided out is always handed back, so nothing is lost. Sums run in double in index order;
  * multiplying a Fisher by a power of two therefore changes its factor and not one bit of what is stored. */
+#include <ewc/fisher.h>
 #include <ewc/merge.h>
 
 #include <math.h>
@@ -122,5 +123,39 @@ int ewc_merge_shards(
         for (size_t i = 0; i < P; i++)
                 ret[i] = factor > 0 ? (float)(whole(n, shards, total, i) / factor) : 0.0f;
         *ret_factor = factor;
+        return 0;
+}
+
+int ewc_fisher_damp(
+    const struct ewc_spec *s, const struct ewc_head *head, double share, float *fisher, struct ewc_fisher_info *info)
+{
+        struct ewc_tensor w;
+        size_t P = ewc_spec_params(s), H = ewc_head_n(s, head), cols;
+        float keep, add;
+        int r = ewc_head_check(s, head);
+
+        if (r < 0)
+                return r;
+        if (!(share >= 0) || !isfinite(share))
+                return EWC_E_INVAL;
+        if (share == 0 || !(info->factor > 0))
+                return 0;
+        keep = (float)(1 / (1 + share));
+        add = (float)(share / (1 + share));
+        ewc_spec_tensor(s, ewc_spec_tensors(s) - 2, &w);
+        cols = w.cols;
+        for (size_t i = 0; i < P; i++)
+                fisher[i] *= keep;
+        for (size_t i = 0; i < w.offset; i++)
+                fisher[i] += add;
+        for (size_t h = 0; h < H; h++) {
+                size_t o = head ? head->out[h] : h;
+
+                for (size_t i = 0; i < cols; i++)
+                        fisher[w.offset + o * cols + i] += add;
+                fisher[w.offset + w.rows * cols + o] += add;
+        }
+        info->factor *= 1 + share;
+        info->trace = info->factor * (double)info->n_protected;
         return 0;
 }

@@ -123,26 +123,31 @@ int ewc_train_grad(const struct ewc_net *net, const struct ewc_head *head, const
         return 0;
 }
 
-static bool row_correct(
-    const struct ewc_net *net, const struct ewc_head *head, const struct ewc_batch *b, size_t n, const float *z)
+/* p: the row's probabilities over the head, as ewc_loss_row left them; softmax only. */
+static struct ewc_answer row_answer(const struct ewc_net *net, const struct ewc_head *head, const struct ewc_batch *b,
+    size_t n, const float *z, const double *p)
 {
         const struct ewc_spec *s = &net->spec;
-        uint32_t H = ewc_head_n(s, head), top = ewc_head_out(head, 0);
+        const bool softmax = s->loss == EWC_LOSS_SOFTMAX;
+        uint32_t H = ewc_head_n(s, head), top = 0;
+        bool right = s->loss == EWC_LOSS_SIGMOID;
 
-        if (s->loss == EWC_LOSS_SQUARED)
-                return false;
         for (uint32_t h = 0; h < H; h++) {
                 uint32_t o = ewc_head_out(head, h);
 
                 if (s->loss == EWC_LOSS_SIGMOID && (b->target[n * s->n_outputs + o] > 0.5f) != (z[o] > 0.0f))
-                        return false;
-                top = z[o] > z[top] ? o : top;
+                        right = false;
+                top = z[o] > z[ewc_head_out(head, top)] ? h : top;
         }
-        return s->loss == EWC_LOSS_SIGMOID || top == (uint32_t)b->label[n];
+        if (!softmax)
+                return (struct ewc_answer){.right = right, .probability = (double)NAN};
+        return (struct ewc_answer){.top = ewc_head_out(head, top),
+            .right = ewc_head_out(head, top) == (uint32_t)b->label[n],
+            .probability = p[top]};
 }
 
-int ewc_train_score(const struct ewc_net *net, const struct ewc_head *head, const struct ewc_batch *b,
-    struct ewc_score *score, void *ws)
+static int score_rows(const struct ewc_net *net, const struct ewc_head *head, const struct ewc_batch *b,
+    struct ewc_score *score, struct ewc_answer *ret, void *ws)
 {
         const uint32_t O = net->spec.n_outputs;
         struct ewc_score got = {.n = b->n};
@@ -158,9 +163,13 @@ int ewc_train_score(const struct ewc_net *net, const struct ewc_head *head, cons
                 ewc_tape_forward(net, part.n, part.x, &sp.tape);
                 for (size_t n = 0; n < part.n; n++) {
                         const float *z = sp.tape.a[net->n_stages - 1] + n * O;
+                        struct ewc_answer answer;
 
                         got.loss_sum += ewc_loss_row(net, head, &part, n, z, sp.p, NULL);
-                        got.correct += row_correct(net, head, &part, n, z);
+                        answer = row_answer(net, head, &part, n, z, sp.p);
+                        got.correct += answer.right;
+                        if (ret)
+                                ret[n0 + n] = answer;
                 }
         }
         if (!isfinite(got.loss_sum) || !ewc_finite_all(b->n * net->spec.n_inputs, b->x))
@@ -169,4 +178,16 @@ int ewc_train_score(const struct ewc_net *net, const struct ewc_head *head, cons
         score->correct += got.correct;
         score->loss_sum += got.loss_sum;
         return 0;
+}
+
+int ewc_train_score(const struct ewc_net *net, const struct ewc_head *head, const struct ewc_batch *b,
+    struct ewc_score *score, void *ws)
+{
+        return score_rows(net, head, b, score, NULL, ws);
+}
+
+int ewc_train_answers(const struct ewc_net *net, const struct ewc_head *head, const struct ewc_batch *b,
+    struct ewc_score *score, struct ewc_answer *ret, void *ws)
+{
+        return score_rows(net, head, b, score, ret, ws);
 }

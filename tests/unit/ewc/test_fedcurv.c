@@ -1,6 +1,6 @@
 /* test_fedcurv.c: the penalty a client makes of the server's sums against the pairwise form of the paper and against
- * SEPARATE over the other clients' records. */
-#include "oracle.h"
+ * SEPARATE over the other clients' records; and four clients of different tasks, who learn one net together. */
+#include "claim.h"
 
 #include <ewc/merge.h>
 
@@ -110,6 +110,115 @@ static void equals_separate_without_the_own_record(void **state)
         }
 }
 
+struct round { /* of one way of averaging: the average, and each client's last record */
+        float *theta, *fisher[CLIENTS], *own[CLIENTS], *U, *centre;
+        double factor[CLIENTS], *u, *v;
+};
+
+static void round_open(struct round *d, const struct claim *c)
+{
+        d->theta = test_alloc(c->P, sizeof(float));
+        d->U = test_alloc(c->P, sizeof(float));
+        d->centre = test_alloc(c->P, sizeof(float));
+        d->u = test_alloc(c->P, sizeof(double));
+        d->v = test_alloc(c->P, sizeof(double));
+        memcpy(d->theta, ewc_net_theta(c->net), c->P * sizeof(float));
+        for (int k = 0; k < CLIENTS; k++) {
+                d->fisher[k] = test_alloc(c->P, sizeof(float));
+                d->own[k] = test_alloc(c->P, sizeof(float));
+        }
+}
+
+static void round_close(struct round *d)
+{
+        free(d->theta);
+        free(d->U);
+        free(d->centre);
+        free(d->u);
+        free(d->v);
+        for (int k = 0; k < CLIENTS; k++) {
+                free(d->fisher[k]);
+                free(d->own[k]);
+        }
+}
+
+/* Every client trains from the average on its own task; their mean is the next average. lambda 0: FedAvg. From the
+ * second round on FedCurv holds each of them near the others' optima. */
+static void one_round(struct claim *c, const struct claim_task *task, struct round *d, double lambda, int number)
+{
+        const struct ewc_penalty pen = {lambda, d->U, d->centre};
+        struct ewc_fisher_info info;
+
+        for (int k = 0; k < CLIENTS; k++) {
+                bool held = lambda > 0 && number > 0;
+
+                if (held)
+                        assert_int_equal(ewc_fedcurv_without(c->P, d->u, d->v, d->factor[k], d->fisher[k], d->own[k],
+                                             d->U, d->centre),
+                            0);
+                memcpy(ewc_net_theta(c->net), d->theta, c->P * sizeof(float));
+                claim_train(c, &task[k], 0, CLAIM_ROWS, 10, held ? &pen : NULL);
+                memcpy(d->own[k], ewc_net_theta(c->net), c->P * sizeof(float));
+        }
+        memset(d->u, 0, c->P * sizeof(double));
+        memset(d->v, 0, c->P * sizeof(double));
+        memset(d->theta, 0, c->P * sizeof(float));
+        for (int k = 0; k < CLIENTS; k++) {
+                memcpy(ewc_net_theta(c->net), d->own[k], c->P * sizeof(float));
+                claim_fisher(c, EWC_FISHER_EXACT, &task[k], 0, CLAIM_ROWS, d->fisher[k], &info);
+                d->factor[k] = 1; /* every record on the scale of mean 1 */
+                assert_int_equal(ewc_fedcurv_add(c->P, 1, d->fisher[k], d->own[k], d->u, d->v), 0);
+                for (size_t i = 0; i < c->P; i++)
+                        d->theta[i] += d->own[k][i] / CLIENTS;
+        }
+}
+
+static double all_tasks(struct claim *c, const struct claim_task *task, const struct round *d)
+{
+        double sum = 0;
+
+        memcpy(ewc_net_theta(c->net), d->theta, c->P * sizeof(float));
+        for (int k = 0; k < CLIENTS; k++)
+                sum += claim_accuracy(c, &task[k]) / CLIENTS;
+        return sum;
+}
+
+/* Accuracy of the average over all clients' tasks, the mean of the rounds after the first and of five seeds. */
+static void beats_plain_averaging(void **state)
+{
+        enum { ROUNDS = 10, SEEDS = 5 };
+        static struct claim_task task[CLIENTS];
+        double curv = 0, plain = 0;
+
+        (void)state;
+        for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+                struct round d[2];
+                struct claim c;
+                double last[2];
+
+                for (int k = 0; k < CLIENTS; k++)
+                        claim_task_make(&task[k], seed, 1 + (uint64_t)k);
+                claim_open(&c, 64, seed);
+                for (int way = 0; way < 2; way++)
+                        round_open(&d[way], &c);
+                for (int n = 0; n < ROUNDS; n++) {
+                        for (int way = 0; way < 2; way++)
+                                one_round(&c, task, &d[way], way ? 0.03 : 0, n);
+                }
+                for (int way = 0; way < 2; way++)
+                        last[way] = all_tasks(&c, task, &d[way]);
+                print_message(
+                    "seed %d: average of all tasks, FedAvg %.3f, FedCurv %.3f\n", (int)seed, last[0], last[1]);
+                plain += last[0] / SEEDS;
+                curv += last[1] / SEEDS;
+                for (int way = 0; way < 2; way++)
+                        round_close(&d[way]);
+                claim_close(&c);
+        }
+        print_message("mean: FedAvg %.3f, FedCurv %.3f\n", plain, curv);
+        assert_true(curv > plain);
+}
+
 static void refusals(void **state)
 {
         struct clients c;
@@ -134,6 +243,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
             cmocka_unit_test(equals_the_pairwise_form),
             cmocka_unit_test(equals_separate_without_the_own_record),
+            cmocka_unit_test(beats_plain_averaging),
             cmocka_unit_test(refusals),
         };
 

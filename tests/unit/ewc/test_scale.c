@@ -213,6 +213,66 @@ static void bad_shards(void **state)
         assert_true(factor == 0 && got[0] == 0.0f);
 }
 
+/* Raw F' = raw F + share * mean wherever the head protects, by a loop of its own over tensors; the mean stays 1. */
+static void damping_holds_every_protected_parameter(void **state)
+{
+        static const uint32_t some[] = {0, 3};
+        const struct ewc_head head = {2, some}, *heads[] = {NULL, &head};
+        const double share = 1e-3;
+
+        (void)state;
+        for (int h = 0; h < 2; h++) {
+                struct fixture f;
+                struct ewc_fisher_info info, damped;
+                float *before, *after;
+                double *sum, mean = 0;
+                void *ws;
+
+                fixture_init(&f, &spec, heads[h], 6, 1, 85);
+                for (size_t n = 0; n < 6; n++)
+                        f.x[n * 7 + 2] = 0; /* an input that no row shows */
+                before = test_alloc(f.P, sizeof(float));
+                after = test_alloc(f.P, sizeof(float));
+                sum = test_alloc(f.P, sizeof(double));
+                ws = test_alloc(ewc_fisher_workspace(f.net, heads[h], EWC_FISHER_EXACT, 6), 1);
+                assert_int_equal(ewc_fisher_add(f.net, EWC_FISHER_EXACT, heads[h], &f.batch, NULL, sum, ws), 0);
+                assert_int_equal(ewc_fisher_finish(&spec, EWC_FISHER_EXACT, heads[h], 6, sum, before, &info), 0);
+                memcpy(after, before, f.P * sizeof(float));
+                damped = info;
+                assert_int_equal(ewc_fisher_damp(&spec, heads[h], 0, after, &damped), 0);
+                assert_memory_equal(after, before, f.P * sizeof(float));
+                assert_true(damped.factor == info.factor && damped.trace == info.trace);
+                assert_int_equal(ewc_fisher_damp(&spec, heads[h], share, after, &damped), 0);
+                for (size_t t = 0; t < ewc_spec_tensors(&spec); t++) {
+                        struct ewc_tensor at;
+
+                        ewc_spec_tensor(&spec, t, &at);
+                        for (size_t i = 0; i < at.rows * at.cols; i++) {
+                                size_t row = i / at.cols, p = at.offset + i;
+                                bool held = t < 2 || !heads[h] || row == 0 || row == 3;
+                                double want = (double)before[p] * info.factor + (held ? share * info.factor : 0);
+
+                                assert_true(
+                                    fabs((double)after[p] * damped.factor - want) < 1e-6 * (want + info.factor));
+                                assert_true(held == (after[p] > 0));
+                                mean += (double)after[p] / (double)info.n_protected;
+                        }
+                }
+                assert_true(before[2] == 0 && fabs(mean - 1) < 1e-5);
+                assert_true(fabs(damped.trace / (double)damped.n_protected / damped.factor - 1) < 1e-12);
+                assert_int_equal(ewc_fisher_damp(&spec, heads[h], -1, after, &damped), EWC_E_INVAL);
+                assert_int_equal(ewc_fisher_damp(&spec, heads[h], (double)NAN, after, &damped), EWC_E_INVAL);
+                damped.factor = 0; /* nothing was measured, so there is no mean to add a share of */
+                assert_int_equal(ewc_fisher_damp(&spec, heads[h], share, after, &damped), 0);
+                assert_true(damped.factor == 0);
+                free(before);
+                free(after);
+                free(sum);
+                free(ws);
+                fixture_deinit(&f);
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -221,6 +281,7 @@ int main(void)
             cmocka_unit_test(training_does_not_see_the_unit),
             cmocka_unit_test(shards_make_the_whole),
             cmocka_unit_test(bad_shards),
+            cmocka_unit_test(damping_holds_every_protected_parameter),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

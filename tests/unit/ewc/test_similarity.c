@@ -1,5 +1,5 @@
 /* test_similarity.c: cosine of two tasks, and the predicted divergence against the measured one. */
-#include "fixture.h"
+#include "claim.h"
 
 #include <ewc/similarity.h>
 
@@ -114,12 +114,61 @@ static void layers_add_up(void **state)
         fixture_deinit(&f);
 }
 
+/* One net that knows a task, and the Fishers that two others have in it: one whose inputs are turned a little (15
+ * degrees in the plane of every two), one whose inputs are shuffled. The first is the more like, seed by seed. */
+static void like_tasks_rank_higher(void **state)
+{
+        static struct claim_task own, turned, shuffled;
+        int right = 0;
+
+        (void)state;
+        for (uint64_t seed = 1; seed <= 10; seed++) {
+                const float cosine15 = 0.9659f, sine15 = 0.2588f;
+                struct ewc_fisher_info info;
+                struct claim c;
+                float *F[3];
+                double near, far;
+
+                claim_task_make(&own, seed, 1);
+                for (int n = 0; n < CLAIM_ROWS; n++) {
+                        const float *x = own.x + n * CLAIM_DIM;
+
+                        for (int i = 0; i < CLAIM_DIM; i += 2) {
+                                turned.x[n * CLAIM_DIM + i] = cosine15 * x[i] - sine15 * x[i + 1];
+                                turned.x[n * CLAIM_DIM + i + 1] = sine15 * x[i] + cosine15 * x[i + 1];
+                        }
+                        for (int i = 0; i < CLAIM_DIM; i++) /* none stays where it was */
+                                shuffled.x[n * CLAIM_DIM + i] = x[(3 * i + 1) % CLAIM_DIM];
+                        turned.label[n] = shuffled.label[n] = own.label[n];
+                }
+                claim_open(&c, 32, seed);
+                claim_train(&c, &own, 0, CLAIM_ROWS, CLAIM_EPOCHS, NULL);
+                for (int k = 0; k < 3; k++) {
+                        F[k] = test_alloc(c.P, sizeof(float));
+                        claim_fisher(&c, EWC_FISHER_EXACT,
+                            k == 0   ? &own
+                            : k == 1 ? &turned
+                                     : &shuffled,
+                            0, CLAIM_ROWS, F[k], &info);
+                }
+                near = ewc_similarity(c.P, F[0], F[1]);
+                far = ewc_similarity(c.P, F[0], F[2]);
+                print_message("seed %d: turned %.3f, shuffled %.3f\n", (int)seed, near, far);
+                right += near > far;
+                for (int k = 0; k < 3; k++)
+                        free(F[k]);
+                claim_close(&c);
+        }
+        assert_true(right >= 9);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
             cmocka_unit_test(cosine),
             cmocka_unit_test(predicts_the_divergence),
             cmocka_unit_test(layers_add_up),
+            cmocka_unit_test(like_tasks_rank_higher),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

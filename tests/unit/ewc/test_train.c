@@ -219,6 +219,8 @@ static void scores(void **state)
         for (int loss = EWC_LOSS_SOFTMAX; loss <= EWC_LOSS_SQUARED; loss++) {
                 struct ewc_spec s = deep(EWC_ACT_TANH, (enum ewc_loss)loss);
                 struct ewc_score score = {100, 10, 1000};
+                struct ewc_answer answer[B], want[B];
+                struct ewc_score same = {100, 10, 1000};
                 struct oracle_trace t;
                 struct fixture f;
                 size_t correct = 0;
@@ -229,6 +231,7 @@ static void scores(void **state)
                 ws = test_alloc(ewc_train_workspace(f.net, B), 1);
                 for (size_t n = 0; n < B; n++) {
                         uint32_t top = 0;
+                        double p[6];
                         bool right = true;
 
                         weight[n] = 7;
@@ -238,19 +241,68 @@ static void scores(void **state)
                                         top = some[h];
                                 right = right && (f.target[n * 6 + some[h]] > 0.5f) == (t.z[3][some[h]] > 0);
                         }
-                        correct += loss == EWC_LOSS_SOFTMAX ? top == (uint32_t)f.label[n]
-                                                            : loss == EWC_LOSS_SIGMOID && right;
+                        want[n].right = loss == EWC_LOSS_SOFTMAX ? top == (uint32_t)f.label[n]
+                                                                 : loss == EWC_LOSS_SIGMOID && right;
+                        want[n].top = top;
+                        oracle_probs(&s, &sub_head, t.z[3], p);
+                        want[n].probability = p[top];
+                        correct += want[n].right;
                 }
                 assert_true(loss == EWC_LOSS_SQUARED ? correct == 0 : correct > 0 && correct < B);
                 f.batch.weight = weight; /* ignored by scores */
                 assert_int_equal(ewc_train_score(f.net, &sub_head, &f.batch, &score, ws), 0);
                 assert_int_equal(score.n, 100 + B);
                 assert_int_equal(score.correct, 10 + correct);
+                assert_int_equal(ewc_train_answers(f.net, &sub_head, &f.batch, &same, answer, ws), 0);
+                assert_memory_equal(&same, &score, sizeof(same));
+                for (size_t n = 0; n < B; n++) {
+                        assert_int_equal(answer[n].right, want[n].right);
+                        assert_int_equal(answer[n].top, loss == EWC_LOSS_SOFTMAX ? want[n].top : 0);
+                        assert_true(loss == EWC_LOSS_SOFTMAX
+                                        ? fabs(answer[n].probability - want[n].probability) < 1e-5
+                                        : isnan(answer[n].probability));
+                }
                 f.batch.weight = NULL;
                 assert_true(fabs(score.loss_sum - 1000 - B * fixture_loss(&f, f.theta)) < 1e-3);
                 fixture_deinit(&f);
                 free(ws);
         }
+}
+
+/* A net that takes a batch in blocks gives every row the answer it gets alone. */
+static void answers_of_blocks(void **state)
+{
+        enum { B = 600 };
+        struct ewc_spec s = {.n_inputs = 32 * 32,
+            .n_outputs = 6,
+            .loss = EWC_LOSS_SOFTMAX,
+            .n_layers = 2,
+            .layers = {{.type = EWC_LAYER_CONV, .units = 8, .kernel = 3, .stride = 1, .padding = 1},
+                {.type = EWC_LAYER_GLOBAL_AVG_POOL}},
+            .input = {32, 32, 1}};
+        static struct ewc_answer all[B], one;
+        struct ewc_score score = {0};
+        struct fixture f;
+        size_t right = 0;
+        void *ws;
+
+        (void)state;
+        fixture_init(&f, &s, &sub_head, B, 2, 6);
+        ws = test_alloc(ewc_train_workspace(f.net, B), 1);
+        assert_true(ewc_train_workspace(f.net, B) == ewc_train_workspace(f.net, B / 2)); /* more than one block */
+        assert_int_equal(ewc_train_answers(f.net, &sub_head, &f.batch, &score, all, ws), 0);
+        for (size_t n = 0; n < B; n++) {
+                struct ewc_batch b = {.n = 1, .x = f.x + n * s.n_inputs, .label = f.label + n};
+
+                assert_int_equal(ewc_train_answers(f.net, &sub_head, &b, &score, &one, ws), 0);
+                assert_true(one.top == all[n].top && one.right == all[n].right);
+                assert_true(fabs(one.probability - all[n].probability) < 1e-6);
+                right += one.right;
+        }
+        assert_int_equal(score.correct, 2 * right);
+        assert_in_range(right, 1, B - 1);
+        fixture_deinit(&f);
+        free(ws);
 }
 
 int main(void)
@@ -263,6 +315,7 @@ int main(void)
             cmocka_unit_test(refusals),
             cmocka_unit_test(targets_and_weights),
             cmocka_unit_test(scores),
+            cmocka_unit_test(answers_of_blocks),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
