@@ -95,9 +95,11 @@ struct settings { /* one unit, every choice made (settings.c) */
         enum ewc_fisher fisher;
         uint32_t fisher_samples;
         double fisher_percent; /* (0,100]: that share of the rows in place of fisher_samples; 0: not given */
+        double damping;        /* 0: none */
         double lambda;
         bool lambda_auto;
         enum learn_start lambda_start; /* of a search */
+        double brake;                  /* of a search, on rows held back from earlier tasks; 0: none */
         enum learn_form form;
         enum learn_scale scale;
         enum learn_merge_rule merge;

@@ -111,6 +111,11 @@ static bool to_start(const char *v, struct options *o)
         return (o->start_given = learn_start_parse(v, &o->start));
 }
 
+static bool to_brake(const char *v, struct options *o)
+{
+        return (o->brake_given = to_real(v, &o->brake) && o->brake <= 1);
+}
+
 static bool to_form(const char *v, struct options *o)
 {
         return (o->form_given = learn_form_parse(v, &o->form));
@@ -164,10 +169,13 @@ static const struct flag {
         "one of exact empirical sample batched argmax truncated mixed reversed"},
     {"--fisher-samples", OTHER, UNITS, 0, "N|P%", "rows of a Fisher, or that share of them; 0: all", to_samples,
         "a whole number from 0 to 4294967295, or a share above 0% and at most 100%"},
+    {"--damping", REAL, UNITS, AT(damping), "X", "share of its mean added to a Fisher", NULL, NULL},
     {"--lambda", OTHER, ONE, 0, "X|auto", "strength, without the 1/2 of the papers; auto searches", to_lambda,
         "a finite number of at least 0, or auto"},
     {"--lambda-start", OTHER, ONE, 0, "S", "where auto begins: similarity (default) tasks top", to_start,
         "one of similarity tasks top"},
+    {"--brake", OTHER, ONE, 0, "X", "what auto may cost the earlier tasks' held-out rows (default 0.02); 0: anything",
+        to_brake, "a share from 0 to 1"},
     {"--scale", OTHER, ONE, 0, "S", "what lambda multiplies: unit raw l2 minmax (default: the protocol's)", to_scale,
         "one of unit raw l2 minmax"},
     {"--merge", OTHER, ONE, 0, "R", "of ewc: separate sum online ema (default: the protocol's)", to_merge,
@@ -321,8 +329,8 @@ struct options options_plain(const struct options *o)
         struct options c = *o;
         c.fisher = 0;
         c.fisher_samples_given = c.lambda_given = c.lambda_auto = false;
-        c.start_given = c.form_given = c.scale_given = c.merge_given = false;
-        c.merge_decay = c.huber = c.rate_new = c.rate_floor = c.keep_percent = 0;
+        c.start_given = c.form_given = c.scale_given = c.merge_given = c.brake_given = false;
+        c.damping = c.merge_decay = c.huber = c.rate_new = c.rate_floor = c.keep_percent = 0;
         c.encoding = 0;
         return c;
 }

@@ -13,11 +13,13 @@ struct options {
         uint32_t fisher_samples;
         double fisher_percent; /* 0: rows */
         double lambda;
-        bool start_given, form_given, scale_given, merge_given;
+        bool start_given, form_given, scale_given, merge_given, brake_given;
         enum learn_start start; /* of a search for lambda */
+        double brake;           /* the same; 0: none */
         enum learn_form form;
         enum learn_scale scale;
         enum learn_merge_rule merge;
+        double damping;                                  /* 0: not given */
         double merge_decay, huber, rate_new, rate_floor; /* 0: not given */
         enum ewc_pack_encoding encoding;                 /* 0: not given */
         double keep_percent;                             /* 0: not given */

@@ -10,6 +10,7 @@
 
 #define DISTILL_TEMPERATURE 2.0
 #define DERPP_WEIGHT 0.5  /* alpha of the paper, whose tables have 0.1 to 1 */
+#define BRAKE 0.02        /* the default of the daemon's gate */
 #define KEEP_PERCENT 20.0 /* of an encoding that keeps a share */
 
 bool method_merges(enum bench_method m)
@@ -68,6 +69,7 @@ static void choose_penalty(const struct options *o, struct settings *s)
 {
         s->lambda_auto = o->lambda_auto;
         s->lambda_start = o->start_given ? o->start : LEARN_START_SIMILARITY;
+        s->brake = !s->lambda_auto ? 0 : o->brake_given ? o->brake : BRAKE;
         own_penalty(s);
         if (o->form_given)
                 s->form = o->form;
@@ -99,6 +101,7 @@ static void choose_fisher(const struct options *o, struct settings *s)
                             : s->fisher == p->fisher ? p->fisher_samples
                                                      : 0;
         s->fisher_percent = o->fisher_samples_given ? o->fisher_percent : 0;
+        s->damping = o->damping;
 }
 
 int settings_make(const struct options *o, const struct protocol *p, enum bench_method m, uint64_t seed,
@@ -181,6 +184,7 @@ static void plan_penalty(const struct settings *s, struct learn_plan *plan)
         plan->lambda = s->lambda;
         plan->lambda_auto = s->lambda_auto;
         plan->lambda_start = s->lambda_start;
+        plan->brake = s->brake;
         plan->form = s->form;
         plan->scale = s->scale;
         plan->merge = s->merge;
@@ -207,6 +211,7 @@ struct learn_plan settings_plan(const struct settings *s, uint32_t k)
             .fisher = s->fisher,
             .fisher_samples = s->fisher_samples,
             .fisher_fraction = s->fisher_percent / 100,
+            .fisher_damping = s->damping,
             .seed = s->seed * BENCH_MAX_TASKS * 2 + k,
             .threads = s->threads,
             .drop_last = p->drop_last,
@@ -237,8 +242,12 @@ void settings_flags(const struct settings *s, struct buf *out)
                 buf_printf(out, " --fisher-samples %.17g%%", s->fisher_percent);
         if (!method_has_penalty(s->method))
                 return;
+        if (s->damping > 0)
+                buf_printf(out, " --damping %.17g", s->damping);
         if (s->lambda_auto && s->lambda_start != LEARN_START_TOP)
                 buf_printf(out, " --lambda-start %s", learn_start_name(s->lambda_start));
+        if (s->lambda_auto)
+                buf_printf(out, " --brake %.17g", s->brake);
         if (s->scale != own.scale)
                 buf_printf(out, " --scale %s", learn_scale_name(s->scale));
         if (s->merge != own.merge)

@@ -14,6 +14,7 @@ static const char *penalty_flag(const struct options *o)
         } v[] = {
             {o->lambda_given, "--lambda"},
             {o->start_given, "--lambda-start"},
+            {o->brake_given, "--brake"},
             {o->scale_given, "--scale"},
             {o->merge_given, "--merge"},
             {o->merge_decay > 0, "--merge-decay"},
@@ -37,6 +38,8 @@ int settings_check_method(const struct options *o, enum bench_method m, struct e
                 return err_field(e, -EINVAL, "--fisher", "method %s computes no Fisher", name);
         if (!method_has_fisher(m) && o->fisher_samples_given)
                 return err_field(e, -EINVAL, "--fisher-samples", "method %s computes no Fisher", name);
+        if (!method_has_fisher(m) && o->damping > 0)
+                return err_field(e, -EINVAL, "--damping", "method %s computes no Fisher", name);
         if (!method_has_penalty(m) && flag)
                 return err_field(e, -EINVAL, flag, "method %s has no penalty", name);
         if (m == METHOD_SI && o->lambda_auto)
@@ -44,6 +47,8 @@ int settings_check_method(const struct options *o, enum bench_method m, struct e
                     e, -EINVAL, "--lambda", "si follows one path; a search over lambda would leave several");
         if (o->start_given && !o->lambda_auto)
                 return err_field(e, -EINVAL, "--lambda-start", "only --lambda auto starts anywhere");
+        if (o->brake_given && !o->lambda_auto)
+                return err_field(e, -EINVAL, "--brake", "only --lambda auto looks at what it costs earlier tasks");
         if (o->scale_given && o->lambda_auto && o->scale != LEARN_SCALE_UNIT)
                 return err_field(e, -EINVAL, "--scale", "a search knows the scale unit only");
         if (o->merge_given && !method_merges(m))

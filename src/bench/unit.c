@@ -9,6 +9,8 @@
 #include <math.h>
 #include <string.h>
 
+enum { SENTINEL_ROWS = 2000 }; /* of each task, for the brake */
+
 enum { STREAM_INIT = 2, STREAM_EXEMPLARS = 2000 }; /* of the seed; task k's exemplars are drawn from 2000 + k */
 
 static void clear_result(struct unit_result *r, uint32_t tasks)
@@ -75,10 +77,38 @@ static int keep(struct unit *u, uint32_t k)
         return 0;
 }
 
+/* Some of the rows that were held back from task k's training. */
+static int keep_sentinel(struct unit *u, uint32_t k)
+{
+        struct cut_task t;
+        struct table *to = &u->sentinel[k];
+        size_t I = u->net.n_inputs;
+        int r = cutter_task(&u->cutter, k, u->s->rows, true, false, &t, u->e);
+        if (r < 0)
+                return r;
+        size_t n = unit_held_back(u, t.train.n), from = t.train.n - n;
+        n = n < SENTINEL_ROWS ? n : SENTINEL_ROWS;
+        to->x = new_array(float, n *I);
+        to->label = new_array(int32_t, n);
+        if (to->x && to->label && n > 0) {
+                memcpy(to->x, t.train.x + from * I, n * I * sizeof(float));
+                memcpy(to->label, t.train.label + from, n * sizeof(int32_t));
+                to->n = n;
+        }
+        r = to->x && to->label ? 0 : err_oom(u->e);
+        cut_task_free(&t);
+        return r;
+}
+
 /* Which earlier tasks' rows the next job needs. */
 static int keep_all(struct unit *u)
 {
         bool joint = u->s->method == METHOD_JOINT;
+        for (uint32_t i = 0; u->s->brake > 0 && i < u->k; i++) {
+                int r = u->sentinel[i].x ? 0 : keep_sentinel(u, i);
+                if (r < 0)
+                        return r;
+        }
         if (!joint && !method_has_replay(u->s->method))
                 return 0;
         int r = 0;
@@ -110,6 +140,7 @@ static void close_unit(struct unit *u)
         for (uint32_t j = 0; j < BENCH_MAX_TASKS; j++) {
                 cut_task_free(&u->test[j]);
                 table_free(&u->kept[j]);
+                table_free(&u->sentinel[j]);
         }
         unit_probe_close(u);
         unit_state_deinit(&u->st);

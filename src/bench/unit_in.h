@@ -7,6 +7,7 @@
 
 enum {
         TEST_ID = 1000,     /* holdouts that a search must not see have ids of their own */
+        SENTINEL_ID = 2000, /* and so have the rows that its brake sees */
         ANYTIME_ROWS = 256, /* test rows of each task scored at an epoch's end */
         UNIT_DIVERGED = 3,  /* inside a unit only */
 };
@@ -20,9 +21,10 @@ struct unit {
         struct ewc_spec net;
         struct ewc_net *probe; /* anytime accuracy of a theta that is in training */
         void *probe_ws;
-        uint32_t tasks, k;                     /* k: the task under way */
-        struct cut_task test[BENCH_MAX_TASKS]; /* test rows and head of every task */
-        struct table kept[BENCH_MAX_TASKS];    /* exemplars of earlier tasks, joint: their training rows */
+        uint32_t tasks, k;                      /* k: the task under way */
+        struct cut_task test[BENCH_MAX_TASKS];  /* test rows and head of every task */
+        struct table kept[BENCH_MAX_TASKS];     /* exemplars of earlier tasks, joint: their training rows */
+        struct table sentinel[BENCH_MAX_TASKS]; /* rows of earlier tasks that were held back from their training */
         struct unit_state st;
         uint64_t fisher_began_ns;
         uint32_t anytime_epoch, anytime_try; /* last one scored */
@@ -34,6 +36,8 @@ struct unit {
 /* unit_job.c: trains task k (joint: all of them) and takes its figures and records into u->st. 0, UNIT_STOPPED,
  * UNIT_DIVERGED or negative. */
 int unit_task(struct unit *u);
+/* How many of a task's training rows, the last of them, are held back for the brake of later searches. */
+size_t unit_held_back(const struct unit *u, size_t n);
 /* unit_pack.c: fisher (P) as it comes back from the settings' encoding, in place. 0 or negative. */
 int unit_pack(struct unit *u, float *fisher);
 /* unit_probe.c */

@@ -3,8 +3,9 @@
  * A task that a later one must be protected from is a rollover (it ends with the Fisher or the path integral); the
  * last task, and all tasks of methods without penalty, are consolidations. Holdouts are the test sets of the tasks
  * seen and of the next one, so that one run gives a row of R and the figure forward transfer needs. A search for
- * lambda gets a tenth of the training rows in place of the open task's: test rows decide nothing, and the accuracy it
- * reports of closed tasks is theirs alone. */
+ * lambda gets a tenth of the training rows in place of the open task's, and for its brake some of the tenth that
+ * every earlier task held back: test rows decide nothing. Without a brake the accuracy it reports of closed tasks is
+ * that on their test rows. */
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
@@ -25,6 +26,11 @@ struct parts { /* what a job points to */
 static bool searches(const struct learn_job *job)
 {
         return job->plan.lambda_auto && job->n_past > 0;
+}
+
+size_t unit_held_back(const struct unit *u, size_t n)
+{
+        return u->s->brake > 0 ? n / SEARCH_SHARE : 0; /* of the first task too, though it searches nothing */
 }
 
 static bool joint(const struct unit *u)
@@ -78,13 +84,14 @@ static void add_holdouts(struct unit *u, struct parts *p, struct learn_job *job,
         if (u->k == 0)
                 last = u->tasks; /* the random start is measured on all of them */
         for (uint32_t j = 0; j < last; j++) {
-                uint64_t id = j == u->k ? u->k + 1 : TEST_ID + j;
-                const struct table *t = &u->test[j].test;
+                bool braked = search && u->s->brake > 0;
+                uint64_t id = j == u->k ? u->k + 1 : braked ? SENTINEL_ID + j : TEST_ID + j;
+                const struct table *t = braked ? &u->sentinel[j] : &u->test[j].test;
                 p->holdout[job->n_holdout++] = rows_of(t, &u->test[j].head, id, 0, t->n, u->net.n_inputs);
         }
+        size_t n = search ? train->n / SEARCH_SHARE : unit_held_back(u, train->n);
+        job->train.n = train->n - n;
         if (search) {
-                size_t n = train->n / SEARCH_SHARE;
-                job->train.n = train->n - n;
                 p->holdout[job->n_holdout++] =
                     rows_of(train, &u->test[u->k].head, u->k + 1, job->train.n, n, u->net.n_inputs);
         }
@@ -130,11 +137,11 @@ static bool on_stop(void *arg)
         return u->cb && u->cb->should_stop && u->cb->should_stop(u->cb->arg);
 }
 
-/* The search's own rows are no test: the open task and the next one are measured here. */
+/* The search's own rows are no test: what they stand in for is measured here, and the next task. */
 static void take_search(struct unit *u, const struct learn_result *r)
 {
         struct unit_result *out = &u->st.result;
-        for (uint32_t j = u->k; j < u->k + 2 && j < u->tasks; j++)
+        for (uint32_t j = u->s->brake > 0 ? 0 : u->k; j < u->k + 2 && j < u->tasks; j++)
                 out->R[u->k][j] = unit_accuracy(u, r->theta, j);
         for (uint32_t i = 0; i < r->n_tries && out->n_tries < ARRAY_LEN(out->tries); i++) {
                 struct bench_try *t = &out->tries[out->n_tries++];
@@ -149,7 +156,7 @@ static void take_figures(struct unit *u, const struct learn_job *job, const stru
         uint32_t row = joint(u) ? u->tasks - 1 : u->k;
         for (size_t i = 0; i < job->n_holdout; i++) {
                 uint64_t id = job->holdout[i].task;
-                if (searches(job) && id == u->k + 1u)
+                if ((searches(job) && id == u->k + 1u) || id >= SENTINEL_ID)
                         continue;
                 uint32_t j = id >= TEST_ID ? (uint32_t)(id - TEST_ID) : u->k;
                 out->R[row][j] = r->after[i].accuracy;

@@ -4,9 +4,11 @@
 #include "cli/client.h"
 #include "proto/json.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 static int exit_of_status(int status)
 {
@@ -82,4 +84,31 @@ int cli_get(struct cli *c, struct answer *ret, struct json_doc **ret_doc, const 
         if (n < 0 || (size_t)n >= sizeof(path))
                 return cli_refuse(c, EXIT_USAGE, 0, "name too long");
         return cli_call(c, "GET", path, "", NULL, ret, ret_doc);
+}
+
+int cli_show(struct cli *c, struct answer *a, struct json_doc *doc, void (*show)(const struct json_doc *doc))
+{
+        if (c->opt.json)
+                out_json(&a->body);
+        else
+                show(doc);
+        json_free(doc);
+        answer_deinit(a);
+        return EXIT_OK;
+}
+
+const char *url_part(char ret[URL_PART], const char *s)
+{
+        size_t n = 0;
+
+        for (; *s && n + 4 <= URL_PART; s++) {
+                unsigned char ch = (unsigned char)*s;
+
+                if (ch < 0x80 && (isalnum(ch) || strchr("-._~", ch)))
+                        ret[n++] = *s;
+                else
+                        n += (size_t)snprintf(ret + n, URL_PART - n, "%%%02X", ch);
+        }
+        ret[n] = 0;
+        return ret;
 }

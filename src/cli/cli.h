@@ -24,7 +24,7 @@ enum { CLI_MAX_POS = 4 };
 
 struct options {
         const char *socket, *url; /* where the daemon is */
-        bool json, help, version, wait;
+        bool json, help, version, wait, dry_run, reject, rebuild;
         const char *task, *classes, *only, *source, *label_column, *labels_file, *reason;
         bool labels;
         uint64_t limit, skip, batch;
@@ -79,6 +79,9 @@ enum {
         FLAG_LIMIT = 1 << 8,
         FLAG_SKIP = 1 << 9,
         FLAG_BATCH = 1 << 10,
+        FLAG_DRY_RUN = 1 << 11,
+        FLAG_REJECT = 1 << 12,
+        FLAG_REBUILD = 1 << 13,
         FLAG_GLOBAL = 1 << 30,
 };
 int options_parse(int argc, char **argv, struct options *ret, const struct command **ret_command, struct err *e);
@@ -90,10 +93,14 @@ void out_json(const struct buf *body); /* as the daemon sent it, with a newline 
 struct out_table;
 struct out_table *out_table_new(size_t n_columns, const char *const *headings);
 void out_table_cell(struct out_table *t, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));              /* left to right, row by row */
-void out_table_print(struct out_table *t);              /* and frees it */
-bool out_list_has(const char *list, const char *item);  /* comma-separated; NULL list has everything */
-void out_percent(char *ret, size_t size, double share); /* "97.3 %", or "-" for NaN */
+    __attribute__((format(printf, 2, 3)));                 /* left to right, row by row */
+void out_table_print(struct out_table *t);                 /* and frees it */
+bool out_list_has(const char *list, const char *item);     /* comma-separated; NULL list has everything */
+void out_percent(char *ret, size_t size, double share);    /* "97.3 %", or "-" for NaN */
+void out_number(char *ret, size_t size, double v);         /* whole ones in full, since seeds are long; "-" for NaN */
+void out_table_percent(struct out_table *t, double share); /* the next cell */
+void out_table_number(struct out_table *t, double v);
+void out_table_fixed(struct out_table *t, double v); /* four places */
 
 /* fail.c: how a command ends that could not do its work. Each prints and returns an exit code. */
 int cli_refuse(struct cli *c, int code, int status, const char *fmt, ...) /* status: the daemon's, 0 for none */
@@ -106,13 +113,27 @@ int cmd_model_create(struct cli *c);
 int cmd_model_list(struct cli *c);
 int cmd_model_show(struct cli *c);
 int cmd_feedback_import(struct cli *c);
+int cmd_holdout_import(struct cli *c);
+int cmd_feedback_show(struct cli *c);
+int cmd_feedback_erase(struct cli *c);
+int cmd_feedback_release(struct cli *c);
+int cmd_source_list(struct cli *c);
+int cmd_source_unlearn(struct cli *c);
 int cmd_predict(struct cli *c);
 int cmd_consolidate(struct cli *c);
 int cmd_task_list(struct cli *c);
 int cmd_task_rollover(struct cli *c);
+int cmd_task_show(struct cli *c);
+int cmd_task_weigh(struct cli *c);
+int cmd_gate_explain(struct cli *c);
 int cmd_version_list(struct cli *c);
 int cmd_version_show(struct cli *c);
 int cmd_version_rollback(struct cli *c);
+int cmd_version_promote(struct cli *c);
+int cmd_version_diff(struct cli *c);
+int cmd_version_lineage(struct cli *c);
+int cmd_version_verify(struct cli *c);
+int cmd_version_prune(struct cli *c);
 int cmd_job_list(struct cli *c);
 int cmd_job_watch(struct cli *c);
 int cmd_job_cancel(struct cli *c);

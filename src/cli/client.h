@@ -29,7 +29,15 @@ int cli_call(struct cli *c, const char *method, const char *path, const char *he
 int cli_get(struct cli *c, struct answer *ret, struct json_doc **ret_doc, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* cmd_job.c's part that others share. job_post: POST to /v2/models/MODEL/<collection> what answers with a job; with
- * --wait it is followed. job_follow: to its end, with a bar; exit code by its outcome. */
-int job_post(struct cli *c, const char *collection, const struct buf *body);
+/* The end of a command that asked once: prints the answer, as JSON or by show, and frees both. EXIT_OK. */
+int cli_show(struct cli *c, struct answer *a, struct json_doc *doc, void (*show)(const struct json_doc *doc));
+
+/* s as one part of a path or as a query's value, percent-encoded. What does not fit is cut, and still longer than any
+ * name, id or source the daemon knows. */
+enum { URL_PART = 400 };
+const char *url_part(char ret[URL_PART], const char *s);
+
+/* cmd_job.c's part that others share. job_ask: sends to /v2/models/MODEL/<what> what answers with a job; with --wait
+ * it is followed. job_follow: to its end, with a bar; exit code by its outcome. */
+int job_ask(struct cli *c, const char *method, const char *what, const struct buf *body);
 int job_follow(struct cli *c, const char *model, uint64_t job);

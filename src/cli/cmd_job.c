@@ -1,4 +1,5 @@
 /* cmd_job.c: job list, watch, cancel; consolidate; and following a job to its end for everyone's --wait. */
+#include "base/mem.h"
 #include "base/str.h"
 #include "cli/client.h"
 #include "cli/doc.h"
@@ -18,8 +19,8 @@ static int exit_of_state(const char *state)
         static const struct {
                 const char *state;
                 int code;
-        } ends[] = {
-            {"promoted", EXIT_OK}, {"rejected", EXIT_REJECTED}, {"cancelled", EXIT_FAILED}, {"failed", EXIT_FAILED}};
+        } ends[] = {{"promoted", EXIT_OK}, {"candidate", EXIT_OK}, {"verified", EXIT_OK}, {"rejected", EXIT_REJECTED},
+            {"cancelled", EXIT_FAILED}, {"failed", EXIT_FAILED}};
 
         for (size_t i = 0; state && i < sizeof(ends) / sizeof(ends[0]); i++)
                 if (strcmp(state, ends[i].state) == 0)
@@ -37,13 +38,9 @@ static void print_tries(const struct json_doc *doc)
         if (n <= 0 || !(t = out_table_new(6, heads)))
                 return;
         for (int i = 0; i < n; i++) {
-                char accuracy[16], past[16];
-
-                out_percent(accuracy, sizeof(accuracy), doc_number(doc, (double)NAN, "/tries/%d/accuracy", i));
-                out_percent(past, sizeof(past), doc_number(doc, (double)NAN, "/tries/%d/past_accuracy", i));
                 out_table_cell(t, "%g", doc_number(doc, (double)NAN, "/tries/%d/lambda", i));
-                out_table_cell(t, "%s", accuracy);
-                out_table_cell(t, "%s", past);
+                out_table_percent(t, doc_number(doc, (double)NAN, "/tries/%d/accuracy", i));
+                out_table_percent(t, doc_number(doc, (double)NAN, "/tries/%d/past_accuracy", i));
                 out_table_cell(t, "%.4g", doc_number(doc, (double)NAN, "/tries/%d/penalty", i));
                 out_table_cell(t, "%.4g", doc_number(doc, (double)NAN, "/tries/%d/loss", i));
                 out_table_cell(t, "%.1f", doc_number(doc, (double)NAN, "/tries/%d/seconds", i));
@@ -51,27 +48,47 @@ static void print_tries(const struct json_doc *doc)
         out_table_print(t);
 }
 
+/* Why the job was, in its trigger's own words where it has some: "min_feedback 200". */
+static void trigger_words(const struct json_doc *doc, const char *at, char *ret, size_t size)
+{
+        double value = doc_number(doc, (double)NAN, "%s/trigger/value", at);
+        const char *kind = doc_text(doc, "-", "%s/trigger/kind", at);
+        const char *text = doc_text(doc, NULL, "%s/trigger/text", at);
+
+        if (text)
+                snprintf(ret, size, "%s: %s", kind, text);
+        else if (isnan(value))
+                snprintf(ret, size, "%s", kind);
+        else
+                snprintf(ret, size, "%s %.0f", kind, value);
+}
+
+static const char *dry(const struct json_doc *doc, const char *at)
+{
+        return doc_truth(doc, "%s/dry_run", at) == 1 ? ", dry run" : "";
+}
+
 static void print_end(const struct json_doc *doc)
 {
         const char *heads[] = {"TASK", "ROWS", "BEFORE", "AFTER"};
         const char *state = json_text(doc, "/state"), *reason = json_text(doc, "/reason");
         int n = json_length(doc, "/tasks");
+        char trigger[640];
         struct out_table *t;
 
         printf("job %.0f %s%s%s\n", doc_number(doc, 0, "/id"), state, reason ? ": " : "",
             reason ? job_reason_rest(state, reason) : "");
+        trigger_words(doc, "", trigger, sizeof(trigger));
+        printf("%s%s, strategy %s, trigger %s\n", doc_text(doc, "?", "/kind"), dry(doc, ""),
+            doc_text(doc, "-", "/strategy"), trigger);
         print_tries(doc);
         if (n <= 0 || !(t = out_table_new(4, heads)))
                 return;
         for (int i = 0; i < n; i++) {
-                char before[16], after[16];
-
-                out_percent(before, sizeof(before), doc_number(doc, (double)NAN, "/tasks/%d/accuracy_before", i));
-                out_percent(after, sizeof(after), doc_number(doc, (double)NAN, "/tasks/%d/accuracy_after", i));
                 out_table_cell(t, "%s", doc_text(doc, "?", "/tasks/%d/task", i));
                 out_table_cell(t, "%.0f", doc_number(doc, 0, "/tasks/%d/n", i));
-                out_table_cell(t, "%s", before);
-                out_table_cell(t, "%s", after);
+                out_table_percent(t, doc_number(doc, (double)NAN, "/tasks/%d/accuracy_before", i));
+                out_table_percent(t, doc_number(doc, (double)NAN, "/tasks/%d/accuracy_after", i));
         }
         out_table_print(t);
 }
@@ -115,16 +132,16 @@ int job_follow(struct cli *c, const char *model, uint64_t job)
         return code;
 }
 
-int job_post(struct cli *c, const char *collection, const struct buf *body)
+int job_ask(struct cli *c, const char *method, const char *what, const struct buf *body)
 {
         struct json_doc *doc = NULL;
         struct answer a;
-        char path[160];
+        char path[640];
         uint64_t id;
         int r;
 
-        snprintf(path, sizeof(path), "/v2/models/%.64s/%s", c->opt.pos[0], collection);
-        r = cli_call(c, "POST", path, "Content-Type: application/json\r\n", body, &a, &doc);
+        snprintf(path, sizeof(path), "/v2/models/%.64s/%s", c->opt.pos[0], what);
+        r = cli_call(c, method, path, "Content-Type: application/json\r\n", body, &a, &doc);
         if (r != EXIT_OK)
                 return r;
         id = (uint64_t)doc_number(doc, 0, "/id");
@@ -144,15 +161,15 @@ int cmd_consolidate(struct cli *c)
         int r;
 
         buf_init(&body, 256);
-        buf_puts(&body, "{\"kind\":\"consolidate\"}");
-        r = job_post(c, "jobs", &body);
+        buf_printf(&body, "{\"kind\":\"consolidate\"%s}", c->opt.dry_run ? ",\"dry_run\":true" : "");
+        r = job_ask(c, "POST", "jobs", &body);
         buf_deinit(&body);
         return r;
 }
 
 int cmd_job_list(struct cli *c)
 {
-        const char *heads[] = {"JOB", "KIND", "STATE", "VERSION", "PROGRESS", "REASON"};
+        const char *heads[] = {"JOB", "KIND", "STATE", "VERSION", "PROGRESS", "STRATEGY", "TRIGGER", "REASON"};
         struct json_doc *doc;
         struct answer a;
         struct out_table *t;
@@ -163,13 +180,19 @@ int cmd_job_list(struct cli *c)
                 return r;
         if (c->opt.json)
                 out_json(&a.body);
-        t = c->opt.json ? NULL : out_table_new(6, heads);
+        t = c->opt.json ? NULL : out_table_new(ARRAY_LEN(heads), heads);
         for (int i = 0, n = json_length(doc, "/jobs"); t && i < n; i++) {
+                char at[32], trigger[640];
+
+                snprintf(at, sizeof(at), "/jobs/%d", i);
+                trigger_words(doc, at, trigger, sizeof(trigger));
                 out_table_cell(t, "%.0f", doc_number(doc, 0, "/jobs/%d/id", i));
-                out_table_cell(t, "%s", doc_text(doc, "?", "/jobs/%d/kind", i));
+                out_table_cell(t, "%s%s", doc_text(doc, "?", "/jobs/%d/kind", i), dry(doc, at));
                 out_table_cell(t, "%s", doc_text(doc, "?", "/jobs/%d/state", i));
                 out_table_cell(t, "%s", doc_text(doc, "-", "/jobs/%d/version", i));
                 out_table_cell(t, "%.0f %%", 100 * doc_number(doc, 0, "/jobs/%d/progress", i));
+                out_table_cell(t, "%s", doc_text(doc, "-", "/jobs/%d/strategy", i));
+                out_table_cell(t, "%s", trigger);
                 out_table_cell(t, "%s", doc_text(doc, "", "/jobs/%d/reason", i));
         }
         out_table_print(t);

@@ -107,7 +107,7 @@ int cmd_predict(struct cli *c)
                 return cli_refuse(c, EXIT_USAGE, 0, "--batch takes 1 to 1024");
         c->opt.labels = c->opt.labels || labels;
         p.truth = mem_array(c->opt.batch, LABEL_SIZE);
-        if (!p.truth || cli_rows_open(&p.rows, &c->opt, labels, &e) < 0) {
+        if (!p.truth || cli_rows_open(&p.rows, &c->opt, c->opt.pos[1], labels, &e) < 0) {
                 free(p.truth);
                 return cli_fail(c, &e);
         }
@@ -115,7 +115,7 @@ int cmd_predict(struct cli *c)
         bar_start(c, "predict");
         r = predict_rows(&p);
         if (r == EXIT_OK && p.n == 0)
-                r = cli_rows_none(c);
+                r = cli_rows_none(c, &p.rows);
         if (r == EXIT_OK && c->opt.labels)
                 bar_end(c, "%llu rows", (unsigned long long)p.n);
         if (r == EXIT_OK && c->opt.labels && c->opt.json)

@@ -1,4 +1,5 @@
-/* cmd_version.c: version list, show, rollback. */
+/* cmd_version.c: version list, show; which one serves (rollback, promote); verify, prune. */
+#include "base/mem.h"
 #include "base/str.h"
 #include "cli/client.h"
 #include "cli/doc.h"
@@ -8,16 +9,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-
-/* "-" where there is no number; whole ones in full, since seeds are long. */
-static const char *show_number(char ret[32], double v)
-{
-        if (isnan(v))
-                snprintf(ret, 32, "-");
-        else
-                snprintf(ret, 32, v == floor(v) && fabs(v) < 1e16 ? "%.0f" : "%g", v);
-        return ret;
-}
 
 static void aliases_at(const struct json_doc *doc, int i, char *ret, size_t size)
 {
@@ -43,17 +34,18 @@ int cmd_version_list(struct cli *c)
                 return r;
         if (c->opt.json)
                 out_json(&a.body);
-        t = c->opt.json ? NULL : out_table_new(8, heads);
+        t = c->opt.json ? NULL : out_table_new(ARRAY_LEN(heads), heads);
         for (int i = 0, n = json_length(doc, "/versions"); t && i < n; i++) {
-                char aliases[128], number[32];
+                char aliases[128], number[DOC_VALUE];
+                bool pruned = doc_truth(doc, "/versions/%d/pruned", i) == 1;
 
                 aliases_at(doc, i, aliases, sizeof(aliases));
                 out_table_cell(t, "%s", doc_text(doc, "-", "/versions/%d/version", i));
-                out_table_cell(t, "%s", doc_text(doc, "-", "/versions/%d/state", i));
+                out_table_cell(t, "%s%s", doc_text(doc, "-", "/versions/%d/state", i), pruned ? ", pruned" : "");
                 out_table_cell(t, "%s", aliases);
                 out_table_cell(t, "%s", doc_text(doc, "-", "/versions/%d/parent", i));
                 out_table_cell(t, "%s", doc_text(doc, "-", "/versions/%d/task", i));
-                out_table_cell(t, "%s", show_number(number, doc_number(doc, (double)NAN, "/versions/%d/lambda", i)));
+                out_table_cell(t, "%s", doc_value(number, doc, "/versions/%d/lambda", i));
                 out_table_cell(t, "%s", doc_text(doc, "-", "/versions/%d/created_at", i));
                 out_table_cell(t, "%s", doc_text(doc, "-", "/versions/%d/gate/reason", i));
         }
@@ -65,28 +57,26 @@ int cmd_version_list(struct cli *c)
 
 static void show(const struct json_doc *doc)
 {
-        static const char *const texts[][2] = {{"version", "/version"}, {"state", "/state"}, {"digest", "/digest"},
+        static const char *const rows[][2] = {{"version", "/version"}, {"state", "/state"}, {"digest", "/digest"},
             {"parent", "/parent"}, {"task", "/task"}, {"created", "/created_at"}, {"program", "/program"},
-            {"fisher", "/fisher/variant"}, {"reason", "/gate/reason"}};
-        static const char *const numbers[][2] = {{"job", "/job"}, {"lambda", "/lambda"}, {"seed", "/seed"},
-            {"fisher samples", "/fisher/samples"}, {"first seq", "/range/first_seq"},
-            {"last seq", "/range/last_seq"}};
+            {"fisher", "/fisher/variant"}, {"reason", "/gate/reason"}, {"strategy", "/strategy"},
+            {"job digest", "/job_digest"}, {"job", "/job"}, {"lambda", "/lambda"}, {"seed", "/seed"},
+            {"threads", "/threads"}, {"rows", "/rows"}, {"fisher samples", "/fisher/samples"},
+            {"first seq", "/range/first_seq"}, {"last seq", "/range/last_seq"}};
         const char *heads[] = {"TASK", "ROWS", "ACCURACY", "LOSS"};
-        struct out_table *t = out_table_new(4, heads);
-        char number[32];
+        struct out_table *t = out_table_new(ARRAY_LEN(heads), heads);
+        char number[DOC_VALUE];
 
-        for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-                printf("%-15s %s\n", texts[i][0], doc_text(doc, "-", "%s", texts[i][1]));
-        for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-                printf("%-15s %s\n", numbers[i][0],
-                    show_number(number, doc_number(doc, (double)NAN, "%s", numbers[i][1])));
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+                const char *text = json_text(doc, rows[i][1]);
+
+                printf("%-15s %s\n", rows[i][0], text ? text : doc_value(number, doc, "%s", rows[i][1]));
+        }
+        printf("%-15s %s\n", "pruned", json_bool(doc, "/pruned") == 1 ? "yes" : "no");
         for (int i = 0, n = json_length(doc, "/evaluations"); i < n; i++) {
-                char accuracy[16];
-
-                out_percent(accuracy, sizeof(accuracy), doc_number(doc, (double)NAN, "/evaluations/%d/accuracy", i));
                 out_table_cell(t, "%s", doc_text(doc, "-", "/evaluations/%d/task", i));
                 out_table_cell(t, "%.0f", doc_number(doc, 0, "/evaluations/%d/n", i));
-                out_table_cell(t, "%s", accuracy);
+                out_table_percent(t, doc_number(doc, (double)NAN, "/evaluations/%d/accuracy", i));
                 out_table_cell(t, "%.4f", doc_number(doc, (double)NAN, "/evaluations/%d/loss", i));
         }
         out_table_print(t);
@@ -98,25 +88,42 @@ int cmd_version_show(struct cli *c)
         struct answer a;
         int r = cli_get(c, &a, &doc, "/v2/models/%s/versions/%s", c->opt.pos[0], c->opt.pos[1]);
 
+        return r != EXIT_OK ? r : cli_show(c, &a, doc, show);
+}
+
+/* --- the champion --- */
+
+/* The number of a version that was named by an alias; *ret stays as given when it was not. */
+static int number_of(struct cli *c, const char **ret, char number[DOC_VALUE])
+{
+        char alias[URL_PART];
+        struct json_doc *doc;
+        struct answer a;
+        int r;
+
+        if ((*ret)[0] != '@')
+                return EXIT_OK;
+        r = cli_get(c, &a, &doc, "/v2/models/%s/aliases/%s", c->opt.pos[0], url_part(alias, *ret + 1));
         if (r != EXIT_OK)
                 return r;
-        if (c->opt.json)
-                out_json(&a.body);
-        else
-                show(doc);
+        *ret = doc_value(number, doc, "/version");
         json_free(doc);
         answer_deinit(&a);
         return EXIT_OK;
 }
 
-int cmd_version_rollback(struct cli *c)
+/* The ETag says which champion the change was decided on. words: of the model's name and the version. */
+static int champion_move(struct cli *c, const char *words)
 {
         struct json_doc *doc = NULL;
         struct answer a;
         struct buf body;
-        char path[192], headers[160];
-        int r;
+        char path[192], headers[160], number[DOC_VALUE];
+        const char *version = c->opt.pos[1];
+        int r = number_of(c, &version, number);
 
+        if (r != EXIT_OK)
+                return r;
         snprintf(path, sizeof(path), "/v2/models/%.64s/aliases/champion", c->opt.pos[0]);
         r = cli_call(c, "GET", path, "", NULL, &a, NULL);
         if (r != EXIT_OK)
@@ -125,7 +132,7 @@ int cmd_version_rollback(struct cli *c)
         answer_deinit(&a);
         buf_init(&body, 64 << 10);
         buf_puts(&body, "{\"version\":");
-        json_put_string(&body, c->opt.pos[1]);
+        json_put_string(&body, version);
         if (c->opt.reason) {
                 buf_puts(&body, ",\"reason\":");
                 json_put_string(&body, c->opt.reason);
@@ -138,8 +145,61 @@ int cmd_version_rollback(struct cli *c)
         if (c->opt.json)
                 out_json(&a.body);
         else
-                printf("model %s now serves version %s\n", c->opt.pos[0], json_text(doc, "/version"));
+                printf("model %s %s version %s\n", c->opt.pos[0], words, json_text(doc, "/version"));
         json_free(doc);
         answer_deinit(&a);
         return EXIT_OK;
+}
+
+int cmd_version_rollback(struct cli *c)
+{
+        return champion_move(c, "now serves");
+}
+
+int cmd_version_promote(struct cli *c)
+{
+        return champion_move(c, "has a new champion and serves");
+}
+
+/* --- proof and end --- */
+
+int cmd_version_verify(struct cli *c)
+{
+        char version[URL_PART], what[URL_PART + 32];
+
+        if (!c->opt.rebuild)
+                return cli_refuse(c, EXIT_USAGE, 0,
+                    "version verify needs --rebuild: a version is verified by training it again from what was "
+                    "recorded, "
+                    "which takes as long as its job did");
+        snprintf(what, sizeof(what), "versions/%s/rebuild", url_part(version, c->opt.pos[1]));
+        return job_ask(c, "POST", what, NULL);
+}
+
+static void show_pruned(const struct json_doc *doc)
+{
+        double n = doc_number(doc, 0, "/pruned");
+
+        printf("pruned %.0f version%s of model %s: tensors are gone, records stay\n", n, n == 1 ? "" : "s",
+            doc_text(doc, "?", "/model"));
+}
+
+int cmd_version_prune(struct cli *c)
+{
+        struct json_doc *doc;
+        struct answer a;
+        struct buf body;
+        char path[192];
+        uint64_t keep;
+        int r;
+
+        if (!slice_u64(slice_of(c->opt.pos[1]), &keep))
+                return cli_refuse(c, EXIT_USAGE, 0,
+                    "KEEP is how many versions stay beside those something needs, not '%s'", c->opt.pos[1]);
+        snprintf(path, sizeof(path), "/v2/models/%.64s/versions/prune", c->opt.pos[0]);
+        buf_init(&body, 256);
+        buf_printf(&body, "{\"keep\":%" PRIu64 "}", keep);
+        r = cli_call(c, "POST", path, "Content-Type: application/json\r\n", &body, &a, &doc);
+        buf_deinit(&body);
+        return r != EXIT_OK ? r : cli_show(c, &a, doc, show_pruned);
 }

@@ -41,6 +41,9 @@ static const struct flag flags[] = {
     {"--limit", FLAG_LIMIT, TYPE_U64, AT(limit), 0, "N", "at most N rows"},
     {"--skip", FLAG_SKIP, TYPE_U64, AT(skip), 0, "N", "pass over the first N rows"},
     {"--batch", FLAG_BATCH, TYPE_U64, AT(batch), 0, "N", "rows per request (default 64)"},
+    {"--dry-run", FLAG_DRY_RUN, TYPE_BOOL, AT(dry_run), 0, NULL, "train and judge, but change nothing that serves"},
+    {"--reject", FLAG_REJECT, TYPE_BOOL, AT(reject), 0, NULL, "erase the event instead of learning from it"},
+    {"--rebuild", FLAG_REBUILD, TYPE_BOOL, AT(rebuild), 0, NULL, "by training the version again"},
 };
 
 static const struct flag *flag_find(const char *arg, size_t *ret_len)

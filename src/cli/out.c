@@ -108,3 +108,35 @@ void out_percent(char *ret, size_t size, double share)
         else
                 snprintf(ret, size, "%.2f %%", 100.0 * share);
 }
+
+void out_number(char *ret, size_t size, double v)
+{
+        if (isnan(v))
+                snprintf(ret, size, "-");
+        else
+                snprintf(ret, size, v == floor(v) && fabs(v) < 1e16 ? "%.0f" : "%g", v);
+}
+
+void out_table_percent(struct out_table *t, double share)
+{
+        char text[16];
+
+        out_percent(text, sizeof(text), share);
+        out_table_cell(t, "%s", text);
+}
+
+void out_table_number(struct out_table *t, double v)
+{
+        char text[32];
+
+        out_number(text, sizeof(text), v);
+        out_table_cell(t, "%s", text);
+}
+
+void out_table_fixed(struct out_table *t, double v)
+{
+        if (isnan(v))
+                out_table_cell(t, "-");
+        else
+                out_table_cell(t, "%.4f", v);
+}

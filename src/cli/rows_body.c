@@ -5,11 +5,12 @@
 
 #include <string.h>
 
-int cli_rows_open(struct cli_rows *ret, const struct options *o, const char *labels_path, struct err *e)
+int cli_rows_open(
+    struct cli_rows *ret, const struct options *o, const char *path, const char *labels_path, struct err *e)
 {
-        struct rows_open how = {.path = o->pos[1], .labels_path = labels_path, .label_column = o->label_column};
+        struct rows_open how = {.path = path, .labels_path = labels_path, .label_column = o->label_column};
 
-        *ret = (struct cli_rows){.opt = o};
+        *ret = (struct cli_rows){.opt = o, .path = path};
         return rows_open(&ret->rows, &how, e);
 }
 
@@ -32,14 +33,12 @@ int cli_rows_next(struct cli_rows *r, struct row *ret, struct err *e)
         }
 }
 
-int cli_rows_none(struct cli *c)
+int cli_rows_none(struct cli *c, const struct cli_rows *r)
 {
-        const char *path = c->opt.pos[1];
-
         if (c->opt.only || c->opt.skip)
                 return cli_refuse(
-                    c, EXIT_FAILED, 0, "%s has no row left after --only and --skip: nothing was sent", path);
-        return cli_refuse(c, EXIT_FAILED, 0, "%s has no rows: nothing was sent", path);
+                    c, EXIT_FAILED, 0, "%s has no row left after --only and --skip: nothing was sent", r->path);
+        return cli_refuse(c, EXIT_FAILED, 0, "%s has no rows: nothing was sent", r->path);
 }
 
 void cli_rows_close(struct cli_rows *r)

@@ -13,6 +13,7 @@
 #include "daemon/signals.h"
 #include "infer/publish.h"
 #include "loop/loop.h"
+#include "server/event_id.h"
 #include "store/queue.h"
 #include "store/store.h"
 #include "super/jobs.h"
@@ -20,6 +21,7 @@
 #include <errno.h>
 #include <ewc/ewc.h>
 #include <inttypes.h>
+#include <string.h>
 #include <sys/stat.h>
 
 enum { CONTROL_MAILBOX = 8192, STATE_MODE = 0700 };
@@ -90,6 +92,27 @@ static int publish_start(struct app *a, struct stores *s, struct err *e)
         return 0;
 }
 
+/* Ids of predictions outlive a restart: their key is kept with the store, made by the first start. Where it cannot be
+ * stored, predictions go on under one of this run alone. */
+static int keys_start(struct app *a, struct stores *s, struct err *e)
+{
+        uint8_t fresh[EVENT_SEED], key[EVENT_SEED];
+        int r = event_seed(fresh, e);
+        if (r == 0)
+                r = store_secret(s->writer, "prediction", fresh, key, e);
+        if (r > 0) {
+                log_warning(
+                    "the key of prediction ids could not be stored, a restart will not know them: %s", e->msg);
+                memcpy(key, fresh, sizeof(key));
+                r = 0;
+        }
+        explicit_bzero(fresh, sizeof(fresh));
+        if (r == 0)
+                r = serve_keys(a->serve, key, e);
+        explicit_bzero(key, sizeof(key));
+        return r == 0 ? 0 : err_wrap(e, r, "the key of prediction ids");
+}
+
 static int jobs_begin(struct app *a, struct err *e)
 {
         const struct conf *c = a->conf;
@@ -144,6 +167,7 @@ static int start(struct app *a, struct stores *s, struct err *e)
             (r = queue_start(a, &s->exporter, true, &a->exporter, e)) < 0 || /* for what takes long */
             (r = serve_new(&a->serve, a->conf, APP_PROGRAM, a->clock, a->control, e)) <
                 0 ||                                                      /* loops, not turning yet */
+            (r = keys_start(a, s, e)) < 0 ||                              /* for ids of predictions */
             (r = publish_start(a, s, e)) < 0 ||                           /* champions loaded and warm */
             (r = queue_start(a, &s->writer, false, &a->writer, e)) < 0 || /* store thread runs */
             (r = jobs_begin(a, e)) < 0 ||                                 /* restart rules applied */

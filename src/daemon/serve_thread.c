@@ -12,8 +12,10 @@
 #include "daemon/listen.h"
 #include "daemon/notify.h"
 #include "infer/publish.h"
+#include "infer/recall.h"
 #include "infer/vtable.h"
 #include "loop/loop.h"
+#include "server/event_id.h"
 #include "server/http.h"
 #include "server/http_peers.h"
 #include "store/queue.h"
@@ -105,10 +107,12 @@ static int thread_init(
         t->server.metrics = &s->metrics;
         t->server.ready = &s->ready;
         t->server.peers = s->peers;
+        t->server.recall = s->recall;
         t->server.writing = &s->writing;
         t->server.reading = &s->reading;
         int r = loop_new(&t->server.loop, clock, mailbox, e);
-        if (r < 0 || (r = vtable_new(&t->server.versions, e)) < 0 || (r = server_init(&t->server, e)) < 0 ||
+        if (r < 0 || (r = vtable_new(&t->server.versions, e)) < 0 ||
+            (r = server_init(&t->server, (unsigned)(t - s->threads), e)) < 0 ||
             (r = http_new(&t->server.http, &t->server, e)) < 0)
                 return r;
         t->on_order = loop_fd_read(t->server.loop, t->order_fd, on_order, t);
@@ -148,7 +152,9 @@ int serve_new(struct serve **ret, const struct conf *c, const char *program, con
         s->control = control;
         more_descriptors(c->server_max_connections);
         s->threads = new_array(struct serve_thread, (size_t)c->server_threads);
-        int r = s->threads ? peers_new(&s->peers, &clients, e) : err_oom(e);
+        int r = s->threads ? event_seed(s->conf.seed, e) : err_oom(e);
+        if (r == 0 && (r = recall_new(&s->recall, (size_t)c->server_threads, RECALL_MAX_BYTES, e)) == 0)
+                r = peers_new(&s->peers, &clients, e);
         while (r == 0 && s->n < c->server_threads) {
                 s->threads[s->n].order_fd = -1;
                 s->n++;
@@ -172,6 +178,14 @@ void serve_wire(
                 v->writer = writer;
                 v->reader = reader;
         }
+}
+
+int serve_keys(struct serve *s, const uint8_t prediction[32], struct err *e)
+{
+        int r = 0;
+        for (size_t i = 0; i < s->n && r == 0; i++)
+                r = server_keys(&s->threads[i].server, prediction, e);
+        return r;
 }
 
 int serve_listen(struct serve *s, const struct listen *l, struct err *e)
@@ -263,6 +277,7 @@ void serve_free(struct serve *s)
         for (size_t i = 0; i < s->n; i++)
                 thread_deinit(&s->threads[i]);
         free(s->threads);
+        recall_free(s->recall);
         peers_free(s->peers);
         free(s);
 }

@@ -14,6 +14,7 @@ struct listen;
 struct loop_source;
 struct peers;
 struct publish;
+struct recall;
 
 struct serve_thread {
         struct serve *serve;
@@ -35,6 +36,7 @@ struct serve {
         struct metrics metrics;
         struct queue_age writing, reading;
         struct peers *peers;
+        struct recall *recall;
         atomic_bool ready;
         uint64_t drain_ms;
         struct loop *control;
@@ -49,6 +51,8 @@ int serve_new(struct serve **ret, const struct conf *c, const char *program, con
 /* What the handlers talk to, before serve_run. */
 void serve_wire(
     struct serve *s, struct publish *p, struct jobs *j, struct store_queue *writer, struct store_queue *reader);
+/* The key that ids of predictions are made and known by, before serve_run. */
+int serve_keys(struct serve *s, const uint8_t prediction[32], struct err *e);
 int serve_listen(struct serve *s, const struct listen *l, struct err *e); /* before serve_run */
 int serve_run(struct serve *s, struct err *e);
 void serve_drain(struct serve *s); /* control thread: no new requests; open ones finish or meet the deadline */

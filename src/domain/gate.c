@@ -1,43 +1,66 @@
-/* gate.c: the verdict on a candidate, and the sentence that explains it.
+/* gate.c: the checks of a candidate and the verdict on it; gate_words.c explains both.
  *
- * Every task becomes one number, its loss: for classifiers the accuracy given up, for squared loss the relative
- * increase of the mean loss; against the champion, or since the task's close where that is more. A closed task's loss
- * is held against the budget, the open task's gain (minus its loss) against min_gain, both with a tolerance of 1e-9.
- * A number that is not finite never passes. The deciding task is the one that blocks by the greatest excess; when
- * nothing blocks, the closed task nearest to its budget, or the open one when no closed task could be judged. A
- * closed task that has rows to be judged by and was not measured blocks before all others. */
+ * Every measured task becomes one number, its loss: for classifiers the accuracy given up, for squared loss the
+ * relative increase of the mean loss; against the champion, or since the task's close where that is more. A closed
+ * task's loss is held against the budget, the open task's gain (minus its loss) against min_gain, both with a
+ * tolerance of 1e-9. Noise is held against gains only: a gain inside it is none, a loss counts as it stands. A number
+ * that is not finite never passes.
+ *
+ * The deciding task is the one that blocks by the greatest excess of these two; a closed task that has rows to be
+ * judged by and was not measured blocks before all others. When neither blocks, the first other check that failed
+ * decides; when nothing does, the closed task nearest to its budget, or the open one when no closed task could be
+ * judged. */
 #include "domain/gate.h"
-#include <inttypes.h>
+#include "base/mem.h"
+#include "domain/gate_in.h"
+#include "domain/model.h"
 #include <math.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
 
-#define TOLERANCE 1e-9
+enum { CHECKS_OF_TASK = 3 }; /* beside those of its classes: one of what it lost, floor, calibration */
 
-struct scale {         /* how numbers are shown */
-        double factor; /* share -> points or per cent */
-        bool loss;
-        bool since; /* the deciding closed task's loss counts from its close */
+static const char *const kind_names[] = {
+    [GATE_FORGETTING] = "forgetting",
+    [GATE_GAIN] = "gain",
+    [GATE_FLOOR] = "floor",
+    [GATE_CLASS_FLOOR] = "class_floor",
+    [GATE_CALIBRATION] = "calibration",
+    [GATE_PREDICTED] = "predicted",
+    [GATE_UNMEASURED] = "unmeasured",
 };
 
-struct scan {         /* what the walk over the tasks found; SIZE_MAX: none */
-        size_t worst; /* closed task with the greatest loss */
-        size_t open;  /* open task, judged or not */
-        size_t lost;  /* first closed task with holdout rows that was not measured */
-        size_t n_closed, n_blind, n_lost;
-        double worst_loss, open_loss;
-};
+const char *gate_kind_name(enum gate_kind k)
+{
+        return (size_t)k < ARRAY_LEN(kind_names) ? kind_names[k] : NULL;
+}
 
-static bool judged(const struct gate_task *t)
+struct gate_conf gate_conf_of(const struct learning *l)
+{
+        return (struct gate_conf){
+            .max_forgetting = l->gate_max_forgetting,
+            .min_gain = l->gate_min_gain,
+            .floor = l->gate_floor,
+            .class_floor = l->gate_class_floor,
+            .max_ece_rise = l->gate_max_ece_rise,
+            .confidence = l->gate_confidence,
+            .max_predicted = l->gate_max_predicted,
+        };
+}
+
+/* --- one task's numbers --- */
+
+bool gate_judged(const struct gate_task *t)
 {
         return t->before.n > 0 && t->after.n > 0;
 }
 
-/* A closed task that should have been measured and was not. */
-static bool lost(const struct gate_task *t)
+bool gate_lost(const struct gate_task *t)
 {
-        return !judged(t) && !t->open && t->n_holdout > 0;
+        return !gate_judged(t) && !t->open && t->n_holdout > 0;
+}
+
+bool gate_guarded(const struct gate_task *t)
+{
+        return !gate_judged(t) && !t->open && t->n_holdout == 0 && !isnan(t->after.predicted);
 }
 
 static double loss_from(const struct evaluation *base, const struct evaluation *after, enum ewc_loss loss)
@@ -47,16 +70,17 @@ static double loss_from(const struct evaluation *base, const struct evaluation *
         return (after->loss - base->loss) / (base->loss > 1e-12 ? base->loss : 1e-12);
 }
 
-/* Whether a task's loss counts from its close: it got worse now, and it was better then. */
-static bool since_close(const struct gate_task *t, enum ewc_loss loss)
+/* It got worse now, and it was better then. */
+bool gate_since_close(const struct gate_task *t, enum ewc_loss loss)
 {
         double now = loss_from(&t->before, &t->after, loss);
-        return !t->open && t->at_close.n > 0 && now > TOLERANCE && loss_from(&t->at_close, &t->after, loss) > now;
+        return !t->open && t->at_close.n > 0 && now > GATE_TOLERANCE &&
+               loss_from(&t->at_close, &t->after, loss) > now;
 }
 
-static double loss_of(const struct gate_task *t, enum ewc_loss loss)
+double gate_loss(const struct gate_task *t, enum ewc_loss loss)
 {
-        return loss_from(since_close(t, loss) ? &t->at_close : &t->before, &t->after, loss);
+        return loss_from(gate_since_close(t, loss) ? &t->at_close : &t->before, &t->after, loss);
 }
 
 /* A task that cannot be compared is worse than any that can. */
@@ -65,153 +89,193 @@ static double comparable(double loss)
         return isfinite(loss) ? loss : INFINITY;
 }
 
-static struct scan scan_tasks(const struct gate_task *tasks, size_t n, enum ewc_loss loss)
+/* z with P(|Z| <= z) = confidence, to the last bits: halving finds where erfc passes it. */
+static double two_sided(double confidence)
 {
-        struct scan s = {.worst = SIZE_MAX, .open = SIZE_MAX, .lost = SIZE_MAX};
-        for (size_t i = 0; i < n; i++) {
-                if (tasks[i].open)
+        double lo = 0, hi = 40;
+        for (int i = 0; i < 100; i++) {
+                double mid = (lo + hi) / 2;
+                if (erfc(mid / sqrt(2)) > 1 - confidence)
+                        lo = mid;
+                else
+                        hi = mid;
+        }
+        return hi;
+}
+
+double gate_noise(uint64_t n, uint64_t n_won, uint64_t n_lost, double confidence)
+{
+        if (n == 0 || !(confidence > 0))
+                return 0;
+        double rows = (double)n, won = (double)n_won, lost = (double)n_lost;
+        double spread = won + lost - (won - lost) * (won - lost) / rows;
+        return (two_sided(confidence) * sqrt(spread > 0 ? spread : 0) + 1) / rows;
+}
+
+/* The rows of its close are not paired with these. */
+double gate_task_noise(const struct gate_task *t, const struct gate_conf *c, enum ewc_loss loss)
+{
+        if (loss == EWC_LOSS_SQUARED || gate_since_close(t, loss))
+                return 0;
+        return gate_noise(t->after.n, t->after.n_won, t->after.n_lost, c->confidence);
+}
+
+/* What the open task lost, as it counts. */
+static double open_loss(const struct gate_task *t, const struct gate_conf *c, enum ewc_loss loss)
+{
+        double l = comparable(gate_loss(t, loss));
+        return l < 0 && -l <= gate_task_noise(t, c, loss) ? 0 : l;
+}
+
+/* --- the checks --- */
+
+struct list {
+        struct gate_view view;
+        struct gate_check *to;
+};
+
+static void add(struct list *l, enum gate_kind kind, size_t task, int64_t output, double value, double limit)
+{
+        bool least = kind == GATE_GAIN || kind == GATE_FLOOR || kind == GATE_CLASS_FLOOR;
+        bool noisy = kind == GATE_FORGETTING || kind == GATE_GAIN;
+        const struct gate_view *v = &l->view;
+        struct gate_check *c = &l->to[l->view.n_checks];
+        *c = (struct gate_check){.kind = kind,
+            .task = task,
+            .output = output,
+            .passed = (least ? limit - value : value - limit) <= GATE_TOLERANCE && isfinite(value),
+            .value = value,
+            .limit = limit,
+            .noise = noisy ? gate_task_noise(&v->tasks[task], v->conf, v->loss) : 0};
+        gate_check_words(v, c);
+        l->view.n_checks++;
+}
+
+static void check_classes(struct list *l, size_t i, double floor)
+{
+        const struct evaluation *a = &l->view.tasks[i].after;
+        for (size_t k = 0; k < a->n_outputs; k++) {
+                const struct output_score *o = &a->outputs[k];
+                if (o->n > 0)
+                        add(l, GATE_CLASS_FLOOR, i, o->output, (double)o->n_right / (double)o->n, floor);
+        }
+}
+
+static void check_measured(struct list *l, size_t i)
+{
+        const struct gate_task *t = &l->view.tasks[i];
+        const struct gate_conf *c = l->view.conf;
+        enum ewc_loss loss = l->view.loss;
+        if (t->open)
+                add(l, GATE_GAIN, i, -1, 0 - open_loss(t, c, loss), c->min_gain);
+        else
+                add(l, GATE_FORGETTING, i, -1, comparable(gate_loss(t, loss)), c->max_forgetting);
+        if (c->floor > 0 && loss != EWC_LOSS_SQUARED)
+                add(l, GATE_FLOOR, i, -1, t->after.accuracy, c->floor);
+        if (loss != EWC_LOSS_SOFTMAX)
+                return;
+        if (c->max_ece_rise < 1)
+                add(l, GATE_CALIBRATION, i, -1, t->after.ece - t->before.ece, c->max_ece_rise);
+        if (c->class_floor > 0)
+                check_classes(l, i, c->class_floor);
+}
+
+static void check_task(struct list *l, size_t i)
+{
+        const struct gate_task *t = &l->view.tasks[i];
+        if (gate_judged(t))
+                check_measured(l, i);
+        else if (gate_lost(t))
+                add(l, GATE_UNMEASURED, i, -1, (double)NAN, l->view.conf->max_forgetting);
+        else if (gate_guarded(t))
+                add(l, GATE_PREDICTED, i, -1, t->after.predicted, l->view.conf->max_predicted);
+}
+
+size_t gate_checks_max(const struct gate_task *tasks, size_t n, const struct gate_conf *conf)
+{
+        size_t most = CHECKS_OF_TASK * n;
+        for (size_t i = 0; conf->class_floor > 0 && i < n; i++)
+                most += tasks[i].after.n_outputs;
+        return most;
+}
+
+/* --- the verdict --- */
+
+static void scan_measured(struct gate_scan *s, const struct gate_view *v, size_t i)
+{
+        const struct gate_task *t = &v->tasks[i];
+        if (t->open) {
+                s->open_loss = open_loss(t, v->conf, v->loss);
+                return;
+        }
+        double l = comparable(gate_loss(t, v->loss));
+        if (s->worst == SIZE_MAX || l > s->worst_loss)
+                s->worst = i, s->worst_loss = l;
+        s->n_closed++;
+}
+
+static struct gate_scan scan_tasks(const struct gate_view *v)
+{
+        struct gate_scan s = {.worst = SIZE_MAX, .open = SIZE_MAX, .lost = SIZE_MAX};
+        for (size_t i = 0; i < v->n; i++) {
+                const struct gate_task *t = &v->tasks[i];
+                if (t->open)
                         s.open = i;
-                if (lost(&tasks[i])) {
+                if (gate_judged(t))
+                        scan_measured(&s, v, i);
+                else if (gate_lost(t))
                         s.lost = s.n_lost++ == 0 ? i : s.lost;
-                        continue;
-                }
-                if (!judged(&tasks[i])) {
+                else if (gate_guarded(t))
+                        s.n_guarded++;
+                else
                         s.n_blind++;
-                        continue;
-                }
-                double l = comparable(loss_of(&tasks[i], loss));
-                if (tasks[i].open) {
-                        s.open_loss = l;
-                } else {
-                        if (s.worst == SIZE_MAX || l > s.worst_loss)
-                                s.worst = i, s.worst_loss = l;
-                        s.n_closed++;
-                }
         }
         return s;
 }
 
-/* Decimals at which a and b read differently, 1 to 7; 1 when they are equal within the tolerance. */
-static int decimals(double a, double b)
+static const struct gate_check *first_failed(const struct gate_view *v)
 {
-        int d = 1;
-        if (!(fabs(a - b) > 100 * TOLERANCE))
-                return d;
-        for (double unit = 10; d < 7 && round(a * unit) == round(b * unit); unit *= 10)
-                d++;
-        return d;
+        for (size_t i = 0; i < v->n_checks; i++)
+                if (!v->checks[i].passed)
+                        return &v->checks[i];
+        return NULL;
 }
 
-struct text {
-        char *at;
-        size_t left;
-};
-
-__attribute__((format(printf, 2, 3))) static void say(struct text *t, const char *fmt, ...)
+static void decided_by(struct verdict *v, size_t task, double value, double limit)
 {
-        va_list ap;
-        va_start(ap, fmt);
-        int n = vsnprintf(t->at, t->left, fmt, ap);
-        va_end(ap);
-        size_t used = n < 0 ? 0 : (size_t)n < t->left ? (size_t)n : t->left - 1;
-        t->at += used;
-        t->left -= used;
+        v->deciding = task;
+        v->value = value;
+        v->limit = limit;
 }
 
-/* "task low lost 0.3 pt", "loss of task low rose 0.3 %" */
-static void say_change(struct text *t, const char *name, double loss, const struct scale *s, int digits)
+struct verdict gate_judge(const struct gate_task *tasks, size_t n, const struct gate_conf *conf, enum ewc_loss loss,
+    struct gate_check *ret_checks)
 {
-        double shown = fabs(loss) * s->factor;
-        if (!isfinite(loss))
-                say(t, "task %s has no finite measure", name);
-        else if (s->loss)
-                say(t, "loss of task %s %s %.*f %%", name, loss > 0 ? "rose" : "fell", digits, shown);
-        else
-                say(t, "task %s %s %.*f pt", name, loss > 0 ? "lost" : "gained", digits, shown);
-}
-
-static void say_closed(
-    struct text *t, const struct gate_task *tasks, const struct scan *s, double budget, const struct scale *sc)
-{
-        int digits = decimals(s->worst_loss * sc->factor, budget * sc->factor);
-        say_change(t, tasks[s->worst].name, s->worst_loss, sc, digits);
-        say(t, "%s (budget %.*f%s)", sc->since ? " since its close" : "", digits, budget * sc->factor,
-            sc->loss ? " %" : "");
-        if (s->n_closed > 1)
-                say(t, ", the most of %zu closed tasks", s->n_closed);
-}
-
-static void say_open(struct text *t, const struct gate_task *tasks, const struct scan *s, double min_gain,
-    bool blocks, const struct scale *sc)
-{
-        int digits = blocks ? decimals(-s->open_loss * sc->factor, min_gain * sc->factor) : 1;
-        say_change(t, tasks[s->open].name, s->open_loss, sc, digits);
-        if (blocks)
-                say(t, " (must gain at least %.*f)", digits, min_gain * sc->factor);
-}
-
-static void say_lost(struct text *t, const struct gate_task *tasks, const struct scan *s)
-{
-        say(t, " task %s has %" PRIu64 " holdout rows but could not be measured", tasks[s->lost].name,
-            tasks[s->lost].n_holdout);
-        if (s->n_lost > 1)
-                say(t, ", and %zu more closed tasks", s->n_lost - 1);
-}
-
-static void say_blind(struct text *t, const struct gate_task *tasks, size_t n, size_t n_blind)
-{
-        enum { NAMED = 3 };
-        size_t named = 0;
-        for (size_t i = 0; i < n && named < NAMED; i++)
-                if (!judged(&tasks[i]) && !lost(&tasks[i]))
-                        say(t, "%s %s", named++ ? "," : " task", tasks[i].name);
-        if (n_blind > named)
-                say(t, " and %zu more", n_blind - named);
-        say(t, " without holdout rows: not judged");
-}
-
-static void explain(struct text *t, const struct gate_task *tasks, size_t n, const struct scan *s,
-    const struct gate_conf *conf, bool open_blocks, enum ewc_loss loss)
-{
-        const struct scale sc = {
-            100, loss == EWC_LOSS_SQUARED, s->worst != SIZE_MAX && since_close(&tasks[s->worst], loss)};
-        bool open_seen = s->open != SIZE_MAX && judged(&tasks[s->open]);
-        if (s->n_lost > 0)
-                say_lost(t, tasks, s);
-        if (s->worst != SIZE_MAX) {
-                say(t, "%s ", s->n_lost > 0 ? "," : "");
-                say_closed(t, tasks, s, conf->max_forgetting, &sc);
-        }
-        if (open_seen) {
-                say(t, "%s ", s->n_lost > 0 || s->worst != SIZE_MAX ? "," : "");
-                say_open(t, tasks, s, conf->min_gain, open_blocks, &sc);
-        }
-        if (s->n_blind > 0) {
-                say(t, "%s", s->n_blind < n ? ";" : "");
-                say_blind(t, tasks, n, s->n_blind);
-        }
-}
-
-struct verdict gate_judge(const struct gate_task *tasks, size_t n, const struct gate_conf *conf, enum ewc_loss loss)
-{
-        struct scan s = scan_tasks(tasks, n, loss);
-        bool open_seen = s.open != SIZE_MAX && judged(&tasks[s.open]);
+        struct list l = {{tasks, n, conf, loss, ret_checks, 0}, ret_checks};
+        for (size_t i = 0; i < n; i++)
+                check_task(&l, i);
+        struct gate_scan s = scan_tasks(&l.view);
+        const struct gate_check *failed = first_failed(&l.view);
+        bool open_seen = s.open != SIZE_MAX && gate_judged(&tasks[s.open]);
         double over = s.worst != SIZE_MAX ? s.worst_loss - conf->max_forgetting : -INFINITY;
         double under = open_seen ? s.open_loss + conf->min_gain : -INFINITY;
-        bool closed_blocks = !(over <= TOLERANCE), open_blocks = !(under <= TOLERANCE);
-        bool by_open = open_blocks ? !closed_blocks || under > over : s.worst == SIZE_MAX && !closed_blocks;
+        bool closed_blocks = !(over <= GATE_TOLERANCE);
+        s.open_blocks = !(under <= GATE_TOLERANCE);
 
-        struct verdict v = {.promote = !closed_blocks && !open_blocks && s.n_lost == 0};
-        v.deciding = by_open ? (s.open != SIZE_MAX ? s.open : 0) : s.worst;
-        v.value = by_open ? (open_seen ? -s.open_loss : NAN) : s.worst_loss;
-        v.limit = by_open ? conf->min_gain : conf->max_forgetting;
-        if (s.n_lost > 0) {
-                v.deciding = s.lost;
-                v.value = NAN;
-                v.limit = conf->max_forgetting;
-        }
-        struct text t = {v.reason, sizeof(v.reason)};
-        say(&t, "%s:", v.promote ? "promoted" : "rejected");
-        explain(&t, tasks, n, &s, conf, open_blocks, loss);
+        struct verdict v = {.promote = !failed, .n_checks = l.view.n_checks};
+        if (s.n_lost > 0)
+                decided_by(&v, s.lost, (double)NAN, conf->max_forgetting);
+        else if (s.open_blocks && (!closed_blocks || under > over))
+                decided_by(&v, s.open, 0 - s.open_loss, conf->min_gain);
+        else if (closed_blocks)
+                decided_by(&v, s.worst, s.worst_loss, conf->max_forgetting);
+        else if (failed)
+                decided_by(&v, failed->task, failed->value, failed->limit);
+        else if (s.worst != SIZE_MAX)
+                decided_by(&v, s.worst, s.worst_loss, conf->max_forgetting);
+        else
+                decided_by(
+                    &v, s.open != SIZE_MAX ? s.open : 0, open_seen ? 0 - s.open_loss : (double)NAN, conf->min_gain);
+        gate_reason(&l.view, &s, &v);
         return v;
 }

@@ -1,33 +1,78 @@
-/* gate.h: whether a trained candidate may serve. Pure.
+/* gate.h: whether a trained candidate may serve, as a list of checks. Pure.
  *
- * Promote only if no closed task lost more than max_forgetting and the open task gained at least min_gain. Both sides
- * were measured in the same run on the same rows. What a closed task lost counts from its close, so that many small
- * losses cannot add up to more than the budget; a task the candidate does not make worse than the champion never
- * blocks, so that a champion chosen by hand can be learned on. Comparisons allow 1e-9. */
+ * Promote only if every check passed. Both sides of a task were measured in the same run on the same rows. What a
+ * closed task lost counts from its close, so that many small losses cannot add up to more than the budget; a task the
+ * candidate does not make worse than the champion never blocks, so that a champion chosen by hand can be learned on.
+ * Comparisons allow 1e-9. */
 #pragma once
 #include "domain/types.h"
+
+struct learning;
 
 struct gate_task {
         const char *name;
         bool open;
-        struct evaluation before, after;
+        struct evaluation before, after; /* after.predicted is read with n 0 too */
         struct evaluation at_close; /* closed tasks, the same rows under the version that closed it; n 0: not known */
         uint64_t n_holdout;         /* rows the store keeps to judge it by, whether or not they were measured */
+        size_t n_classes;
+        const char *const *classes; /* (n_classes) names by output of the net; an output beyond them is numbered */
 };
 
 struct gate_conf {
         double max_forgetting; /* share of accuracy a closed task may lose, e.g. 0.02 */
         double min_gain;       /* least change of the open task's accuracy, e.g. 0: not worse than the champion */
+        double floor;          /* least accuracy of a measured task; 0: off. Not for squared loss */
+        double class_floor;    /* least share of a label's rows that are answered rightly; 0: off. Softmax */
+        double max_ece_rise;   /* of a measured task; 1 or more: off. Softmax */
+        double confidence;     /* of the interval around a difference of accuracies; 0: none */
+        double max_predicted;  /* nats a row, of closed tasks without holdout rows */
+};
+struct gate_conf gate_conf_of(const struct learning *l);
+
+enum gate_kind {
+        GATE_FORGETTING = 1, /* closed, measured: value lost, at most limit */
+        GATE_GAIN,           /* open, measured: value gained, at least limit */
+        GATE_FLOOR,          /* measured: accuracy, at least limit */
+        GATE_CLASS_FLOOR,    /* measured, of one label */
+        GATE_CALIBRATION,    /* measured: rise of the calibration error, at most limit */
+        GATE_PREDICTED,      /* closed, no holdout rows: loss change the Fisher predicts, at most limit */
+        GATE_UNMEASURED      /* closed, holdout rows that were not measured: never passes, value is NaN */
+};
+const char *gate_kind_name(enum gate_kind k); /* "forgetting" "gain" "floor" "class_floor" …; NULL if unknown */
+
+enum { GATE_WORDS = 400 };
+
+struct gate_check {
+        enum gate_kind kind;
+        size_t task;         /* index */
+        int64_t output;      /* CLASS_FLOOR: of the net; else -1 */
+        bool passed;         /* a value that is not finite never does */
+        double value, limit; /* both operands; the value as it counts: a gain inside the noise is 0 */
+        double noise;        /* half the width of the interval around value; 0: none */
+        char words[GATE_WORDS];
 };
 
 struct verdict {
         bool promote;
-        size_t deciding;          /* index of the task that decided */
-        double value, limit;      /* both operands of the deciding comparison */
+        size_t deciding;     /* index of the task that decided */
+        double value, limit; /* both operands of the deciding comparison */
+        size_t n_checks;
         char reason[REASON_SIZE]; /* "promoted: task low lost 0.3 pt (budget 2.0), task high gained 4.1 pt" */
 };
 
-/* A task with n 0 cannot be judged and is named in the reason. It does not block, unless it is closed and has holdout
- * rows: then something keeps it from being measured, and what the candidate did to it is not known. Squared loss:
- * loss decides instead of accuracy, relative to the champion's. tasks (n >= 1). */
-struct verdict gate_judge(const struct gate_task *tasks, size_t n, const struct gate_conf *conf, enum ewc_loss loss);
+/* Half the width of the interval around the difference of two accuracies measured on the same n rows, of which n_won
+ * turned right and n_lost wrong: z sqrt(won + lost - (won - lost)^2 / n) / n + 1/n, the normal approximation for
+ * paired proportions with its correction for continuity (Fleiss, Levin and Paik 2003, section 13.1). 0 without rows
+ * or with confidence 0. */
+double gate_noise(uint64_t n, uint64_t n_won, uint64_t n_lost, double confidence);
+
+size_t gate_checks_max(const struct gate_task *tasks, size_t n, const struct gate_conf *conf);
+
+/* A task with n 0 cannot be judged by rows. A closed one that has holdout rows then blocks: something keeps it
+ * from being measured, and what the candidate did to it is not known. One that has none is judged by what the
+ * Fisher predicts where that is known (after.predicted), else only named in the reason, as an open one is. Squared
+ * loss: loss decides instead of accuracy, relative to the champion's, and nothing is said of noise. tasks (n >=
+ * 1); ret_checks (gate_checks_max) gets v.n_checks, task by task. */
+struct verdict gate_judge(const struct gate_task *tasks, size_t n, const struct gate_conf *conf, enum ewc_loss loss,
+    struct gate_check *ret_checks);

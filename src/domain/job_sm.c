@@ -18,16 +18,19 @@ static const struct job_row {
     [JOB_QUEUED] = {"queued", B(JOB_EXPORTING) | END, RESTART_KEEP},
     [JOB_EXPORTING] = {"exporting", B(JOB_RUNNING) | B(JOB_QUEUED) | END, RESTART_REQUEUE}, /* drop half a bundle */
     [JOB_RUNNING] = {"running", B(JOB_JUDGING) | END, RESTART_RESUME}, /* exec from the checkpoint */
-    [JOB_JUDGING] = {"judging", B(JOB_PROMOTED) | B(JOB_REJECTED) | END,
+    [JOB_JUDGING] = {"judging", B(JOB_PROMOTED) | B(JOB_REJECTED) | B(JOB_CANDIDATE) | B(JOB_VERIFIED) | END,
         RESTART_REJUDGE}, /* the result file is there */
     [JOB_PROMOTED] = {"promoted", 0, RESTART_KEEP},
     [JOB_REJECTED] = {"rejected", 0, RESTART_KEEP},
     [JOB_CANCELLED] = {"cancelled", 0, RESTART_KEEP},
     [JOB_FAILED] = {"failed", 0, RESTART_KEEP},
+    [JOB_CANDIDATE] = {"candidate", 0, RESTART_KEEP},
+    [JOB_VERIFIED] = {"verified", 0, RESTART_KEEP},
 };
 
 _Static_assert(JOB_QUEUED == 1 && JOB_EXPORTING == 2 && JOB_RUNNING == 3 && JOB_JUDGING == 4, "on disk");
 _Static_assert(JOB_PROMOTED == 10 && JOB_REJECTED == 11 && JOB_CANCELLED == 12 && JOB_FAILED == 13, "on disk");
+_Static_assert(JOB_CANDIDATE == 14 && JOB_VERIFIED == 15, "on disk");
 
 static const struct job_row *row(enum job_state s)
 {

@@ -1,6 +1,6 @@
 /* job_sm.h: the life of a job as a table. Pure.
  *
- *   QUEUED ──► EXPORTING ──► RUNNING ──► JUDGING ──► PROMOTED | REJECTED
+ *   QUEUED ──► EXPORTING ──► RUNNING ──► JUDGING ──► PROMOTED | REJECTED | CANDIDATE | VERIFIED
  *      ▲__________│ (requeue)            any of the first four ──► CANCELLED | FAILED
  *
  * A durable state exists only where recovery after a restart differs; training, Fisher and evaluation are phases
@@ -17,6 +17,8 @@ enum job_state { /* on disk: never renumber */
         JOB_REJECTED = 11,
         JOB_CANCELLED = 12,
         JOB_FAILED = 13,
+        JOB_CANDIDATE = 14, /* passed the gate; its version waits as @challenger, or was a dry run */
+        JOB_VERIFIED = 15,  /* REBUILD: the same bits again */
 };
 
 enum restart_rule { RESTART_KEEP = 1, RESTART_REQUEUE, RESTART_RESUME, RESTART_REJUDGE };

@@ -1,8 +1,9 @@
 /* lambda.c: the search for lambda, as a function of the tries made so far.
  *
  * Nothing is kept between calls: the whole search follows from the list of tries, so an interrupted job goes on where
- * it was. The first try with a penalty fixes the direction. Falling, the first to reach the target ends the search;
- * rising, the first to miss it. So the chosen try can always be kept as a single candidate (lambda_best). */
+ * it was. The last try says where to go: up when it broke the brake or cost the new task little, down when it cost it
+ * too much. A search never turns round, so the values it would meet again end it. Which try is best is an order among
+ * tries that no later one changes, so the chosen one can always be kept as a single candidate (lambda_best). */
 #include "domain/lambda.h"
 #include <math.h>
 #include <stdio.h>
@@ -42,15 +43,26 @@ static bool reaches(const struct learn_try *tries, uint32_t i, double drop)
         return accuracy_of(&tries[i]) >= (1.0 - drop) * accuracy_of(&tries[0]) - TOLERANCE;
 }
 
+static bool breaks(const struct learn_try *t, const struct lambda_conf *conf)
+{
+        return conf->past_floor > 0 && t->past_accuracy < conf->past_floor - TOLERANCE; /* a NaN breaks nothing */
+}
+
+static bool better(const struct learn_try *tries, uint32_t i, uint32_t than, const struct lambda_conf *conf)
+{
+        const struct learn_try *a = &tries[i], *b = &tries[than];
+        if (breaks(a, conf) || breaks(b, conf))
+                return breaks(a, conf) && breaks(b, conf) ? a->past_accuracy > b->past_accuracy : breaks(b, conf);
+        bool now = reaches(tries, i, conf->drop), before = reaches(tries, than, conf->drop);
+        return now && before ? a->lambda > b->lambda : !before && accuracy_of(a) > accuracy_of(b);
+}
+
 uint32_t lambda_best(const struct learn_try *tries, uint32_t n, const struct lambda_conf *conf)
 {
         uint32_t best = n > 1 ? 1 : 0;
-        for (uint32_t i = 2; i < n; i++) { /* ties go to the earlier one */
-                bool now = reaches(tries, i, conf->drop), before = reaches(tries, best, conf->drop);
-                if (now && before ? tries[i].lambda > tries[best].lambda
-                                  : !before && accuracy_of(&tries[i]) > accuracy_of(&tries[best]))
+        for (uint32_t i = 2; i < n; i++) /* ties go to the earlier one */
+                if (better(tries, i, best, conf))
                         best = i;
-        }
         return best;
 }
 
@@ -64,22 +76,43 @@ static struct lambda_next go_on(double lambda, const char *why)
 /* The lambda after the last try, or that one again where the search ends. */
 static double step(const struct learn_try *tries, uint32_t n, const struct lambda_conf *conf)
 {
-        double last = tries[n - 1].lambda;
-        if (!reaches(tries, 1, conf->drop)) /* falling */
-                return reaches(tries, n - 1, conf->drop) ? last : into_band(last * conf->decay, conf);
+        const struct learn_try *last = &tries[n - 1];
+        double least = tries[1].lambda, greatest = tries[1].lambda;
+        for (uint32_t i = 2; i < n; i++) {
+                least = tries[i].lambda < least ? tries[i].lambda : least;
+                greatest = tries[i].lambda > greatest ? tries[i].lambda : greatest;
+        }
+        bool broke = breaks(last, conf);
+        if (!broke && !reaches(tries, n - 1, conf->drop))
+                return last->lambda > least ? last->lambda : into_band(last->lambda * conf->decay, conf);
         bool room = reaches(tries, n - 1, conf->drop / EASILY) && accuracy_of(&tries[0]) > 0;
-        return room ? into_band(last / conf->decay, conf) : last;
+        bool rise = (broke || room) && last->lambda >= greatest;
+        return rise ? into_band(last->lambda / conf->decay, conf) : last->lambda;
+}
+
+static const char *why_on(const struct learn_try *last, double next, const struct lambda_conf *conf)
+{
+        if (breaks(last, conf))
+                return "the last value cost the closed tasks more than the brake allows";
+        return next < last->lambda ? "the last value cost the new task too much"
+                                   : "the last value cost the new task little";
 }
 
 static struct lambda_next choose(const struct learn_try *tries, uint32_t n, const struct lambda_conf *conf)
 {
         struct lambda_next r = {.stop = true, .chosen = lambda_best(tries, n, conf)};
+        const struct learn_try *t = &tries[r.chosen];
         double reachable = accuracy_of(&tries[0]);
-        r.lambda = tries[r.chosen].lambda;
-        snprintf(r.reason, sizeof(r.reason), "lambda %g after %u tries: the new task reaches %.4f of %.4f, %s %.4f",
-            r.lambda, n, accuracy_of(&tries[r.chosen]), reachable,
+        r.lambda = t->lambda;
+        int m = snprintf(r.reason, sizeof(r.reason),
+            "lambda %g after %u tries: the new task reaches %.4f of %.4f, %s %.4f", r.lambda, n, accuracy_of(t),
+            reachable,
             reaches(tries, r.chosen, conf->drop) ? "at least the target" : "the best tried, though below the target",
             (1.0 - conf->drop) * reachable);
+        if (conf->past_floor > 0 && !isnan(t->past_accuracy))
+                snprintf(r.reason + m, sizeof(r.reason) - (size_t)m, "; the closed tasks keep %.4f, %s %.4f",
+                    t->past_accuracy, breaks(t, conf) ? "and no try kept the brake's" : "at least the brake's",
+                    conf->past_floor);
         return r;
 }
 
@@ -93,10 +126,7 @@ struct lambda_next lambda_next(const struct learn_try *tries, uint32_t n, const 
         if (n == 1)
                 return go_on(into_band(conf->start, conf), "where the search begins");
         double last = tries[n - 1].lambda, next = step(tries, n, conf);
-        if (next == last)
-                return choose(tries, n, conf);
-        return go_on(next,
-            next < last ? "the last value cost the new task too much" : "the last value cost the new task little");
+        return next == last ? choose(tries, n, conf) : go_on(next, why_on(&tries[n - 1], next, conf));
 }
 
 double lambda_start_similarity(double similarity, const struct lambda_conf *conf)

@@ -5,7 +5,11 @@
  * until the new task reaches (1 - drop) * A*, or the tries are used up. The published rule starts high and only
  * falls; a start below the answer would cost protection for nothing. So when the start already reaches the target,
  * and gives up no more than a quarter of the drop, lambda is doubled for as long as that holds. Needs no old data.
- * Every lambda is on the canonical scale and inside the band [low, high]. Pure. */
+ *
+ * Where closed tasks have holdouts they are a brake: a try after which their mean accuracy lies below past_floor
+ * doubles lambda, whatever the new task reached, until one keeps the brake, a greater lambda is known already, or the
+ * band or the tries are used up. A try whose past_accuracy is NaN breaks no brake.
+ * Every lambda is on the canonical scale and inside the band [low, high]; none is tried twice. Pure. */
 #pragma once
 #include "domain/learn_job.h"
 
@@ -15,6 +19,7 @@ struct lambda_conf {
         double drop;        /* share of A* that may be given up */
         double low, high;   /* the band */
         uint32_t max_tries; /* including the first; <= LEARN_MAX_TRIES */
+        double past_floor;  /* least mean accuracy over closed tasks' holdouts of a kept try; NaN or 0: no brake */
 };
 
 struct lambda_next {
@@ -31,9 +36,10 @@ extern const struct lambda_conf lambda_conf_default;
 struct lambda_conf lambda_conf_of(uint64_t n);
 struct lambda_next lambda_next(const struct learn_try *tries, uint32_t n, const struct lambda_conf *conf);
 
-/* The try to keep as candidate among the first n >= 1: of those with a penalty that reach the target the one of the
- * greatest lambda; while there is none the most accurate, earlier ones winning ties; index 0 while no try has a
- * penalty. lambda_next never chooses another, and a candidate once overtaken never returns. */
+/* The try to keep as candidate among the first n >= 1: of those with a penalty that keep the brake and reach the
+ * target the one of the greatest lambda; while there is none the most accurate that keeps the brake; while none keeps
+ * it the one that comes nearest to it. Earlier ones win ties; index 0 while no try has a penalty. lambda_next never
+ * chooses another, and a candidate once overtaken never returns. */
 uint32_t lambda_best(const struct learn_try *tries, uint32_t n, const struct lambda_conf *conf);
 
 /* Starts, inside the band of conf. Similarity: ewc/similarity.h of the new task's Fisher and the closed tasks', 1 for

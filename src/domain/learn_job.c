@@ -10,5 +10,6 @@ void learn_result_free(struct learn_result *r)
         free(r->optim);
         free(r->before);
         free(r->after);
+        free(r->outputs);
         *r = (struct learn_result){0};
 }

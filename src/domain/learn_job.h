@@ -80,8 +80,9 @@ struct learn_state {
         size_t n_params;
         const float *theta; /* (P) */
         size_t n_optim;
-        const float *optim; /* (n_optim) optimiser state */
-        const float *best;  /* (P) best theta so far among finished tries, or NULL */
+        const float *optim;      /* (n_optim) optimiser state */
+        const float *best;       /* (P) best theta so far among finished tries, or NULL */
+        const float *best_optim; /* (n_optim) its optimiser state; with keep_optim only, else NULL */
         double best_lambda;
         size_t n_before; /* evaluations measured before the first step */
         const struct evaluation *before;
@@ -116,6 +117,7 @@ struct learn_result {
         uint64_t steps;
         size_t n_evaluations;
         struct evaluation *before, *after; /* (n_evaluations) owned, in the order of job->holdout, of one run */
+        struct output_score *outputs;      /* owned: what outputs of before and after point into; may be NULL */
         uint32_t n_tries;
         struct learn_try tries[LEARN_MAX_TRIES];
 };

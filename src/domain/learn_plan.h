@@ -55,9 +55,14 @@ struct learn_plan {
         double lambda;                 /* canonical scale; ignored when lambda_auto and for plain and joint */
         bool lambda_auto;              /* search by domain/lambda.h */
         enum learn_start lambda_start; /* of the search */
+        /* Of the search, in [0,1]: most of its accuracy (squared loss: share by which its loss may rise) that a
+         * closed task may lose in the mean over their holdouts; a try that lost more makes way for a greater lambda.
+         * 0: none */
+        double brake;
         enum ewc_fisher fisher;
         uint32_t fisher_samples;   /* 0: all rows; else drawn evenly over classes */
         double fisher_fraction;    /* in (0,1]: that share of the rows in place of fisher_samples; 0: not given */
+        double fisher_damping;     /* >= 0: share of its mean added to a Fisher (ewc/fisher.h); 0: none */
         uint32_t replay_per_class; /* rows of each closed task's classes mixed in; 0: none. Not for joint */
         uint64_t seed;
         uint32_t threads; /* BLAS threads; part of the result's reproducibility */

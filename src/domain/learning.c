@@ -7,12 +7,18 @@
  * merely not read beside the others (lambda beside method plain) is kept. */
 #include "base/err.h"
 #include "base/mem.h"
+#include "domain/boundary.h"
+#include "domain/label.h"
 #include "domain/model.h"
+#include "domain/retention.h"
+#include "domain/strategy.h"
 #include <errno.h>
 #include <math.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+
+#define BRAKE_LEAST 1e-9 /* far below one row of any holdout; 0 would be no brake at all */
 
 /* X(row, enum, function that names a value of it) */
 #define WORDS(X)                                                                                                     \
@@ -24,7 +30,20 @@
         X(merge, learn_merge_rule, learn_merge_rule_name)                                                            \
         X(form, learn_form, learn_form_name)                                                                         \
         X(scale, learn_scale, learn_scale_name)                                                                      \
-        X(optimizer, ewc_optimizer, ewc_optimizer_name)
+        X(optimizer, ewc_optimizer, ewc_optimizer_name)                                                              \
+        X(boundary, boundary_mode, boundary_mode_name)                                                               \
+        X(strategy, strategy_mode, strategy_mode_name)                                                               \
+        X(promotion, promotion_mode, promotion_mode_name)                                                            \
+        X(conflict, conflict_policy, conflict_policy_name)                                                           \
+        X(retention, retention_mode, retention_mode_name)
+
+static const char *const promotions[] = {
+    [PROMOTION_GATE] = "gate", [PROMOTION_SHADOW] = "shadow", [PROMOTION_MANUAL] = "manual"};
+
+const char *promotion_mode_name(enum promotion_mode m)
+{
+        return (size_t)m < ARRAY_LEN(promotions) ? promotions[m] : NULL;
+}
 
 #define WORD(row, type, name)                                                                                        \
         _Static_assert(sizeof(enum type) == sizeof(int), "read and written as int");                                 \
@@ -179,6 +198,13 @@ static bool decay_fits(const struct learning *l)
         return l->merge_rule == LEARN_MERGE_EMA ? d > 0 && d < 1 : d == 0;
 }
 
+/* No row of a closed task is left. */
+static bool drops_past(const struct learning *l)
+{
+        bool drops = l->retention_features == RETAIN_USED || l->retention_features == RETAIN_ROLLOVER;
+        return drops && l->retention_replay_per_class == 0;
+}
+
 static int check_rules(const struct learning *l, struct err *e)
 {
         bool ewc = l->method == LEARN_EWC, si = l->importance_type == LEARN_IMPORTANCE_SI;
@@ -200,6 +226,8 @@ static int check_rules(const struct learning *l, struct err *e)
                 "fisher.keep below 1 needs fisher.encoding bitmap16 or csr16; the others store every entry"},
             {!l->fisher_floor && !keeps_some(l), "fisher/floor",
                 "fisher.floor belongs to fisher.encoding bitmap16 and csr16; the others store every entry"},
+            {l->fisher_damping > 0 && l->importance_type != LEARN_IMPORTANCE_FISHER, "fisher/damping",
+                "fisher.damping belongs to importance.type fisher; leave it 0"},
             {si && searches(l), "importance/type",
                 "importance.type si follows one path and goes with no search; give lambda a number"},
             {l->merge_rule != LEARN_MERGE_SEPARATE && !ewc, "merge/rule", "merge.rule needs method ewc"},
@@ -219,6 +247,17 @@ static int check_rules(const struct learning *l, struct err *e)
                 "replay.derpp needs rows of closed tasks; give replay.per_class"},
             {l->distill_weight > 0 && l->method == LEARN_JOINT, "distill/weight",
                 "distill.weight is not for method joint, which has the closed tasks' rows themselves"},
+            {l->strategy == STRATEGY_MODE_AUTO && !ewc, "strategy",
+                "strategy auto climbs from the penalty; give method ewc"},
+            {l->task_boundary != BOUNDARY_OFF && !(l->trigger_accuracy > 0) && !(l->trigger_inputs > 0),
+                "task/boundary", "task.boundary follows drift; give trigger.accuracy or trigger.inputs"},
+            {l->shadow_max_rows > 0 && l->shadow_max_rows < l->shadow_min_rows, "shadow/max_rows",
+                "shadow.max_rows is below shadow.min_rows; a challenger would be dropped unseen"},
+            {drops_past(l) && l->method == LEARN_JOINT, "retention/features",
+                "method joint trains on every retained row; give retention.features forever or days, or rows kept of "
+                "each class by retention.replay_per_class"},
+            {drops_past(l) && l->replay_per_class > 0, "retention/replay_per_class",
+                "replay.per_class draws rows that retention.features drops; give retention.replay_per_class"},
         };
         for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
                 char field[ERR_FIELD_MAX];
@@ -250,6 +289,13 @@ int learning_check_net(const struct learning *l, const struct ewc_spec *net, str
         if (l->distill_weight > 0 && net->loss == EWC_LOSS_SQUARED)
                 return err_field(e, -EINVAL, "/learning/distill/weight",
                     "distillation compares probabilities; loss squared has none: leave distill.weight 0");
+        if (l->trigger_accuracy > 0 && net->loss == EWC_LOSS_SQUARED)
+                return err_field(e, -EINVAL, "/learning/trigger/accuracy",
+                    "loss squared has no right and wrong answers; leave trigger.accuracy 0");
+        if (l->feedback_on_conflict == CONFLICT_MAJORITY && net->loss != EWC_LOSS_SOFTMAX)
+                return err_field(e, -EINVAL, "/learning/feedback/on_conflict",
+                    "majority counts classes; loss %s has no single one: give earliest or latest",
+                    ewc_loss_name(net->loss));
         return 0;
 }
 
@@ -265,6 +311,12 @@ static struct ewc_optim optim_of(const struct learning *l)
         };
 }
 
+/* What the gate will refuse is not worth keeping. A gate that lets nothing go still brakes. */
+static double brake_of(const struct learning *l)
+{
+        return l->gate_max_forgetting > BRAKE_LEAST ? l->gate_max_forgetting : BRAKE_LEAST;
+}
+
 void learning_plan(const struct learning *l, uint64_t seed, uint32_t threads, struct learn_plan *ret)
 {
         bool si = l->importance_type == LEARN_IMPORTANCE_SI;
@@ -277,9 +329,11 @@ void learning_plan(const struct learning *l, uint64_t seed, uint32_t threads, st
             .lambda = l->lambda,
             .lambda_auto = searches(l),
             .lambda_start = l->lambda_start,
+            .brake = searches(l) ? brake_of(l) : 0,
             .fisher = l->fisher_variant,
             .fisher_samples = l->fisher_samples,
             .fisher_fraction = l->fisher_fraction,
+            .fisher_damping = l->fisher_damping,
             .replay_per_class = l->replay_per_class,
             .seed = seed,
             .threads = threads,

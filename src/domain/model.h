@@ -6,6 +6,22 @@
 
 struct err;
 
+enum { TRIGGER_DAILY_OFF = 1440 };
+enum promotion_mode {         /* what follows a passed gate */
+        PROMOTION_GATE = 0,   /* the version serves */
+        PROMOTION_SHADOW = 1, /* it is @challenger until live labels say it is better */
+        PROMOTION_MANUAL = 2  /* it is @challenger until an operator moves @champion */
+};
+const char *promotion_mode_name(enum promotion_mode m); /* "gate" "shadow" "manual" */
+enum boundary_mode { BOUNDARY_OFF = 0, BOUNDARY_PROPOSE = 1, BOUNDARY_AUTO = 2 };
+const char *boundary_mode_name(enum boundary_mode m); /* "off" "propose" "auto" */
+enum strategy_mode { STRATEGY_MODE_FIXED = 0, STRATEGY_MODE_AUTO = 1 };
+const char *strategy_mode_name(enum strategy_mode m); /* "fixed" "auto" */
+enum conflict_policy { CONFLICT_EARLIEST = 0, CONFLICT_LATEST = 1, CONFLICT_MAJORITY = 2 };
+const char *conflict_policy_name(enum conflict_policy p); /* "earliest" "latest" "majority" */
+enum retention_mode { RETAIN_FOREVER = 0, RETAIN_USED = 1, RETAIN_ROLLOVER = 2, RETAIN_DAYS = 3 };
+const char *retention_mode_name(enum retention_mode m); /* "forever" "used" "rollover" "days" */
+
 struct model_spec { /* pointers live in the arena of whoever parsed it */
         char name[NAME_SIZE];
         char input_name[NAME_SIZE];
@@ -39,6 +55,7 @@ struct learning {
         enum ewc_pack_encoding fisher_encoding;
         double fisher_keep;
         bool fisher_floor;
+        double fisher_damping; /* share of its mean added to a Fisher; 0: none */
         enum learn_importance importance_type;
         double importance_damping;
         enum learn_merge_rule merge_rule;
@@ -56,6 +73,29 @@ struct learning {
         double gate_max_forgetting, gate_min_gain;
         uint32_t trigger_min_feedback; /* 0: off */
         uint32_t trigger_interval_s;   /* 0: off */
+        uint32_t trigger_daily_min;    /* minutes after midnight UTC; TRIGGER_DAILY_OFF: off */
+        uint32_t trigger_cool_down_s;
+        double trigger_accuracy; /* threshold of Page-Hinkley, rows; 0: off */
+        double trigger_accuracy_delta;
+        double trigger_inputs;        /* significance; 0: off */
+        uint32_t trigger_inputs_rows; /* newest rows compared */
+        enum boundary_mode task_boundary;
+        enum strategy_mode strategy;
+        enum promotion_mode promotion;
+        uint32_t shadow_min_rows, shadow_max_rows;
+        double shadow_confidence;
+        double gate_floor, gate_class_floor; /* least accuracy of a task, of a class; 0: off */
+        double gate_max_ece_rise;            /* 1: off */
+        double gate_confidence;              /* 0: differences count as they stand */
+        double gate_max_predicted;           /* nats a row, of tasks without holdout rows */
+        enum conflict_policy feedback_on_conflict;
+        uint32_t feedback_window_s;            /* 0: off */
+        double feedback_quarantine_confidence; /* 1: off */
+        uint32_t predict_retain_rows, predict_retain_s;
+        enum retention_mode retention_features;
+        double retention_days;
+        uint32_t retention_holdout_per_class, retention_replay_per_class;
+        uint32_t retention_versions; /* unprotected ones kept whole; 0: all */
         uint32_t replay_per_class;
         double replay_derpp;
         double distill_weight, distill_temperature;

@@ -1,18 +1,34 @@
-/* policy.h: when to train. Pure: now, counters and configuration in; a decision with its numbers out. */
+/* policy.h: when to train, and what. Pure: now, counters, watch and configuration in; a decision with its numbers
+ * out. */
 #pragma once
 #include "domain/model.h"
 #include "domain/types.h"
+#include "domain/watch.h"
 
 struct due {
         bool train;
         enum trigger_kind trigger;
-        uint64_t value;           /* what fired: rows, or seconds */
+        uint64_t value; /* what fired: rows, seconds, or the job that was rejected */
+        enum strategy strategy;
+        bool rollover; /* a new task begins: close the open one with its rows up to upto_seq */
+        uint64_t upto_seq;
         uint64_t ask_again_ms;    /* wall-clock ms to ask at without new feedback; 0: only when counters change */
         char reason[REASON_SIZE]; /* in words, also when nothing is due */
 };
 
-/* min_feedback fires when n_new >= trigger_min_feedback; interval when trigger_interval_s have passed since the last
- * job ended (or the oldest new row came), or that moment lies in the future, and there is at least one new row. Never
- * while a job is active, nor with fewer than 2 train rows, nor (softmax) when all rows have the same label and the
- * head to be trained has no other class. */
-struct due policy_due(int64_t now_ms, const struct counters *c, const struct learning *l, enum ewc_loss loss);
+/* The triggers in order: a stronger strategy after a rejected job, accuracy, inputs, min_feedback, daily, interval.
+ * Each is off or on by its key. Between two jobs lie at least trigger_cool_down_s (not before a stronger strategy).
+ * While a challenger is compared on live rows (promotion shadow) no job starts by itself.
+ *
+ * A stronger strategy learns the same rows again, so it asks for no new ones; a rejected rollover is not tried again
+ * by itself. Accuracy and inputs fire as the watch says, which looks at rows only that no finished job has used; so
+ * one piece of evidence starts one job, whether or not its version came to serve. With task_boundary auto they may
+ * ask for a rollover; with propose the reason says so.
+ * min_feedback fires when n_new >= trigger_min_feedback; daily when its minute has come since the last job ended (or
+ * the oldest new row came); interval when trigger_interval_s have passed since then. A stamp in the future counts as
+ * passed. All but a stronger strategy need at least one new row.
+ *
+ * Never while a job is active, nor with fewer than 2 train rows, nor (softmax) when all rows have the same label and
+ * the head to be trained has no other class. due.strategy is filled whether or not a job is due. */
+struct due policy_due(int64_t now_ms, const struct counters *c, const struct watch *w, const struct learning *l,
+    enum ewc_loss loss); /* w: NULL: nothing is watched */

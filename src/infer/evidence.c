@@ -117,7 +117,7 @@ static int read_packed(struct store *s, const struct task *t, const struct ewc_s
         return r;
 }
 
-static int read_fisher(
+int evidence_fisher(
     struct store *s, const struct task *t, const struct ewc_spec *net, float *ret, size_t P, struct err *e)
 {
         if (t->stored.encoding != FISHER_PLAIN)
@@ -142,7 +142,7 @@ static int add_task(struct sum *x, const struct closed *c, struct err *e)
         if (!fisher || !part || !source)
                 return err_oom(e);
         struct ewc_evidence rec = {(double)info.n_samples, info.factor, fisher};
-        if (read_fisher(x->s, c->task, &net, fisher, n_params, e) != 0 ||
+        if (evidence_fisher(x->s, c->task, &net, fisher, n_params, e) != 0 ||
             ewc_laplace_precision(&net, 1, &rec, part) < 0)
                 return say(x, arena_printf(x->arena, "the Fisher of task %s is damaged", c->task->name));
         scatter(x, c, ewc_laplace_inputs(&net), part, source);

@@ -42,6 +42,9 @@ struct evidence_from {
 /* Reader thread. 0; or 1: there is none, *ret_why (a literal or in a) says why. Negative: memory. */
 int evidence_load(struct store *s, const struct evidence_from *f, struct arena *a, struct evidence **ret,
     const char **ret_why, struct err *e);
+/* ret (P of net): a closed task's Fisher as its record has it, decoded where it is packed. -EBADMSG: damaged. */
+int evidence_fisher(
+    struct store *s, const struct task *t, const struct ewc_spec *net, float *ret, size_t P, struct err *e);
 struct evidence *evidence_ref(struct evidence *v);
 void evidence_unref(struct evidence *v); /* accepts NULL; any thread */
 bool evidence_has(const struct evidence *v, task_id t);

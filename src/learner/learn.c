@@ -155,18 +155,20 @@ static void silence_fresh(struct learner *l)
         }
 }
 
+/* Measures the starting theta, in a resumed run too: the same bits again, and with them which rows were right. */
 static int measure_before(struct learner *l)
 {
-        if (l->job->resume)
-                return 0; /* measured by the run that was interrupted */
+        size_t bytes = l->n_params * sizeof(float);
+        memcpy(l->grad, l->theta, bytes); /* the next step writes it anew */
+        memcpy(l->theta, l->job->theta, bytes);
         silence_fresh(l);
-        int r = learn_eval_all(l, l->before);
-        memcpy(l->theta, l->job->theta, l->n_params * sizeof(float));
+        int r = learn_eval_before(l);
+        memcpy(l->theta, l->grad, bytes);
         if (r != 0)
                 return r;
         l->st.n_before = l->job->n_holdout;
         l->st.before = l->before;
-        return learn_report(l, 0, 0, false);
+        return learn_report(l, l->st.loss, l->st.penalty, false);
 }
 
 static int run(struct learner *l)
@@ -179,7 +181,7 @@ static int run(struct learner *l)
         if (r == 0)
                 r = learn_report(l, l->st.loss, l->st.penalty, false);
         if (r == 0 && !l->after_valid)
-                r = learn_eval_all(l, l->after);
+                r = learn_eval_after(l);
         return r;
 }
 
@@ -201,7 +203,9 @@ static void hand_over(struct learner *l, int outcome, struct learn_result *ret)
         if (l->st.before) {
                 res.n_evaluations = l->job->n_holdout;
                 res.before = l->before;
+                res.outputs = l->outputs;
                 l->before = NULL;
+                l->outputs = NULL;
         }
         if (outcome == LEARN_DONE) {
                 memcpy(l->ret_theta, l->theta, l->n_params * sizeof(float));

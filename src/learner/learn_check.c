@@ -54,6 +54,12 @@ static int check_protocol(const struct learn_plan *p, struct err *e)
         if (p->fisher_fraction > 0 && p->fisher_samples > 0)
                 return err_field(e, -EINVAL, "fisher_fraction",
                     "either fisher_samples or fisher_fraction says how many rows a Fisher takes, not both");
+        if (!(p->fisher_damping >= 0) || isinf(p->fisher_damping) ||
+            (p->fisher_damping > 0 && p->importance != LEARN_IMPORTANCE_FISHER))
+                return err_field(e, -EINVAL, "fisher_damping",
+                    "fisher_damping is at least 0, finite, and needs importance fisher");
+        if (!(p->brake >= 0 && p->brake <= 1) || (p->brake > 0 && !(ewc && p->lambda_auto)))
+                return err_field(e, -EINVAL, "brake", "brake is in [0, 1], and needs method ewc and a search");
         if (!learn_start_name(p->lambda_start))
                 return err_field(e, -EINVAL, "lambda_start", "lambda_start %d is unknown", (int)p->lambda_start);
         if (p->distill != 0 && (!(p->distill > 0) || isinf(p->distill) || p->method == LEARN_JOINT))

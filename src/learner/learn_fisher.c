@@ -154,6 +154,9 @@ int learn_fisher(struct learner *l)
         uint64_t n = plan->fisher == EWC_FISHER_BATCHED ? n_batches : total;
         int r = ewc_fisher_finish(
             &l->job->net, plan->fisher, &l->job->train.head, n, l->fisher_sum, l->ret_fisher, &l->fisher_info);
+        if (r == 0)
+                r = ewc_fisher_damp(
+                    &l->job->net, &l->job->train.head, plan->fisher_damping, l->ret_fisher, &l->fisher_info);
         if (r < 0)
                 return learn_ewc(l, r, "Fisher");
         l->st.phase = LEARN_PHASE_DONE;

@@ -47,6 +47,7 @@ struct learner {
         size_t n_terms;
         struct ewc_distill *terms;      /* (n_terms) one per distinct head of the closed sets */
         float *best;                    /* (P) candidate of a search, else NULL */
+        float *best_optim;              /* (st.n_optim) with best and keep_optim only, else NULL */
         float *kept_logits;             /* (n_retained, O) of the anchors, with derpp only, else NULL */
         uint32_t *kept_at;              /* (replay rows) place of a retained row in kept_logits */
         float *taught;                  /* (batch_rows, O) kept_logits of the batch's rows */
@@ -82,6 +83,11 @@ struct learner {
         struct ewc_rng replay_rng;
         struct learn_state st;             /* borrows the arrays above */
         struct evaluation *before, *after; /* (n_holdout) owned until handed over */
+        struct output_score *outputs;      /* (2, n_kept) theirs; the same */
+        size_t n_kept;                     /* most labels that all holdouts can have */
+        uint8_t *right;                    /* a bit per holdout row, in their order: right before the first step */
+        struct output_score *tally;        /* scratch: (O) */
+        struct ewc_answer *answers;        /* scratch: (LEARN_EVAL_ROWS) */
         bool after_valid;                  /* after belongs to the present theta */
         float *ret_theta, *ret_fisher;     /* (P) owned until handed over */
         float *ret_optim;                  /* (st.n_optim) the same; with keep_optim */
@@ -141,8 +147,11 @@ int learn_distill_open(struct learner *l);
 int learn_distill_grad(struct learner *l, const struct ewc_batch *b, double scale, double *ret_loss);
 
 /* learn_eval.c */
-int learn_eval(struct learner *l, const struct learn_rows *rows, struct evaluation *ret);
-int learn_eval_all(struct learner *l, struct evaluation *ret); /* (n_holdout) */
+int learn_eval_open(struct learner *l);
+int learn_eval(
+    struct learner *l, const struct learn_rows *rows, struct evaluation *ret); /* without counts by label */
+int learn_eval_before(struct learner *l); /* every holdout, into before; marks which rows are right */
+int learn_eval_after(struct learner *l);  /* into after, with what was won and lost against those marks */
 
 /* learn_lambda.c: all tries of phase TRAIN; afterwards theta is the chosen one. learn_epochs (learn.c) does one try.
  */
@@ -159,6 +168,6 @@ int learn_fisher_batch(struct learner *l, enum ewc_fisher kind, bool mas, size_t
 size_t learn_fisher_rows(const struct learn_job *job);    /* rows of a batch */
 uint64_t learn_fisher_total(const struct learn_job *job); /* rows of the pass */
 
-/* learn_start.c: where the search begins, from the open task's Fisher at the present theta: into st.start. */
+/* learn_start.c: where the search begins, from the open task's Fisher at the job's theta: into st.start. */
 int learn_start(struct learner *l);
 size_t learn_start_rows(const struct learn_job *job); /* rows of a batch of its pass; 0: it makes none */

@@ -1,7 +1,8 @@
 /* learn_lambda.c: the tries of a job, one or a whole search, and the penalty they share.
  *
  * Every try starts from the champion with a fresh optimiser and is measured at its end. A search (domain/lambda.h)
- * keeps one candidate beside the running try; when it stops, the candidate becomes theta. In a rollover the champion
+ * keeps one candidate beside the running try; when it stops, the candidate becomes theta, and where the optimiser is
+ * handed over its state comes along. In a rollover the champion
  * stays when training did not improve on it. */
 #include "learner/learn_in.h"
 #include <math.h>
@@ -13,6 +14,28 @@ static double measure(const struct learner *l, const struct evaluation *v)
         return l->job->net.loss == EWC_LOSS_SQUARED ? 1.0 / (1.0 + v->loss) : v->accuracy;
 }
 
+/* What a closed task must still reach after a kept try, from what it reached before training. */
+static double least(const struct learner *l, const struct evaluation *before)
+{
+        double brake = l->job->plan.brake;
+        return l->job->net.loss == EWC_LOSS_SQUARED ? 1.0 / (1.0 + (1.0 + brake) * before->loss)
+                                                    : before->accuracy - brake;
+}
+
+/* The mean of that, in the search's measure; without a brake or rows of closed tasks there is none. */
+static void set_brake(struct learner *l)
+{
+        const struct learn_job *job = l->job;
+        double sum = 0;
+        size_t n = 0;
+        for (size_t i = 0; i < job->n_holdout; i++)
+                if (job->holdout[i].task != job->train.task && job->holdout[i].n > 0) {
+                        sum += least(l, &l->before[i]);
+                        n++;
+                }
+        l->lambda_conf.past_floor = job->plan.brake > 0 && n > 0 ? sum / (double)n : (double)NAN;
+}
+
 /* Measures the try that just ended and appends it to the list. */
 static int record(struct learner *l)
 {
@@ -20,7 +43,7 @@ static int record(struct learner *l)
         struct evaluation open = {0};
         double past = 0;
         size_t n_past = 0;
-        int r = learn_eval_all(l, l->after);
+        int r = learn_eval_after(l);
         if (r != 0)
                 return r;
         l->after_valid = true;
@@ -54,15 +77,20 @@ static void keep_best(struct learner *l)
                 return;
         memcpy(l->best, l->theta, l->n_params * sizeof(float));
         l->st.best = l->best;
+        if (l->best_optim)
+                memcpy(l->best_optim, l->optim, l->st.n_optim * sizeof(float));
+        l->st.best_optim = l->best_optim;
         l->st.best_lambda = l->st.lambda;
 }
 
-/* Ends the search with the chosen try's theta and numbers. */
+/* Ends the search with the chosen try's theta, optimiser and numbers. */
 static void choose(struct learner *l, uint32_t chosen)
 {
         const struct learn_try *t = &l->st.tries[chosen];
         if (chosen != l->st.n_tries - 1) {
                 memcpy(l->theta, l->best, l->n_params * sizeof(float));
+                if (l->best_optim)
+                        memcpy(l->optim, l->best_optim, l->st.n_optim * sizeof(float));
                 l->after_valid = false;
         }
         l->st.lambda = t->lambda;
@@ -83,7 +111,7 @@ static int keep_optimum(struct learner *l)
         const struct learn_job *job = l->job;
         if (job->kind != JOB_ROLLOVER || job->plan.final_theta || job->n_fresh > 0)
                 return 0;
-        int r = l->after_valid ? 0 : learn_eval_all(l, l->after);
+        int r = l->after_valid ? 0 : learn_eval_after(l);
         for (size_t i = 0; r == 0 && i < job->n_holdout; i++)
                 if (job->holdout[i].task == job->train.task && job->holdout[i].n > 0 &&
                     measure(l, &l->after[i]) < measure(l, &l->before[i])) {
@@ -105,6 +133,7 @@ static int next_try(struct learner *l, struct lambda_next *ret)
 
 int learn_tries(struct learner *l)
 {
+        set_brake(l);
         while (l->st.phase == LEARN_PHASE_TRAIN) {
                 int r = learn_epochs(l);
                 if (r == 0)

@@ -138,7 +138,9 @@ static int open_penalty(struct learner *l)
         l->U = arena_new_array(&l->arena, float, P);
         l->centre = arena_new_array(&l->arena, float, P);
         l->best = l->search ? arena_new_array(&l->arena, float, P) : NULL;
-        if (!l->U || !l->centre || (l->search && !l->best))
+        bool both = l->search && job->plan.keep_optim && l->st.n_optim > 0;
+        l->best_optim = both ? arena_new_array(&l->arena, float, l->st.n_optim) : NULL;
+        if (!l->U || !l->centre || (l->search && !l->best) || (both && !l->best_optim))
                 return err_oom(l->e);
         int r = protection_merge(&job->plan, P, job->n_past, job->past, l->U, l->centre, &l->U_mean, l->e);
         return r == -EBADMSG ? err_set(l->e, -EINVAL, "the closed tasks' records do not merge into finite numbers")
@@ -183,10 +185,11 @@ static int open_batch(struct learner *l)
 static int open_results(struct learner *l)
 {
         l->ret_theta = new_array(float, l->n_params);
-        l->before = new_array(struct evaluation, l->job->n_holdout);
-        l->after = new_array(struct evaluation, l->job->n_holdout);
-        if (!l->ret_theta || !l->before || !l->after)
+        if (!l->ret_theta)
                 return err_oom(l->e);
+        int r = learn_eval_open(l);
+        if (r < 0)
+                return r;
         if (l->job->plan.keep_optim && !(l->ret_optim = new_array(float, l->st.n_optim)))
                 return err_oom(l->e);
         bool rollover = l->job->kind == JOB_ROLLOVER;
@@ -233,7 +236,7 @@ static bool resumable(const struct learner *l, const struct learn_state *s)
         return right_place(l, s) && s->n_params == l->n_params && s->theta && s->n_optim == l->st.n_optim &&
                (s->n_optim == 0 || s->optim) && s->n_before == l->job->n_holdout && s->lambda >= 0 &&
                (l->U || !(s->lambda > 0)) && right_start(l, s) && !l->path == !s->path &&
-               (!l->best || s->n_tries == 0 || s->best);
+               (!l->best || s->n_tries == 0 || s->best) && (!l->best_optim || !s->best == !s->best_optim);
 }
 
 static int resume(struct learner *l, const struct learn_state *s)
@@ -247,18 +250,20 @@ static int resume(struct learner *l, const struct learn_state *s)
                 memcpy(l->optim, s->optim, s->n_optim * sizeof(float));
         if (l->best && s->best)
                 memcpy(l->best, s->best, bytes);
+        if (l->best_optim && s->best_optim)
+                memcpy(l->best_optim, s->best_optim, s->n_optim * sizeof(float));
         if (l->path)
                 memcpy(l->path, s->path, l->n_params * sizeof(double));
         if (s->phase == LEARN_PHASE_FISHER)
                 memcpy(l->fisher_sum, s->fisher_sum, l->n_params * sizeof(double));
-        if (s->n_before > 0)
-                memcpy(l->before, s->before, s->n_before * sizeof(*l->before));
         struct learn_state st = *s;
         st.n_params = l->n_params;
         st.theta = l->theta;
         st.optim = s->n_optim > 0 ? l->optim : NULL;
         st.best = l->best && s->best ? l->best : NULL;
-        st.before = l->before;
+        st.best_optim = st.best && s->best_optim ? l->best_optim : NULL;
+        st.before = NULL; /* measured again: which rows were right is not in the state */
+        st.n_before = 0;
         st.path = l->path;
         st.fisher_sum = s->phase == LEARN_PHASE_FISHER ? l->fisher_sum : NULL;
         l->st = st;
@@ -322,6 +327,7 @@ void learn_close(struct learner *l)
 {
         free(l->before);
         free(l->after);
+        free(l->outputs);
         free(l->ret_theta);
         free(l->ret_fisher);
         free(l->ret_optim);

@@ -1,8 +1,10 @@
 /* learn_start.c: where a search for lambda begins (domain/lambda.h).
  *
- * By similarity: the open task's EXACT Fisher on a few hundred of its rows, at the theta that the try without penalty
- * ended with, beside the merged Fisher of the closed tasks. It is measured between two tries, so it is no phase of
- * its own; a checkpoint before it measures again and one after it holds its outcome. */
+ * By similarity: the open task's EXACT Fisher on a few hundred of its rows, beside the merged Fisher of the closed
+ * tasks. Both have to speak of one net, so it is measured at the job's theta, where the closed tasks were left, and
+ * not where the first try ended: away from there even equal tasks look strange to each other. It is measured between
+ * two tries, so it is no phase of its own; a checkpoint before it measures again and one after it holds its
+ * outcome. */
 #include "learner/learn_in.h"
 #include <ewc/similarity.h>
 #include <string.h>
@@ -25,7 +27,8 @@ size_t learn_start_rows(const struct learn_job *job)
         return rows < total ? rows : total;
 }
 
-/* The open task's Fisher into ret (P), of the mean that a unit of U stands for: similarity compares equal scales. */
+/* The open task's Fisher at the present theta into ret (P), of the mean that a unit of U stands for: similarity
+ * compares equal scales. */
 static int open_fisher(struct learner *l, float *ret)
 {
         const struct learn_job *job = l->job;
@@ -61,7 +64,9 @@ int learn_start(struct learner *l)
                 l->st.start = lambda_start_tasks(l->job->n_past, conf);
                 break;
         case LEARN_START_SIMILARITY: {
+                memcpy(l->theta, l->job->theta, l->n_params * sizeof(float));
                 int r = open_fisher(l, l->grad); /* the next step writes it anew */
+                memcpy(l->theta, l->best, l->n_params * sizeof(float));
                 if (r != 0)
                         return r;
                 l->st.start = lambda_start_similarity(ewc_similarity(l->n_params, l->grad, l->U), conf);

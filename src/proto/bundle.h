@@ -3,8 +3,8 @@
  * job         theta/<tensor>, past.<k>.fisher/<tensor>, past.<k>.anchor/<tensor>, train.x .y .weight,
  *             replay.<k>.x .y, holdout.<k>.x .y; metadata ewcd.format "job/1", ewcd.job: kind, id, net, plan, tasks,
  *             heads as JSON
- * checkpoint  theta/…, optim, best/…, fisher_sum; metadata ewcd.format "checkpoint/1", ewcd.job_sha256, ewcd.state
- * result      theta/…, fisher/… (rollover); metadata ewcd.format "result/1", ewcd.job_sha256, ewcd.metrics (with
+ * checkpoint  theta/…, optim, best/…, fisher_sum; metadata ewcd.format "checkpoint/2", ewcd.job_sha256, ewcd.state
+ * result      theta/…, fisher/… (rollover); metadata ewcd.format "result/2", ewcd.job_sha256, ewcd.metrics (with
  *             reason when it diverged: the learner's own words)
  *
  * Parameters are one tensor per layer tensor, in vector order without gaps, so a reader maps them as one (P) vector

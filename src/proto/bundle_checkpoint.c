@@ -9,7 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-#define CHECKPOINT_FORMAT "checkpoint/1"
+#define CHECKPOINT_FORMAT "checkpoint/2"
 
 static const char *const phase_names[] = {
     [LEARN_PHASE_TRAIN] = "train",
@@ -29,6 +29,8 @@ int bundle_write_checkpoint(const char *path, const struct digest *job, const st
         parts_add_vector(&p, "theta", net, s->theta);
         if (s->best)
                 parts_add_vector(&p, "best", net, s->best);
+        if (s->best_optim)
+                parts_add(&p, ST_F32, 1, s->n_optim, 0, s->best_optim, "best_optim");
         if (s->n_optim > 0)
                 parts_add(&p, ST_F32, 1, s->n_optim, 0, s->optim, "optim");
         json_t *json = json_pack("{s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:b}", "phase",
@@ -39,6 +41,8 @@ int bundle_write_checkpoint(const char *path, const struct digest *job, const st
             put_u64(s->fisher_done), "fisher", s->fisher_sum != NULL);
         if (s->path)
                 json_object_set_new(json, "path", json_true());
+        if (s->best_optim)
+                json_object_set_new(json, "best_optim", json_true());
         if (s->start != 0)
                 json_object_set_new(json, "start", put_double(s->start));
         int r = parts_write(&p, path, CHECKPOINT_FORMAT, job, "ewcd.state", json, e);
@@ -90,14 +94,16 @@ static int read_state(
         struct evaluation *before;
         bool best, fisher;
         uint64_t n_optim;
-        bool path = json_object_get(o, "path");   /* only with importance "si" */
-        bool start = json_object_get(o, "start"); /* only in a search, after its first try */
-        if (!has_keys(o, 14u + path + start) || (start && !(get_finite(o, "start", &s->start) && s->start > 0)) ||
-            !get_phase(o, &s->phase) || !get_u32(o, "try", &s->try) || !get_u32(o, "epoch", &s->epoch) ||
-            !get_u64(o, "step", &s->step) || !get_finite(o, "lambda", &s->lambda) ||
-            !get_tries(o, "tries", s->tries, &s->n_tries) || !get_double(o, "loss", &s->loss) ||
-            !get_double(o, "penalty", &s->penalty) || !get_u64(o, "n_optim", &n_optim) ||
-            !get_bool(o, "best", &best) || !get_double(o, "best_lambda", &s->best_lambda) ||
+        bool path = json_object_get(o, "path");                           /* only with importance "si" */
+        bool best_optim = json_is_true(json_object_get(o, "best_optim")); /* only where the optimiser is handed on */
+        bool start = json_object_get(o, "start");                         /* only in a search, after its first try */
+        if (!has_keys(o, 14u + path + start + best_optim) ||
+            (start && !(get_finite(o, "start", &s->start) && s->start > 0)) || !get_phase(o, &s->phase) ||
+            !get_u32(o, "try", &s->try) || !get_u32(o, "epoch", &s->epoch) || !get_u64(o, "step", &s->step) ||
+            !get_finite(o, "lambda", &s->lambda) || !get_tries(o, "tries", s->tries, &s->n_tries) ||
+            !get_double(o, "loss", &s->loss) || !get_double(o, "penalty", &s->penalty) ||
+            !get_u64(o, "n_optim", &n_optim) || !get_bool(o, "best", &best) ||
+            !get_double(o, "best_lambda", &s->best_lambda) ||
             !get_evaluations(o, "before", a, &before, &s->n_before) || !get_u64(o, "fisher_done", &s->fisher_done) ||
             !get_bool(o, "fisher", &fisher))
                 return bundle_bad(e, "ewcd.state: a member is missing, unknown or out of range");
@@ -107,6 +113,8 @@ static int read_state(
         int r = bundle_vector(b, "theta", net, &s->theta, e);
         if (r == 0 && best)
                 r = bundle_vector(b, "best", net, &s->best, e);
+        if (r == 0 && best_optim)
+                r = bundle_floats(b, "best_optim", 1, s->n_optim, 0, &s->best_optim, e);
         if (r == 0 && n_optim > 0)
                 r = bundle_floats(b, "optim", 1, s->n_optim, 0, &s->optim, e);
         if (r == 0 && fisher)

@@ -61,7 +61,8 @@ bool get_finite(const struct json_t *o, const char *key, double *ret);
 const char *get_text(const struct json_t *o, const char *key);
 bool has_keys(const struct json_t *o, size_t n); /* an object of n keys: with n successful gets, no stranger */
 
-/* Evaluations and tries appear in checkpoints and results alike. ret (n <= max) */
+/* Evaluations and tries appear in checkpoints and results alike. ret (n <= max); evaluations and what they point into
+ * lie in the arena; predicted is not the learner's to say and reads as NaN. */
 struct json_t *put_evaluations(const struct evaluation *v, size_t n);
 bool get_evaluations(
     const struct json_t *o, const char *key, struct arena *a, struct evaluation **ret, size_t *ret_n);

@@ -84,14 +84,58 @@ bool has_keys(const json_t *o, size_t n)
         return json_is_object(o) && json_object_size(o) == n;
 }
 
+/* One triple a label: output, rows, right ones. */
+static json_t *put_outputs(const struct evaluation *v)
+{
+        json_t *list = json_array();
+        for (size_t i = 0; i < v->n_outputs; i++) {
+                const struct output_score *o = &v->outputs[i];
+                json_array_append_new(
+                    list, json_pack("[o, o, o]", put_u64(o->output), put_u64(o->n), put_u64(o->n_right)));
+        }
+        return list;
+}
+
 json_t *put_evaluations(const struct evaluation *v, size_t n)
 {
         json_t *list = json_array();
         for (size_t i = 0; i < n; i++)
                 json_array_append_new(
-                    list, json_pack("{s:o, s:o, s:o, s:o}", "task", put_u64(v[i].task), "n", put_u64(v[i].n),
-                              "accuracy", put_double(v[i].accuracy), "loss", put_double(v[i].loss)));
+                    list, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "task", put_u64(v[i].task), "n",
+                              put_u64(v[i].n), "accuracy", put_double(v[i].accuracy), "loss", put_double(v[i].loss),
+                              "ece", put_double(v[i].ece), "won", put_u64(v[i].n_won), "lost", put_u64(v[i].n_lost),
+                              "outputs", put_outputs(&v[i])));
         return list;
+}
+
+static bool element_u64(const json_t *list, size_t i, uint64_t max, uint64_t *ret)
+{
+        const json_t *v = json_array_get(list, i);
+        if (!json_is_integer(v) || json_integer_value(v) < 0 || (uint64_t)json_integer_value(v) > max)
+                return false;
+        *ret = (uint64_t)json_integer_value(v);
+        return true;
+}
+
+static bool get_outputs(const json_t *o, struct arena *a, struct evaluation *ret)
+{
+        const json_t *list = json_object_get(o, "outputs");
+        size_t n = json_array_size(list);
+        struct output_score *v = arena_new_array(a, struct output_score, n);
+        if (!json_is_array(list) || !v)
+                return false;
+        for (size_t i = 0; i < n; i++) {
+                const json_t *x = json_array_get(list, i);
+                uint64_t output;
+                if (json_array_size(x) != 3 || !element_u64(x, 0, UINT32_MAX, &output) ||
+                    !element_u64(x, 1, INT64_MAX, &v[i].n) || !element_u64(x, 2, v[i].n, &v[i].n_right) ||
+                    (i > 0 && output <= v[i - 1].output))
+                        return false;
+                v[i].output = (uint32_t)output;
+        }
+        ret->n_outputs = n;
+        ret->outputs = n > 0 ? v : NULL;
+        return true;
 }
 
 bool get_evaluations(const json_t *o, const char *key, struct arena *a, struct evaluation **ret, size_t *ret_n)
@@ -103,8 +147,11 @@ bool get_evaluations(const json_t *o, const char *key, struct arena *a, struct e
         struct evaluation *v = arena_new_array(a, struct evaluation, n);
         for (size_t i = 0; v && i < n; i++) {
                 const json_t *x = json_array_get(list, i);
-                if (!has_keys(x, 4) || !get_u64(x, "task", &v[i].task) || !get_u64(x, "n", &v[i].n) ||
-                    !get_double(x, "accuracy", &v[i].accuracy) || !get_double(x, "loss", &v[i].loss))
+                v[i].predicted = (double)NAN;
+                if (!has_keys(x, 8) || !get_u64(x, "task", &v[i].task) || !get_u64(x, "n", &v[i].n) ||
+                    !get_double(x, "accuracy", &v[i].accuracy) || !get_double(x, "loss", &v[i].loss) ||
+                    !get_double(x, "ece", &v[i].ece) || !get_u64(x, "won", &v[i].n_won) ||
+                    !get_u64(x, "lost", &v[i].n_lost) || !get_outputs(x, a, &v[i]))
                         return false;
         }
         *ret = v;

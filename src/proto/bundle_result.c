@@ -10,7 +10,7 @@
 #include <jansson.h>
 #include <string.h>
 
-#define RESULT_FORMAT "result/1"
+#define RESULT_FORMAT "result/2"
 
 static const char *const outcome_names[] = {
     [LEARN_DONE] = "done",
@@ -117,6 +117,30 @@ static int read_fisher(struct bundle *b, const struct ewc_spec *net, struct lear
         return ret;
 }
 
+/* What the evaluations' outputs point into, moved to `to`. */
+static struct output_score *move_outputs(struct evaluation *v, size_t n, struct output_score *to)
+{
+        for (size_t i = 0; v && i < n; i++) {
+                if (v[i].n_outputs == 0)
+                        continue;
+                memcpy(to, v[i].outputs, v[i].n_outputs * sizeof(*to));
+                v[i].outputs = to;
+                to += v[i].n_outputs;
+        }
+        return to;
+}
+
+static int copy_outputs(struct learn_result *r, struct err *e)
+{
+        size_t n = 0;
+        for (size_t i = 0; i < r->n_evaluations; i++)
+                n += r->before[i].n_outputs + (r->after ? r->after[i].n_outputs : 0);
+        if (!(r->outputs = new_array(struct output_score, n)))
+                return err_oom(e);
+        move_outputs(r->after, r->n_evaluations, move_outputs(r->before, r->n_evaluations, r->outputs));
+        return 0;
+}
+
 static int read_evaluations(struct bundle *b, struct arena *a, struct learn_result *r, struct err *e)
 {
         struct evaluation *before, *after;
@@ -131,7 +155,7 @@ static int read_evaluations(struct bundle *b, struct arena *a, struct learn_resu
                 return err_oom(e);
         if (n_before == n_after && !(r->after = copy(after, n_after, sizeof(*after))))
                 return err_oom(e);
-        return 0;
+        return copy_outputs(r, e);
 }
 
 static int read_optim(struct bundle *b, const json_t *o, struct learn_result *r, struct err *e)

@@ -187,6 +187,10 @@ json_t *put_plan(const struct learn_plan *p)
             (int)p->lambda_auto, "fisher", ewc_fisher_name(p->fisher), "fisher_samples",
             (json_int_t)p->fisher_samples, "replay_per_class", (json_int_t)p->replay_per_class, "seed",
             put_u64(p->seed), "threads", (json_int_t)p->threads);
+        if (p->brake != 0)
+                json_object_set_new(plan, "brake", put_double(p->brake));
+        if (p->fisher_damping != 0)
+                json_object_set_new(plan, "fisher_damping", put_double(p->fisher_damping));
         if (has_protocol(p))
                 json_object_set_new(plan, "protocol", put_protocol(p));
         return plan;
@@ -196,7 +200,12 @@ int get_plan(const json_t *o, struct arena *a, struct learn_plan *ret, struct er
 {
         struct learn_plan p = {0};
         const json_t *protocol = json_object_get(o, "protocol");
-        if (!has_keys(o, protocol ? 13 : 12) || !learn_method_parse(get_text(o, "method"), &p.method) ||
+        bool brake = json_object_get(o, "brake"); /* these two only where they are not 0 */
+        bool damping = json_object_get(o, "fisher_damping");
+        if (!has_keys(o, 12u + (protocol != NULL) + brake + damping) ||
+            (damping && !(get_finite(o, "fisher_damping", &p.fisher_damping) && p.fisher_damping > 0)) ||
+            (brake && !(get_finite(o, "brake", &p.brake) && p.brake > 0)) ||
+            !learn_method_parse(get_text(o, "method"), &p.method) ||
             !get_optim(json_object_get(o, "optimizer"), &p.optim) || !get_u32(o, "epochs", &p.epochs) ||
             !get_u32(o, "steps", &p.steps) || !get_u32(o, "batch", &p.batch) || !get_finite(o, "lambda", &p.lambda) ||
             !get_bool(o, "lambda_auto", &p.lambda_auto) || ewc_fisher_parse(get_text(o, "fisher"), &p.fisher) < 0 ||

@@ -29,9 +29,16 @@ struct rollover_request {
 int json_rollover_read(
     struct slice body, struct arena *a, struct rollover_request *ret, struct err *e); /* PROBLEM_* */
 
+/* {"alpha":0.5}: finite, at least 0; 0 drops the task's protection. */
+int json_alpha_read(struct slice body, double *ret, struct err *e);
+
+/* {"keep":5}: versions beside those something needs. */
+int json_prune_read(struct slice body, uint64_t *ret_keep, struct err *e);
+
 /* --- jobs --- */
 struct job_request {
         enum job_kind kind; /* only "consolidate" can be posted */
+        bool dry_run;
 };
 int json_job_request_read(struct slice body, struct arena *a, struct job_request *ret, struct err *e); /* PROBLEM_* */
 void json_job_write(struct buf *b, const struct job *j, const struct job_live *live); /* live may be NULL */

@@ -69,6 +69,11 @@ static int take_event_id(struct scan *s, const char *field, struct event *v)
         return scan_string(s, field, &v->event_id);
 }
 
+static int take_prediction_id(struct scan *s, const char *field, struct event *v)
+{
+        return scan_string(s, field, &v->prediction_id);
+}
+
 static int take_source(struct scan *s, const char *field, struct event *v)
 {
         return scan_string(s, field, &v->source);
@@ -148,6 +153,7 @@ static const struct member {
         int (*take)(struct scan *s, const char *field, struct event *v);
 } members[] = {
     {"event_id", take_event_id},
+    {"prediction_id", take_prediction_id},
     {"source", take_source},
     {"task", take_task},
     {"inputs", take_inputs},
@@ -175,9 +181,9 @@ static int check_whole(struct scan *s, const char *at, const struct event *v)
 {
         char field[SCAN_FIELD_SIZE];
         int answers = (v->label != NULL) + (v->n_labels != SIZE_MAX) + (v->n_target > 0);
-        snprintf(field, sizeof(field), "%s/%s", at, v->inputs ? "label" : "inputs");
-        if (!v->inputs)
-                return err_field(s->e, PROBLEM_BAD_VALUE, field, "the event has no inputs");
+        snprintf(field, sizeof(field), "%s/%s", at, v->inputs || v->prediction_id ? "label" : "inputs");
+        if (!v->inputs && !v->prediction_id)
+                return err_field(s->e, PROBLEM_BAD_VALUE, field, "the event has no inputs and no prediction_id");
         if (answers != 1)
                 return err_field(s->e, PROBLEM_BAD_VALUE, field,
                     answers ? "give only one of label, labels and target"
@@ -208,6 +214,7 @@ static bool digest_event(struct event *v)
         if (!c)
                 return false;
         add(c, 'i', v->inputs, v->n_inputs * sizeof(float));
+        add_text(c, 'p', v->prediction_id);
         add_text(c, 'l', v->label);
         if (v->n_labels != SIZE_MAX) {
                 add(c, 'm', NULL, 0);

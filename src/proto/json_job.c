@@ -10,24 +10,31 @@
 
 int json_job_request_read(struct slice body, struct arena *a, struct job_request *ret, struct err *e)
 {
-        static const char *const keys[] = {"kind"};
+        static const char *const keys[] = {"kind", "dry_run"};
         _json_ json_t *v = NULL;
         const char *kind;
-        struct job_request q;
+        struct job_request q = {0};
         int r = json_body_object(body, keys, ARRAY_LEN(keys), &v, e);
         if (r != 0 || (r = json_get_string(json_object_get(v, "kind"), "/kind", a, &kind, e)) != 0)
                 return r;
         if (!job_kind_parse(kind, &q.kind))
                 return err_field(e, PROBLEM_BAD_VALUE, "/kind", "unknown kind '%.40s'; give \"consolidate\"", kind);
         if (q.kind != JOB_CONSOLIDATE)
-                return err_field(e, PROBLEM_BAD_VALUE, "/kind", "a rollover is started by POST to the model's tasks");
+                return err_field(e, PROBLEM_BAD_VALUE, "/kind",
+                    "only \"consolidate\" is posted here; a rollover is started by POST to the model's tasks, a "
+                    "reweight "
+                    "by PUT of a task's alpha, a rebuild by POST to a version's rebuild");
+        const json_t *dry = json_object_get(v, "dry_run");
+        if (dry && !json_is_boolean(dry))
+                return json_wrong_type(dry, "/dry_run", "true or false", e);
+        q.dry_run = json_is_true(dry);
         *ret = q;
         return 0;
 }
 
 static double progress_of(const struct job *j, const struct job_live *live)
 {
-        if (j->state == JOB_PROMOTED || j->state == JOB_REJECTED)
+        if (job_has_ended(j->state) && j->state != JOB_CANCELLED && j->state != JOB_FAILED)
                 return 1;
         return live && isfinite(live->progress) ? live->progress : 0;
 }
@@ -46,7 +53,17 @@ static void put_origin(struct buf *b, const struct job *j)
                 buf_puts(b, "null");
         else
                 buf_put_u64(b, j->trigger_value);
+        json_put_key(b, "text");
+        json_put_text(b, j->trigger_text && j->trigger_text[0] ? j->trigger_text : NULL);
         buf_putc(b, '}');
+        json_put_key(b, "strategy");
+        json_put_text(b, strategy_name(j->strategy));
+        json_put_key(b, "dry_run");
+        buf_puts(b, j->dry_run ? "true" : "false");
+        if (j->kind == JOB_REWEIGHT) {
+                json_put_key(b, "alpha");
+                json_put_number(b, j->alpha);
+        }
         if (j->next_task[0]) {
                 json_put_key(b, "next_task");
                 json_put_string(b, j->next_task);

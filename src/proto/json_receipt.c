@@ -4,6 +4,7 @@
 #include "proto/json_admin.h"
 #include "proto/json_feedback.h"
 #include <inttypes.h>
+#include <math.h>
 
 static void put_rejected(struct buf *b, size_t i, const struct event *event, const struct event_verdict *v)
 {
@@ -42,14 +43,31 @@ void json_receipt_write(
     struct buf *b, const struct receipt *r, const struct event *events, const struct event_verdict *v, size_t n)
 {
         buf_printf(b,
-            "{\"accepted\":%" PRIu64 ",\"duplicate\":%" PRIu64 ",\"quarantined\":0,\"rejected\":", r->n_accepted,
-            r->n_duplicate);
+            "{\"accepted\":%" PRIu64 ",\"duplicate\":%" PRIu64 ",\"quarantined\":%" PRIu64 ",\"late\":%" PRIu64
+            ",\"superseded\":%" PRIu64 ",\"rejected\":",
+            r->n_accepted, r->n_duplicate, r->n_quarantined, r->n_late, r->n_superseded);
         json_rejected_write(b, events, v, n, n);
         buf_puts(b, ",\"first_seq\":");
         json_put_id(b, r->first_seq);
         buf_puts(b, ",\"last_seq\":");
         json_put_id(b, r->last_seq);
         buf_puts(b, ",\"durable\":true}");
+}
+
+static void put_prediction(struct buf *b, const struct fate_view *f)
+{
+        json_put_key(b, "prediction");
+        if (f->served_version == 0) {
+                buf_puts(b, "null");
+                return;
+        }
+        buf_puts(b, "{\"version\":");
+        json_put_version(b, f->served_version);
+        json_put_key(b, "label");
+        json_put_text(b, f->served_label);
+        json_put_key(b, "probability");
+        json_put_float(b, f->served_label ? f->served_probability : NAN);
+        buf_putc(b, '}');
 }
 
 void json_fate_write(struct buf *b, const struct fate_view *f)
@@ -70,9 +88,14 @@ void json_fate_write(struct buf *b, const struct fate_view *f)
         json_put_text(b, f->source && f->source[0] ? f->source : NULL);
         json_put_key(b, "split");
         buf_puts(b, f->holdout ? "\"holdout\"" : "\"train\"");
+        json_put_key(b, "trusted");
+        buf_puts(b, f->trusted ? "true" : "false");
         json_put_key(b, "job");
         json_put_id(b, f->job);
         json_put_key(b, "version");
         json_put_version(b, f->version);
-        buf_puts(b, ",\"reason\":null}");
+        put_prediction(b, f);
+        json_put_key(b, "reason");
+        json_put_text(b, f->reason);
+        buf_putc(b, '}');
 }

@@ -122,3 +122,20 @@ int json_rollover_read(struct slice body, struct arena *a, struct rollover_reque
         *ret = q;
         return 0;
 }
+
+int json_alpha_read(struct slice body, double *ret, struct err *e)
+{
+        static const char *const keys[] = {"alpha"};
+        _json_ json_t *v = NULL;
+        int r = json_body_object(body, keys, ARRAY_LEN(keys), &v, e);
+        if (r != 0)
+                return r;
+        const json_t *alpha = json_object_get(v, "alpha");
+        if (!json_is_number(alpha))
+                return json_wrong_type(alpha, "/alpha", "a number", e);
+        double a = json_number_value(alpha);
+        if (!(a >= 0 && a <= 1e6))
+                return err_field(e, PROBLEM_BAD_VALUE, "/alpha", "alpha is %g; it must lie between 0 and 1e6", a);
+        *ret = a;
+        return 0;
+}

@@ -1,5 +1,6 @@
 /* json_version.c: versions and aliases as JSON, and the request that moves an alias (reference 3.5). */
 #include "base/buf.h"
+#include "base/digest.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "proto/json.h"
@@ -33,6 +34,19 @@ static void put_lineage(struct buf *b, const struct version *v, const char *task
         json_put_range(b, v->range.first, v->range.last);
         json_put_key(b, "program");
         json_put_string(b, v->program);
+        json_put_key(b, "strategy");
+        json_put_text(b, v->job > 0 ? strategy_name(v->strategy) : NULL);
+        json_put_key(b, "threads");
+        json_put_id(b, v->threads);
+        json_put_key(b, "rows");
+        json_put_id(b, v->n_train);
+        json_put_key(b, "job_digest");
+        if (digest_eq(&v->job_file, &(struct digest){0}))
+                buf_puts(b, "null");
+        else
+                json_put_digest(b, &v->job_file);
+        json_put_key(b, "pruned");
+        buf_puts(b, v->pruned ? "true" : "false");
 }
 
 static void put_evaluations(struct buf *b, const struct version *v, const char *const *tasks)
@@ -49,6 +63,8 @@ static void put_evaluations(struct buf *b, const struct version *v, const char *
                 json_put_number(b, e->n ? e->accuracy : NAN);
                 json_put_key(b, "loss");
                 json_put_number(b, e->n ? e->loss : NAN);
+                json_put_key(b, "ece");
+                json_put_number(b, e->n ? e->ece : NAN);
                 buf_putc(b, '}');
         }
         buf_putc(b, ']');
@@ -127,6 +143,14 @@ int json_alias_request_read(struct slice body, struct arena *a, struct alias_req
                 return r;
         *ret = q;
         return 0;
+}
+
+int json_prune_read(struct slice body, uint64_t *ret_keep, struct err *e)
+{
+        static const char *const keys[] = {"keep"};
+        _json_ json_t *v = NULL;
+        int r = json_body_object(body, keys, ARRAY_LEN(keys), &v, e);
+        return r != 0 ? r : json_get_uint(json_object_get(v, "keep"), "/keep", 0, UINT32_MAX, ret_keep, e);
 }
 
 void json_alias_write(struct buf *b, const struct alias *a)

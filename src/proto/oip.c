@@ -129,6 +129,8 @@ static int take_parameters(struct reader *r)
                 oip_field(field, "/parameters", key);
                 if (strcmp(key, "ewcd_task") == 0)
                         c = scan_string(s, field, &r->q->ewcd_task);
+                else if (strcmp(key, "ewcd_prediction_id") == 0)
+                        c = scan_bool(s, field, &r->q->prediction_id);
                 else if (strcmp(key, "priority") == 0)
                         c = scan_uint(s, field, UINT32_MAX, &r->q->priority);
                 else if (strcmp(key, "timeout") == 0)

@@ -42,6 +42,7 @@ struct oip_request {
         size_t n_outputs; /* 0: all */
         struct oip_asked outputs[OIP_MAX_TENSORS];
         bool binary_output; /* for all outputs, if none is listed */
+        bool prediction_id; /* parameter "ewcd_prediction_id": the rows' ids are wanted */
 };
 
 /* PROBLEM_MALFORMED, _BAD_SHAPE, _NON_FINITE, _BAD_VALUE with field (JSON pointer) and place; -ENOMEM. */
@@ -64,6 +65,7 @@ struct oip_output {
 struct oip_response {
         const char *model_name, *model_version, *id;
         const char *model_digest, *task; /* parameters ewcd_model_digest, ewcd_task; NULL: left out */
+        const char *prediction_id;       /* ewcd_prediction_id: of every row, commas between; NULL: left out */
         size_t n_outputs;
         const struct oip_output *outputs;
 };

@@ -118,13 +118,15 @@ void oip_response_write(struct buf *b, const struct oip_response *r, size_t *ret
         put_member(b, "model_version", r->model_version, &first);
         if (r->id)
                 put_member(b, "id", r->id, &first);
-        if (r->model_digest || r->task) {
+        if (r->model_digest || r->task || r->prediction_id) {
                 buf_puts(b, ",\"parameters\":{");
                 first = true;
                 if (r->model_digest)
                         put_member(b, "ewcd_model_digest", r->model_digest, &first);
                 if (r->task)
                         put_member(b, "ewcd_task", r->task, &first);
+                if (r->prediction_id)
+                        put_member(b, "ewcd_prediction_id", r->prediction_id, &first);
                 buf_putc(b, '}');
         }
         buf_puts(b, ",\"outputs\":[");

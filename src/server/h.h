@@ -82,6 +82,9 @@ const char *h_arg(struct request *r, size_t i); /* NUL-terminated copy, or NULL 
  * the handler is then called again from its beginning, the request as it was but for an alias, in whose place stands
  * the number. */
 struct served *h_served(struct request *r);
+struct served *h_champion(struct request *r); /* the same of the model alone, whatever else the path names */
+/* A task by its name, trained or not; field as below. NULL after having replied. */
+const struct served_task *h_task(struct request *r, const struct served *s, const char *task, const char *field);
 /* The head that task (NULL: not given) chooses; field is where the request says it. NULL after having replied. */
 const struct served_task *h_head(struct request *r, const struct served *s, const char *task, const char *field);
 /* A prediction: what a handler hands over, and what it gets back when it is computed (infer/batch.h). Zeroed, in the

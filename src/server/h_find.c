@@ -139,17 +139,23 @@ static const struct served_task *only_trained(const struct served *s, size_t *re
         return found;
 }
 
+const struct served_task *h_task(struct request *r, const struct served *s, const char *task, const char *field)
+{
+        const struct served_task *t = served_task(s, task);
+        if (!t)
+                reply_problem(r, PROBLEM_UNKNOWN_TASK, field, "model %s has no task '%.64s'; known: %s", s->spec.name,
+                    task, task_names(r, s, false));
+        return t;
+}
+
 const struct served_task *h_head(struct request *r, const struct served *s, const char *task, const char *field)
 {
         const struct served_task *t = s->open;
         size_t trained;
         if (task) {
-                t = served_task(s, task);
-                if (!t) {
-                        reply_problem(r, PROBLEM_UNKNOWN_TASK, field, "model %s has no task '%.64s'; known: %s",
-                            s->spec.name, task, task_names(r, s, false));
+                t = h_task(r, s, task, field);
+                if (!t)
                         return NULL;
-                }
         } else if (s->spec.scenario == SCENARIO_TASK) {
                 t = only_trained(s, &trained);
                 if (trained > 1) {

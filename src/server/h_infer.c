@@ -3,14 +3,17 @@
  *
  * All on the loop: the request is read into its arena, waits there for the end of the loop's turn (h_run.c), and is
  * answered from there. */
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "domain/validate.h"
 #include "infer/served.h"
+#include "loop/loop.h"
 #include "proto/json_oip.h"
 #include "proto/oip.h"
 #include "server/event_id.h"
 #include "server/h.h"
+#include "server/h_recall.h"
 #include "server/handlers.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -133,8 +136,22 @@ static int output_of(struct request *r, const struct served *s, const struct ser
         return oip_classify(r->arena, rows, t->head.n, probs, labels, k, ret);
 }
 
+/* The rows' ids, commas between; NULL when memory is short. */
+static const char *name_rows(struct request *r, const struct batch_job *j)
+{
+        size_t n;
+        char *text = mem_mul(j->rows, PREDICTION_ID_SIZE, &n) ? arena_alloc(r->arena, n) : NULL;
+        int64_t now_ms = clock_wall_ms(loop_clock(r->server->loop));
+        for (size_t i = 0; text && i < j->rows; i++) {
+                char *at = text + i * PREDICTION_ID_SIZE;
+                h_remember(r->server, j, i, now_ms, at);
+                at[PREDICTION_ID_SIZE - 1] = i + 1 < j->rows ? ',' : '\0';
+        }
+        return text;
+}
+
 static void write_answer(struct buf *b, const struct served *s, const struct served_task *t,
-    const struct oip_request *q, const struct oip_output *out, size_t *ret_json)
+    const struct oip_request *q, const char *prediction_id, const struct oip_output *out, size_t *ret_json)
 {
         char digest[DIGEST_HEX + 8];
         snprintf(digest, sizeof(digest), "sha256:%s", s->digest);
@@ -144,6 +161,7 @@ static void write_answer(struct buf *b, const struct served *s, const struct ser
             .id = q->id,
             .model_digest = digest,
             .task = q->ewcd_task || s->spec.scenario == SCENARIO_TASK ? t->name : NULL,
+            .prediction_id = prediction_id,
             .n_outputs = 1,
             .outputs = out,
         };
@@ -155,11 +173,14 @@ static bool write_infer(struct h_run *run, struct request *r, struct buf *b, siz
         const struct infer *in = (const struct infer *)(const void *)run;
         const struct batch_job *j = &run->job;
         struct oip_output out;
-        if (output_of(r, j->version, j->task, &in->q, j->answer.probs, &out) < 0) {
+        const char *ids = NULL;
+        bool named = in->q.prediction_id && h_remembers(r->server, j->version);
+        if ((named && !(ids = name_rows(r, j))) ||
+            output_of(r, j->version, j->task, &in->q, j->answer.probs, &out) < 0) {
                 reply_error(r, -ENOMEM, NULL);
                 return false;
         }
-        write_answer(b, j->version, j->task, &in->q, &out, ret_json);
+        write_answer(b, j->version, j->task, &in->q, ids, &out, ret_json);
         return true;
 }
 
@@ -175,12 +196,12 @@ static bool infer(struct request *r, struct served *s)
         struct oip_request *q = &in->q;
         h_run_begin(&in->run, r);
         int p = read_request(r, s, q, &e);
-        if (p == 0 && !q->id && event_id("", in->id) < 0)
-                p = err_set(&e, -EIO, "no random bytes for an id");
         if (p != 0) {
                 reply_error(r, p, &e);
                 return false;
         }
+        if (!q->id)
+                event_id(r->server->random, "", in->id);
         q->id = q->id ? q->id : in->id;
         const struct oip_tensor *x =
             outputs_known(r, s, q, oip_output_name(s->spec.net.loss)) ? input_of(r, s, q) : NULL;

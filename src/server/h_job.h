@@ -2,6 +2,8 @@
 #pragma once
 #include "server/h.h"
 
+enum { H_JOB_MIN_ROWS = 2 }; /* to train on */
+
 struct job_new;
 
 /* On the store thread: creates the job and writes its JSON; H_REFUSED when one is active, the next task's name is

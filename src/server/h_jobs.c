@@ -1,7 +1,9 @@
 /* h_jobs.c: jobs: list, one, consolidate, cancel. What a running learner said last is merged in from memory. */
 #include "server/h_job.h"
 #include "base/err.h"
+#include "domain/strategy.h"
 #include "proto/json_admin.h"
+#include "proto/json_model.h"
 #include "server/handlers.h"
 #include "store/store.h"
 #include "super/jobs.h"
@@ -9,8 +11,6 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
-
-enum { MIN_TRAIN_ROWS = 2 };
 
 /* --- create --- */
 
@@ -22,11 +22,12 @@ int h_job_create(struct h_work *w, struct store *s, const struct model *m, const
         int r = store_feedback_count(s, m->id, &c, e);
         if (r != 0)
                 return r;
-        if (!c.job_active && c.n_open_train < MIN_TRAIN_ROWS)
+        bool trains = new->kind == JOB_CONSOLIDATE || new->kind == JOB_ROLLOVER;
+        if (trains && !c.job_active && c.n_open_train < H_JOB_MIN_ROWS)
                 return h_refuse(w, e, PROBLEM_CONFLICT, "",
                     "the open task of model %s has %" PRIu64
                     " rows to train on, %d are needed: send feedback first (a share of it is held out)",
-                    m->name, c.n_open_train, MIN_TRAIN_ROWS);
+                    m->name, c.n_open_train, H_JOB_MIN_ROWS);
         r = store_job_create(s, new, &id, e);
         if (r == STORE_CONFLICT)
                 return h_refuse(w, e, PROBLEM_BUSY, "", "%s",
@@ -51,26 +52,38 @@ void h_job_created(struct h_work *w, struct request *r)
 
 static int run_consolidate(struct h_work *w, struct store *s, struct err *e)
 {
+        const struct job_request *q = w->arg;
         struct model m;
+        struct learning learning;
         int r = h_find_model(w, s, &m, e);
         if (r != 0)
                 return r;
-        struct job_new job = {.model = m.id, .kind = JOB_CONSOLIDATE, .trigger = TRIGGER_MANUAL, .who = "http"};
+        if ((r = json_learning_read(m.learning_json, &learning, e)) != 0)
+                return err_wrap(e, r < 0 ? r : -EBADMSG, "description of model %s", m.name);
+        struct job_new job = {.model = m.id,
+            .kind = JOB_CONSOLIDATE,
+            .trigger = TRIGGER_MANUAL,
+            .strategy = strategy_first(&learning),
+            .dry_run = q->dry_run,
+            .who = "http"};
         return h_job_create(w, s, &m, &job, e);
 }
 
 void h_jobs_post(struct request *r)
 {
         struct err e = ERR_NULL;
-        struct job_request q;
-        int p = json_job_request_read(r->body, r->arena, &q, &e);
+        struct h_work *w = h_work_new(r, run_consolidate, h_job_created);
+        if (!w)
+                return;
+        struct job_request *q = arena_new(&w->arena, struct job_request);
+        int p = q ? json_job_request_read(r->body, &w->arena, q, &e) : err_oom(&e);
         if (p != 0) {
+                h_work_free(w);
                 reply_error(r, p, &e);
                 return;
         }
-        struct h_work *w = h_work_new(r, run_consolidate, h_job_created);
-        if (w)
-                h_write(w, sizeof(struct job_new));
+        w->arg = q;
+        h_write(w, sizeof(struct job_new));
 }
 
 /* Its tasks without what means nothing. */

@@ -54,6 +54,8 @@ static const struct component segments[] = {
     {"v", "number of a version, or @ and an alias"},
     {"a", "name of an alias"},
     {"id", "id of a job, an event or a prediction"},
+    {"s", "name of a source"},
+    {"t", "name of a task"},
 };
 
 static const struct operation *operation_of(const struct route *r)

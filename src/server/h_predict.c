@@ -1,16 +1,20 @@
-/* h_predict.c: predictions as people read them: labels and probabilities by class name, on demand how sure they are,
- * and without a task, in a model with one head per task, which task it is (serving reference 3.1).
+/* h_predict.c: predictions as people read them: labels and probabilities by class name, on demand how sure they
+ * are, and without a task, in a model with one head per task, which task it is (serving reference 3.1).
  *
- * Probabilities are the net's own; uncertainty is beside them and changes none of their bits.
+ * Probabilities are the net's own; uncertainty is beside them and changes none of their bits. Each prediction
+ * has an id by which its label can name it, when the model remembers any (h_recall.h).
  *
- * All on the loop: the request is read into its arena, waits there for the end of the loop's turn (h_run.c), and is
- * answered from there. */
+ * All on the loop: the request is read into its arena, waits there for the end of the loop's turn (h_run.c), and
+ * is answered from there. */
+#include "base/clock.h"
 #include "base/err.h"
 #include "domain/validate.h"
 #include "infer/answer.h"
 #include "infer/served.h"
+#include "loop/loop.h"
 #include "proto/oip.h"
 #include "server/h.h"
+#include "server/h_recall.h"
 #include "server/handlers.h"
 #include <errno.h>
 #include <math.h>
@@ -82,7 +86,7 @@ static const char *why_null(
         return why;
 }
 
-static void put_row(struct buf *b, const struct predict *p, struct show *show, size_t i)
+static void put_row(struct buf *b, const struct predict *p, struct show *show, const char *id, size_t i)
 {
         const struct served *s = p->run.job.version;
         const struct served_answer *a = &p->run.job.answer;
@@ -91,6 +95,7 @@ static void put_row(struct buf *b, const struct predict *p, struct show *show, s
         const float *probs = a->probs + i * a->stride;
         size_t best = best_of(H, probs);
         struct predict_row row = {
+            .id = id,
             .label = s->spec.net.loss == EWC_LOSS_SQUARED ? NULL : of->head_classes[best],
             .probability = probs[best],
             .n = H,
@@ -122,8 +127,14 @@ static bool write_predict(struct h_run *run, struct request *r, struct buf *b, s
         }
         bool named = t && (p->q.task || s->spec.scenario == SCENARIO_TASK);
         predict_response_begin(b, s->spec.name, s->number_text, named ? t->name : NULL);
-        for (size_t i = 0; i < p->q.rows; i++)
-                put_row(b, p, &show, i);
+        bool remembered = h_remembers(r->server, s);
+        int64_t now_ms = remembered ? clock_wall_ms(loop_clock(r->server->loop)) : 0;
+        for (size_t i = 0; i < p->q.rows; i++) {
+                char id[PREDICTION_ID_SIZE];
+                if (remembered)
+                        h_remember(r->server, &run->job, i, now_ms, id);
+                put_row(b, p, &show, remembered ? id : NULL, i);
+        }
         predict_response_end(b, why_null(s, t, p->q.rows, &run->job.answer));
         return true;
 }

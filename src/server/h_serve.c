@@ -108,9 +108,9 @@ static struct served *in_table(const struct vtable *t, struct slice model, struc
         return slice_u64(version, &number) ? vtable_find(t, model, number) : NULL;
 }
 
-struct served *h_served(struct request *r)
+/* version: of the path, or empty. */
+static struct served *serve(struct request *r, struct slice version)
 {
-        struct slice version = r->n_args > 1 ? r->arg[1] : (struct slice){0};
         const struct vtable *t = r->server->versions;
         struct served *s = in_table(t, r->arg[0], version);
         if (s) {
@@ -131,4 +131,14 @@ struct served *h_served(struct request *r)
         w->arg = want;
         h_read(w);
         return NULL;
+}
+
+struct served *h_served(struct request *r)
+{
+        return serve(r, r->n_args > 1 ? r->arg[1] : (struct slice){0});
+}
+
+struct served *h_champion(struct request *r)
+{
+        return serve(r, (struct slice){0});
 }

@@ -1,17 +1,14 @@
 /* h_status.c: GET /v2/status: what an operator asks first, in one answer.
  *
- * The reader thread knows the models and their feedback; queues, jobs and connections are read from memory there
- * too, all of them being safe from any thread. Whether training is due, and if not why, comes from the same
- * policy_due that decides it. */
+ * The reader thread knows the models and their feedback (h_status_model.c); queues, jobs and connections are read
+ * from memory there too, all of them being safe from any thread. */
 #include "base/clock.h"
 #include "base/err.h"
-#include "domain/policy.h"
 #include "infer/served.h"
 #include "infer/vtable.h"
 #include "loop/loop.h"
 #include "proto/json.h"
-#include "proto/json_model.h"
-#include "server/h.h"
+#include "server/h_status_model.h"
 #include "server/handlers.h"
 #include "server/metrics.h"
 #include "store/store.h"
@@ -68,60 +65,11 @@ static uint64_t served_now(const struct h_work *w, const char *name)
         return 0;
 }
 
-static void write_served(struct buf *b, uint64_t number)
-{
-        buf_puts(b, ",\"served\":");
-        if (number > 0)
-                buf_printf(b, "\"%" PRIu64 "\"", number);
-        else
-                buf_puts(b, "null");
-}
-
-static void write_model(struct buf *b, const struct model *m, const struct alias *champion, uint64_t served,
-    const struct task *open, const struct counters *c, const struct due *due)
-{
-        buf_puts(b, "{\"model\":");
-        json_put_string(b, m->name);
-        buf_puts(b, ",\"scenario\":");
-        json_put_string(b, scenario_name(m->scenario));
-        buf_printf(b, ",\"champion\":\"%" PRIu64 "\"", champion->number);
-        write_served(b, served);
-        buf_puts(b, ",\"open_task\":");
-        json_put_string(b, open->name);
-        buf_printf(b,
-            ",\"feedback\":{\"new\":%" PRIu64 ",\"train\":%" PRIu64 ",\"holdout\":%" PRIu64 "},\"job_active\":%s",
-            c->n_new, c->n_open_train, c->n_open_holdout, yes_no(c->job_active));
-        buf_printf(b, ",\"training\":{\"due\":%s,\"reason\":", yes_no(due->train));
-        json_put_string(b, due->reason);
-        buf_puts(b, ",\"ask_again_at\":");
-        json_put_time(b, (int64_t)due->ask_again_ms);
-        buf_puts(b, "}}");
-}
-
 static int one_model(struct h_work *w, struct store *s, model_id id, struct err *e)
 {
         struct model m;
-        struct alias champion;
-        struct task open;
-        struct counters c;
-        struct model_spec spec;
-        struct learning learning;
         int r = store_model_by_id(s, id, &w->arena, &m, e);
-        if (r == 0)
-                r = store_alias_get(s, id, "champion", &champion, e);
-        if (r == 0)
-                r = store_task_get(s, id, NULL, &w->arena, &open, e);
-        if (r == 0)
-                r = store_feedback_count(s, id, &c, e);
-        if (r == 0)
-                r = json_spec_read(m.spec_json, &w->arena, &spec, e);
-        if (r == 0)
-                r = json_learning_read(m.learning_json, &learning, e);
-        if (r != 0)
-                return r;
-        struct due due = policy_due(clock_wall_ms(loop_clock(w->server->loop)), &c, &learning, spec.net.loss);
-        write_model(&w->body, &m, &champion, served_now(w, m.name), &open, &c, &due);
-        return 0;
+        return r != 0 ? r : h_status_model(w, s, &m, served_now(w, m.name), e);
 }
 
 static void write_store(struct buf *b, const struct server *s)
@@ -148,8 +96,8 @@ static void write_jobs(struct buf *b, struct server *s)
         json_put_string(b, j.status);
         buf_printf(b,
             ",\"learners\":%" PRIu32 ",\"promoted\":%" PRIu64 ",\"rejected\":%" PRIu64 ",\"failed\":%" PRIu64
-            ",\"cancelled\":%" PRIu64 "}",
-            j.running, j.promoted, j.rejected, j.failed, j.cancelled);
+            ",\"cancelled\":%" PRIu64 ",\"candidates\":%" PRIu64 ",\"verified\":%" PRIu64 "}",
+            j.running, j.promoted, j.rejected, j.failed, j.cancelled, j.candidates, j.verified);
 }
 
 static void write_server(struct buf *b, struct server *s)

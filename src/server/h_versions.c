@@ -5,7 +5,7 @@
 #include "proto/json_admin.h"
 #include "proto/json_model.h"
 #include "proto/json_oip.h"
-#include "server/h.h"
+#include "server/h_version.h"
 #include "server/handlers.h"
 #include "store/store.h"
 #include <errno.h>
@@ -13,9 +13,8 @@
 
 struct listing {
         struct h_work *work;
-        const struct task *tasks;
-        size_t n_tasks, limit, n;
-        bool has_accuracy;
+        struct h_tasks tasks;
+        size_t limit, n;
         uint64_t before, last;
         size_t n_loaded; /* when the request came */
         uint64_t *loaded;
@@ -44,11 +43,23 @@ static bool is_loaded(const struct listing *l, uint64_t number)
         return false;
 }
 
-static const char *task_name(const struct listing *l, task_id id)
+int h_load_tasks(struct h_work *w, struct store *s, const struct model *m, struct h_tasks *ret, struct err *e)
 {
-        for (size_t i = 0; i < l->n_tasks; i++) {
-                if (l->tasks[i].id == id)
-                        return l->tasks[i].name;
+        struct task *tasks;
+        struct h_tasks t = {0};
+        int r = store_task_list(s, m->id, &w->arena, &tasks, &t.n, e);
+        if (r != 0 || (r = h_has_accuracy(w, m, &t.has_accuracy, e)) != 0)
+                return r;
+        t.v = tasks;
+        *ret = t;
+        return 0;
+}
+
+const char *h_task_name(const struct h_tasks *t, task_id id)
+{
+        for (size_t i = 0; i < t->n; i++) {
+                if (t->v[i].id == id)
+                        return t->v[i].name;
         }
         return NULL;
 }
@@ -67,35 +78,28 @@ static int drop_accuracy(struct arena *a, struct version *v)
         return 0;
 }
 
-/* v is the caller's own, and lives as long as the view. */
-static int fill_view(const struct listing *l, struct version *v, struct version_view *ret)
+int h_version_view(struct arena *a, const struct h_tasks *t, struct version *v, struct version_view *ret)
 {
-        if (!l->has_accuracy && drop_accuracy(&l->work->arena, v) < 0)
+        if (!t->has_accuracy && drop_accuracy(a, v) < 0)
                 return -ENOMEM;
-        const char **names = arena_new_array(&l->work->arena, const char *, v->n_evaluations);
+        const char **names = arena_new_array(a, const char *, v->n_evaluations);
         if (!names)
                 return -ENOMEM;
         for (size_t i = 0; i < v->n_evaluations; i++) {
-                const char *name = task_name(l, v->evaluations[i].task);
+                const char *name = h_task_name(t, v->evaluations[i].task);
                 names[i] = name ? name : "";
         }
         *ret = (struct version_view){
-            .version = v,
-            .evaluation_tasks = names,
-            .task = task_name(l, v->task),
-            .loaded = is_loaded(l, v->number) ? LOADED_YES : LOADED_NO,
-        };
+            .version = v, .evaluation_tasks = names, .task = h_task_name(t, v->task), .loaded = LOADED_UNSAID};
         return 0;
 }
 
-static int load_tasks(struct listing *l, struct store *s, const struct model *m, struct err *e)
+static int fill_view(const struct listing *l, struct version *v, struct version_view *ret)
 {
-        struct task *tasks;
-        int r = store_task_list(s, m->id, &l->work->arena, &tasks, &l->n_tasks, e);
-        if (r != 0)
-                return r;
-        l->tasks = tasks;
-        return h_has_accuracy(l->work, m, &l->has_accuracy, e);
+        int r = h_version_view(&l->work->arena, &l->tasks, v, ret);
+        if (r == 0)
+                ret->loaded = is_loaded(l, v->number) ? LOADED_YES : LOADED_NO;
+        return r;
 }
 
 static int list_row(void *arg, const struct version *v)
@@ -117,7 +121,7 @@ static int run_list(struct h_work *w, struct store *s, struct err *e)
         struct listing *l = w->arg;
         struct model m;
         int r = h_find_model(w, s, &m, e);
-        if (r != 0 || (r = load_tasks(l, s, &m, e)) != 0)
+        if (r != 0 || (r = h_load_tasks(w, s, &m, &l->tasks, e)) != 0)
                 return r;
         json_version_list_begin(&w->body);
         r = store_version_list(s, m.id, l->before, l->limit, list_row, l, e);
@@ -185,7 +189,7 @@ static int run_one(struct h_work *w, struct store *s, struct err *e)
         struct version_view view;
         int r = h_find_model(w, s, &m, e);
         if (r != 0 || (r = h_find_version(w, s, &m, one->version, &v, e)) != 0 ||
-            (r = load_tasks(&one->list, s, &m, e)) != 0)
+            (r = h_load_tasks(w, s, &m, &one->list.tasks, e)) != 0)
                 return r;
         if (fill_view(&one->list, &v, &view) < 0)
                 return err_oom(e);

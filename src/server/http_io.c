@@ -112,3 +112,10 @@ int conn_flush(struct conn *c)
         c->out_at = c->out_n = 0;
         return 1;
 }
+
+bool request_local(struct request *r)
+{
+        struct sockaddr_storage a = {0};
+        socklen_t n = sizeof(a);
+        return getsockname(conn_of(r)->fd, (struct sockaddr *)&a, &n) == 0 && a.ss_family == AF_UNIX;
+}

@@ -47,6 +47,7 @@ struct request {
 };
 
 struct request *request_find(struct server *s, struct req_ref ref);              /* NULL: the client has gone */
+bool request_local(struct request *r);                                           /* it came over a UNIX socket */
 struct slice request_header(const struct request *r, const char *name);          /* n 0 if absent */
 bool request_query_u64(const struct request *r, const char *key, uint64_t *ret); /* false: absent or not a number */
 bool request_query(const struct request *r, const char *key, struct slice *ret); /* decoded, in the arena */

@@ -5,8 +5,10 @@
 #include "base/mailbox.h"
 #include "infer/batch.h"
 #include "infer/publish.h"
+#include "server/event_id.h"
 #include "server/h.h"
 #include "server/metrics.h"
+#include "server/prediction_id.h"
 #include "store/queue.h"
 
 #define BODY_MAX ((size_t)256 << 20)
@@ -19,9 +21,15 @@ struct buf *server_body(struct server *s)
         return &s->body;
 }
 
-int server_init(struct server *s, struct err *e)
+int server_init(struct server *s, unsigned loop, struct err *e)
 {
-        return h_run_init(s, e);
+        int r = event_source_new(&s->random, s->conf->seed, loop, e);
+        return r == 0 ? h_run_init(s, e) : r;
+}
+
+int server_keys(struct server *s, const uint8_t prediction[32], struct err *e)
+{
+        return prediction_ids_new(&s->predictions, prediction, s->random, e);
 }
 
 void server_dispatch(struct server *s, const struct msg *m)
@@ -41,6 +49,10 @@ void server_deinit(struct server *s)
         if (s->stats)
                 stats_release(&s->metrics->stats, &s->stats);
         batch_free(s->batch);
+        prediction_ids_free(s->predictions);
+        event_source_free(s->random);
         buf_deinit(&s->body);
         s->batch = NULL;
+        s->predictions = NULL;
+        s->random = NULL;
 }

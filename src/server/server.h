@@ -12,6 +12,7 @@
 struct batch;
 struct clock;
 struct err;
+struct event_source;
 struct h_work;
 struct http;
 struct jobs;
@@ -19,7 +20,9 @@ struct loop;
 struct metrics;
 struct msg;
 struct peers;
+struct prediction_ids;
 struct publish;
+struct recall;
 struct stats_shard;
 struct queue_age;
 struct store_queue;
@@ -34,6 +37,7 @@ struct server_conf {
         size_t batch_rows, batch_queue_rows;                      /* predicted at once; waiting to be */
         uint32_t batch_age_ms;                                    /* predictions may wait; 0: as long as it takes */
         uint32_t body_rate;                                       /* bytes/s a body must keep, measured from 5 s on */
+        uint8_t seed[32];                                         /* of the process, for every loop's random names */
         const char *program;                                      /* "ewcd 0.1.0" */
         uint64_t start_ns;                                        /* monotonic, when the program started */
         const char *engine;                                       /* of the store, "sqlite 3.40.1" */
@@ -53,7 +57,10 @@ struct server {
         struct queue_age *writing, *reading; /* shared, of the queues above; NULL: no limit but their length */
         struct peers *peers;                 /* shared, thread-safe; NULL: clients have no limits */
         atomic_bool *ready;                  /* shared: READY has been said and nothing is stopping */
+        struct recall *recall;               /* shared, thread-safe: predictions that labels can name */
         struct batch *batch;                 /* predictions that wait for the end of this turn */
+        struct event_source *random;         /* this loop's */
+        struct prediction_ids *predictions;  /* this loop's; NULL until server_keys: predictions have no ids */
         struct buf body;                     /* answers that are written on the loop itself; server_body */
         bool stopped;              /* its loop has ended for good: what comes back from the store is dropped */
         struct h_work *publishing; /* answers that wait for every loop to have switched */
@@ -62,5 +69,8 @@ struct server {
 
 struct buf *server_body(struct server *s);                   /* emptied; good until the next call */
 void server_dispatch(struct server *s, const struct msg *m); /* the loop's message handler: answers, new versions */
-int server_init(struct server *s, struct err *e);            /* when loop, conf and metrics are set */
+/* When loop, conf and metrics are set; loop: its number among all. */
+int server_init(struct server *s, unsigned loop, struct err *e);
+/* Before the loop runs: the key that ids of predictions are made and known by. */
+int server_keys(struct server *s, const uint8_t prediction[32], struct err *e);
 void server_deinit(struct server *s); /* what the fields above hold; after its loop has stopped */

@@ -33,12 +33,25 @@ struct store_ops {
             struct store *s, model_id m, struct arena *a, struct task **ret, size_t *ret_n, struct err *e);
 
         int (*feedback_add)(struct store *s, model_id m, const struct feedback *rows, size_t n,
-            enum feedback_verdict *verdicts, struct receipt *ret, struct err *e);
+            const struct feedback_rules *rules, enum feedback_verdict *verdicts, struct receipt *ret, struct err *e);
         int (*feedback_get)(struct store *s, model_id m, const char *event_id, struct arena *a,
             struct feedback_fate *ret, struct err *e);
         int (*feedback_count)(struct store *s, model_id m, struct counters *ret, struct err *e);
         int (*feedback_scan)(struct store *s, model_id m, const struct feedback_filter *f, store_feedback_fn each,
             void *arg, struct err *e);
+        int (*feedback_newest)(struct store *s, model_id m, uint64_t after_seq, size_t limit, store_feedback_fn each,
+            void *arg, struct err *e);
+        int (*feedback_erase)(struct store *s, model_id m, const struct feedback_selection *sel, const char *who,
+            struct erased *ret, struct err *e);
+        int (*feedback_release)(struct store *s, model_id m, const char *event_id, bool accept, const char *who,
+            uint64_t *ret_n, struct err *e);
+        int (*feedback_expire)(
+            struct store *s, model_id m, const struct retention *how, size_t limit, uint64_t *ret_n, struct err *e);
+        int (*source_list)(struct store *s, model_id m, store_source_fn each, void *arg, struct err *e);
+        int (*source_unlearn)(
+            struct store *s, model_id m, const char *source, const char *who, struct unlearned *ret, struct err *e);
+        /* fresh NULL: NOT_FOUND when there is none; else there is none, and it is stored */
+        int (*secret)(struct store *s, const char *name, const uint8_t fresh[32], uint8_t ret[32], struct err *e);
 
         int (*job_create)(struct store *s, const struct job_new *j, job_id *ret, struct err *e);
         int (*job_claim)(struct store *s, job_id j, uint64_t seed, struct err *e);
@@ -55,6 +68,9 @@ struct store_ops {
         int (*rollover_commit)(
             struct store *s, const struct outcome *o, const struct task_close *close, version_id *ret, struct err *e);
 
+        int (*rebuild_commit)(struct store *s, job_id j, bool same, const char *reason, struct err *e);
+
+        int (*version_prune)(struct store *s, model_id m, uint64_t keep, uint64_t *ret_n, struct err *e);
         int (*version_get)(struct store *s, version_id v, struct arena *a, struct version *ret, struct err *e);
         int (*version_by_number)(
             struct store *s, model_id m, uint64_t number, struct arena *a, struct version *ret, struct err *e);

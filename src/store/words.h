@@ -8,10 +8,33 @@ struct words {
         char text[WORDS_SIZE];
 };
 
+/* What the verdict makes of the job and of its version, and its word in the audit. */
+enum job_state outcome_job_state(const struct outcome *o);
+enum version_state outcome_version_state(const struct outcome *o);
+const char *outcome_what(const struct outcome *o); /* "version.promote" "version.reject" "version.candidate" */
+
 struct words words_model(const struct model_new *m);
-struct words words_job(job_id j, const struct job_new *n);
+/* task: name of the one that is reweighted, NULL; rebuilt: number of the version, 0. */
+struct words words_job(job_id j, const struct job_new *n, const char *task, uint64_t rebuilt);
 struct words words_claim(job_id j, uint64_t parent_number, const char *task, struct seq_range range, uint64_t seed);
 struct words words_attempt(job_id j, uint32_t attempts);
-struct words words_outcome(job_id j, uint64_t number, bool promoted, const char *reason);
+/* end: PROMOTED, REJECTED, CANDIDATE. */
+struct words words_outcome(job_id j, uint64_t number, enum job_state end, bool dry_run, const char *reason);
+struct words words_alpha(job_id j, const char *task, double was, double alpha, uint64_t number);
+struct words words_rebuild(job_id j, uint64_t number, bool same, const char *reason);
+/* numbers: of the n versions whose tensors are dropped now. */
+struct words words_prune(size_t n, const uint64_t *numbers, uint64_t keep);
 struct words words_rollover(job_id j, uint64_t number, const char *closed, const char *opened, const char *reason);
 struct words words_alias(const char *alias, uint64_t number, uint64_t was, uint64_t epoch, const char *reason);
+
+/* Why a row of feedback is not live. */
+struct words words_superseded(enum conflict_policy p);
+struct words words_erased(const char *who);
+struct words words_refused(const char *who);
+struct words words_unlearned(const char *source, const char *who);
+struct words words_expired(enum retention_mode m);
+/* What was done, for the audit. */
+struct words words_erase(const struct feedback_selection *sel, const struct erased *done);
+struct words words_release(const char *event_id, bool accept, uint64_t n);
+struct words words_expire(enum retention_mode m, uint64_t n);
+struct words words_unlearn(const char *source, const struct unlearned *done);

@@ -11,12 +11,12 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "domain/head.h"
-#include "domain/protection.h"
+#include "domain/strategy.h"
 #include "proto/bundle.h"
 #include "store/store.h"
 #include "super/export_rows.h"
 #include "super/layout.h"
-#include "super/pack.h"
+#include "super/records.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -32,10 +32,8 @@ struct export
         struct layout l;
         size_t P;
         float *theta;
-        uint32_t *source; /* (n_outputs) of the record being read */
-        bool *restored;   /* (n_outputs) theta has the row of a record */
-        struct learn_past *past;
-        size_t n_past;
+        struct records past;
+        struct learn_plan plan;
         struct ewc_head *heads; /* (n_tasks) */
         struct row_set *sets;   /* train, then replay, then holdouts */
         size_t n_sets;
@@ -48,10 +46,7 @@ static void export_deinit(struct export *x)
 {
         for (size_t i = 0; i < x->n_sets; i++)
                 row_set_free(&x->sets[i]);
-        for (size_t i = 0; i < x->n_past; i++) {
-                free((float *)x->past[i].fisher);
-                free((float *)x->past[i].anchor);
-        }
+        records_free(&x->past);
         free(x->theta);
         arena_deinit(&x->arena);
 }
@@ -97,157 +92,6 @@ static int load_theta(struct store *s, const struct job *job, struct export *x, 
         free(fresh);
         free(old);
         return r;
-}
-
-struct record { /* of a closed task, as it is read */
-        const struct task *task;
-        struct ewc_spec net; /* with the outputs it was closed with */
-        uint32_t *source;    /* (n_outputs) where the job's outputs stand in it */
-        bool same;           /* all at their own place */
-};
-
-/* Packed bytes of a record's Fisher, decoded: a learner reads plain floats. */
-static int read_packed(struct store *s, const struct record *rec, struct budget *budget, float *ret, struct err *e)
-{
-        size_t size = (size_t)rec->task->stored.n_bytes;
-        void *bytes = budget_take(budget, size, 1, "records of closed tasks", e);
-        if (!bytes)
-                return e->code;
-        int r = store_task_packed(s, rec->task->id, bytes, size, e);
-        if (r == 0)
-                r = fisher_unpack(&rec->net, bytes, size, ret, e);
-        free(bytes);
-        budget->left += size;
-        return r;
-}
-
-/* One vector of a record in the layout of the job; what the record lacks comes from fresh (P), or is 0. */
-static int load_vector(struct store *s, const struct record *rec, enum tensor_role role, const float *fresh,
-    struct export *x, const float **ret, struct err *e)
-{
-        size_t n_old = ewc_spec_params(&rec->net);
-        float *old = budget_take(&x->budget, n_old, sizeof(float), "records of closed tasks", e);
-        if (!old)
-                return e->code;
-        bool packed = role == TENSOR_FISHER && rec->task->stored.encoding != FISHER_PLAIN;
-        int r = packed ? read_packed(s, rec, &x->budget, old, e)
-                       : store_task_tensor(s, rec->task->id, role, old, n_old, e);
-        if (r != 0) {
-                free(old);
-                return err_wrap(e, r, "%s of task %s", tensor_role_name(role), rec->task->name);
-        }
-        if (rec->same) {
-                *ret = old;
-                return 0;
-        }
-        float *mapped = budget_take(&x->budget, x->P, sizeof(float), "records of closed tasks", e);
-        r = mapped ? 0 : e->code;
-        if (r == 0 && (r = ewc_spec_map(&rec->net, &x->l.spec.net, rec->source, old, fresh, mapped)) < 0)
-                r = err_set(e, -EBADMSG, "%s of task %s does not fit the net: %s", tensor_role_name(role),
-                    rec->task->name, ewc_strerror(r));
-        free(old);
-        x->budget.left += n_old * sizeof(float);
-        if (r < 0) {
-                free(mapped);
-                return r;
-        }
-        *ret = mapped;
-        return 0;
-}
-
-/* Copies row and bias of one output; both vectors are in the job's layout. */
-static void copy_output(const struct ewc_spec *net, size_t o, const float *from, float *to)
-{
-        struct ewc_tensor w, b;
-        size_t n = ewc_spec_tensors(net);
-        ewc_spec_tensor(net, n - 2, &w);
-        ewc_spec_tensor(net, n - 1, &b);
-        size_t row = w.offset + o * w.cols;
-        memcpy(to + row, from + row, w.cols * sizeof(float));
-        to[b.offset + o] = from[b.offset + o];
-}
-
-/* Outputs the parent lacks and this record has start as this record has them, unless an earlier one did so. */
-static void restore_outputs(struct export *x, const struct record *rec, const float *anchor)
-{
-        for (size_t o = x->l.parent.n_outputs; o < x->l.n_outputs; o++) {
-                if (x->restored[o] || rec->source[o] == EWC_OUTPUT_NEW)
-                        continue;
-                copy_output(&x->l.spec.net, o, anchor, x->theta);
-                x->restored[o] = true;
-        }
-}
-
-/* Anchors read before a later record gave theta an output follow it. */
-static void follow_restored(struct export *x)
-{
-        for (size_t i = 0, k = 0; i < x->l.n_tasks && k < x->n_past; i++) {
-                if (x->l.tasks[i].id != x->past[k].task)
-                        continue;
-                layout_source(&x->l, i, x->source);
-                for (size_t o = x->l.parent.n_outputs; o < x->l.n_outputs; o++)
-                        if (x->restored[o] && x->source[o] == EWC_OUTPUT_NEW)
-                                copy_output(&x->l.spec.net, o, x->theta, (float *)x->past[k].anchor);
-                k++;
-        }
-}
-
-static int open_record(struct store *s, size_t task, struct export *x, struct record *ret, struct err *e)
-{
-        const struct task *t = &x->l.tasks[task];
-        struct ewc_fisher_info info;
-        size_t n_outputs, n_params;
-        int r = store_task_record(s, t->id, &x->arena, &info, &n_outputs, &n_params, e);
-        if (r != 0)
-                return err_wrap(e, r, "record of task %s", t->name);
-        struct record rec = {.task = t, .net = x->l.spec.net, .source = x->source};
-        rec.net.n_outputs = n_outputs <= EWC_MAX_UNITS ? (uint32_t)n_outputs : 0;
-        if (n_outputs != x->l.records[task].n_outputs || ewc_spec_check(&rec.net, NULL, 0) < 0 ||
-            ewc_spec_params(&rec.net) != n_params)
-                return err_set(e, -EBADMSG, "record of task %s: %zu outputs and %zu parameters do not fit the net",
-                    t->name, n_outputs, n_params);
-        layout_source(&x->l, task, rec.source);
-        rec.same = n_outputs == x->l.n_outputs;
-        for (size_t o = 0; rec.same && o < n_outputs; o++)
-                rec.same = rec.source[o] == o;
-        *ret = rec;
-        return 0;
-}
-
-/* The anchor first: it may give theta outputs that the parent lacks. */
-static int load_past_one(struct store *s, size_t task, struct export *x, struct err *e)
-{
-        struct record rec;
-        int r = open_record(s, task, x, &rec, e);
-        if (r < 0)
-                return r;
-        struct learn_past *p = &x->past[x->n_past];
-        *p = (struct learn_past){
-            .task = rec.task->id, .alpha = rec.task->alpha, .factor = protection_factor(&rec.task->fisher)};
-        x->n_past++; /* from here on export_deinit has its vectors */
-        r = load_vector(s, &rec, TENSOR_ANCHOR, x->theta, x, &p->anchor, e);
-        if (r == 0)
-                restore_outputs(x, &rec, p->anchor);
-        return r == 0 ? load_vector(s, &rec, TENSOR_FISHER, NULL, x, &p->fisher, e) : r;
-}
-
-static int load_past(struct store *s, struct export *x, struct err *e)
-{
-        x->past = arena_new_array(&x->arena, struct learn_past, x->l.n_tasks);
-        x->source = arena_new_array(&x->arena, uint32_t, x->l.n_outputs);
-        x->restored = arena_new_array(&x->arena, bool, x->l.n_outputs);
-        if (!x->past || !x->source || !x->restored)
-                return err_oom(e);
-        for (size_t i = 0; i < x->l.n_tasks; i++) {
-                const struct task *t = &x->l.tasks[i];
-                if (t->state != TASK_CLOSED || !t->has_fisher)
-                        continue;
-                int r = load_past_one(s, i, x, e);
-                if (r < 0)
-                        return r;
-        }
-        follow_restored(x);
-        return 0;
 }
 
 /* --- rows --- */
@@ -306,8 +150,8 @@ static int load_train(struct store *s, const struct job *job, struct export *x, 
  * hold on to, so a set may be without rows. */
 static int load_replay(struct store *s, const struct job *job, struct export *x, struct err *e)
 {
-        bool joint = x->l.learning.method == LEARN_JOINT, heads = x->l.learning.distill_weight > 0;
-        uint32_t per_class = joint ? 0 : x->l.learning.replay_per_class;
+        bool joint = x->plan.method == LEARN_JOINT, heads = x->plan.distill > 0;
+        uint32_t per_class = joint ? 0 : x->plan.replay_per_class;
         bool rows = joint || per_class > 0;
         for (size_t i = 0; (rows || heads) && i < x->l.n_tasks; i++) {
                 if (&x->l.tasks[i] == x->l.open)
@@ -324,12 +168,15 @@ static int load_replay(struct store *s, const struct job *job, struct export *x,
         return 0;
 }
 
-/* Tasks in order of opening, so the open one comes last. */
+/* Tasks in order of opening, so the open one comes last. Where an operator gave rows to judge a task by, these alone
+ * do: what came through the feedback API has no say then. */
 static int load_holdouts(struct store *s, const struct job *job, struct export *x, struct err *e)
 {
         for (size_t i = 0; i < x->l.n_tasks; i++) {
                 struct row_choice c = choice(x, job, i, SPLIT_HOLDOUT);
-                int r = gather(s, x, &c, &x->holdout[x->n_holdout], e);
+                int r = rows_trusted(s, &x->l, &c, &c.trusted_only, e);
+                if (r == 0)
+                        r = gather(s, x, &c, &x->holdout[x->n_holdout], e);
                 if (r < 0)
                         return r;
                 x->n_holdout++;
@@ -337,14 +184,17 @@ static int load_holdouts(struct store *s, const struct job *job, struct export *
         return 0;
 }
 
-static int fill(struct store *s, const struct job *job, struct export *x, struct err *e)
+static int fill(struct store *s, const struct job *job, const struct export_conf *c, struct export *x, struct err *e)
 {
         int r = layout_load(s, job, &x->arena, &x->l, e);
         if (r < 0)
                 return r;
+        learning_plan(&x->l.learning, job->seed, c->threads, &x->plan);
+        strategy_apply(job->strategy, &x->l.learning, &x->plan);
         x->P = ewc_spec_params(&x->l.spec.net);
         if ((r = load_heads(x, e)) == 0 && (r = load_train(s, job, x, e)) == 0 &&
-            (r = load_theta(s, job, x, e)) == 0 && (r = load_past(s, x, e)) == 0 &&
+            (r = load_theta(s, job, x, e)) == 0 &&
+            (r = records_load(s, &x->l, &x->budget, x->theta, &x->past, e)) == 0 &&
             (r = load_replay(s, job, x, e)) == 0)
                 r = load_holdouts(s, job, x, e);
         return r;
@@ -358,7 +208,7 @@ int export_job(
         if (!e)
                 e = &local;
         arena_init(&x.arena, ARENA_MAX);
-        int r = fill(s, job, &x, e);
+        int r = fill(s, job, c, &x, e);
         if (r == 0) {
                 struct learn_job out = {
                     .kind = job->kind,
@@ -366,15 +216,15 @@ int export_job(
                     .net = x.l.spec.net,
                     .theta = x.theta,
                     .n_fresh = x.l.n_fresh,
-                    .n_past = x.n_past,
-                    .past = x.past,
+                    .n_past = x.past.n,
+                    .past = x.past.v,
                     .train = x.train,
                     .n_replay = x.n_replay,
                     .replay = x.replay,
                     .n_holdout = x.n_holdout,
                     .holdout = x.holdout,
+                    .plan = x.plan,
                 };
-                learning_plan(&x.l.learning, job->seed, c->threads, &out.plan);
                 r = bundle_write_job(c->path, &out, e);
         }
         if (r == 0 && ret_unusable)

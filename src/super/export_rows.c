@@ -203,6 +203,8 @@ static int take(void *arg, const struct feedback *row)
 {
         struct taker *t = arg;
         struct row_set *s = t->set;
+        if (t->choice->trusted_only && !row->trusted)
+                return 0;
         if (t->only) {
                 if (t->next == t->only->n || row->seq != t->only->v[t->next].seq)
                         return 0;
@@ -244,6 +246,21 @@ static size_t expected(const struct row_choice *c, const struct notes *only)
         if (only)
                 n = only->n;
         return n > 0 && n < UINT32_MAX ? (size_t)n : 1;
+}
+
+static int is_trusted(void *arg, const struct feedback *row)
+{
+        (void)arg;
+        return row->trusted ? 1 : 0; /* 1 ends the walk */
+}
+
+int rows_trusted(struct store *s, const struct layout *l, const struct row_choice *c, bool *ret, struct err *e)
+{
+        struct feedback_filter f = {.task = c->task->id, .range = c->range, .split = c->split};
+        int r = store_feedback_scan(s, l->parent.model, &f, is_trusted, NULL, e);
+        if (r == 0 || r == 1)
+                *ret = r == 1;
+        return r == 1 ? 0 : r;
 }
 
 int rows_gather(struct store *s, const struct layout *l, const struct row_choice *c, struct budget *b,

@@ -30,8 +30,12 @@ struct row_choice {
         const struct ewc_head *head;
         struct seq_range range;
         int split;          /* SPLIT_TRAIN or SPLIT_HOLDOUT */
+        bool trusted_only;  /* rows that came from an operator */
         uint32_t per_class; /* 0: all rows; else this many of each class, chosen by a hash of the row */
 };
+
+/* Whether any of the rows is trusted. */
+int rows_trusted(struct store *s, const struct layout *l, const struct row_choice *c, bool *ret, struct err *e);
 
 /* Fills ret (all-zero before). Equal arguments on equal rows give equal bytes. */
 int rows_gather(struct store *s, const struct layout *l, const struct row_choice *c, struct budget *b,

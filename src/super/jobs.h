@@ -6,6 +6,7 @@
 #pragma once
 #include "base/err.h"
 #include "base/mailbox.h"
+#include "domain/policy.h"
 #include "domain/report.h"
 #include "super/learner_port.h"
 #include <stdbool.h>
@@ -53,8 +54,17 @@ int jobs_post_cancel(struct jobs *j, job_id id);    /* the state moves to cancel
 /* Any thread: what the learner of job id said last; false if none runs and nothing is being switched. */
 bool jobs_live(struct jobs *j, job_id id, struct job_live *ret);
 
+struct jobs_asked { /* what came of the last question whether a model is due */
+        int64_t at_ms;
+        struct due due;
+        struct watch watch;           /* champion 0: nothing is watched, or it could not be */
+        struct shadow_verdict shadow; /* while a challenger is compared (watch.shadow.challenger above 0) */
+};
+bool jobs_asked(struct jobs *j, model_id m, struct jobs_asked *ret); /* any thread; false: not asked yet */
+bool jobs_watch(struct jobs *j, model_id m, struct watch *ret);      /* any thread; false: nothing is watched */
+
 struct jobs_stats {
-        uint64_t promoted, rejected, failed, cancelled;
+        uint64_t promoted, rejected, failed, cancelled, candidates, verified;
         uint32_t running;
         double last_seconds; /* duration of the last finished job */
         bool stuck;          /* a learner past its stall limit that would not die */

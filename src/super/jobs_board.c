@@ -3,6 +3,7 @@
  * One mutex, held for a copy. Entries live inside the runs, which the control thread adds and removes. Progress
  * never falls: a learner that starts again from its checkpoint repeats a part, and is shown where it was until it
  * is past. */
+#include "base/mem.h"
 #include "proto/progress.h"
 #include "super/jobs_in.h"
 #include <inttypes.h>
@@ -16,6 +17,11 @@ void board_init(struct board *b)
 
 void board_deinit(struct board *b)
 {
+        while (b->told) {
+                struct told *t = b->told;
+                b->told = t->next;
+                free(t);
+        }
         pthread_mutex_destroy(&b->lock);
 }
 
@@ -118,6 +124,8 @@ void board_count(struct board *b, enum job_state end, double seconds)
         s->rejected += end == JOB_REJECTED;
         s->failed += end == JOB_FAILED;
         s->cancelled += end == JOB_CANCELLED;
+        s->candidates += end == JOB_CANDIDATE;
+        s->verified += end == JOB_VERIFIED;
         s->last_seconds = seconds;
         pthread_mutex_unlock(&b->lock);
 }
@@ -135,6 +143,47 @@ bool jobs_live(struct jobs *j, job_id id, struct job_live *ret)
         }
         pthread_mutex_unlock(&j->board.lock);
         return found;
+}
+
+static struct told *find_told(const struct board *b, model_id m)
+{
+        struct told *t = b->told;
+        while (t && t->model != m)
+                t = t->next;
+        return t;
+}
+
+void board_asked(struct board *b, model_id m, const struct jobs_asked *asked)
+{
+        pthread_mutex_lock(&b->lock);
+        struct told *t = find_told(b, m);
+        if (!t && (t = new_zero(struct told))) {
+                t->model = m;
+                t->next = b->told;
+                b->told = t;
+        }
+        if (t)
+                t->asked = *asked;
+        pthread_mutex_unlock(&b->lock);
+}
+
+bool jobs_asked(struct jobs *j, model_id m, struct jobs_asked *ret)
+{
+        pthread_mutex_lock(&j->board.lock);
+        const struct told *t = find_told(&j->board, m);
+        if (t)
+                *ret = t->asked;
+        pthread_mutex_unlock(&j->board.lock);
+        return t != NULL;
+}
+
+bool jobs_watch(struct jobs *j, model_id m, struct watch *ret)
+{
+        struct jobs_asked asked;
+        if (!jobs_asked(j, m, &asked) || asked.watch.champion == 0)
+                return false;
+        *ret = asked.watch;
+        return true;
 }
 
 static const char *doing(const struct live *l)

@@ -6,6 +6,8 @@
 #include "domain/report.h"
 #include "store/queue.h"
 #include "super/jobs.h"
+#include "super/jobs_policy.h"
+#include "super/rebuild.h"
 #include "super/settle.h"
 #include <pthread.h>
 
@@ -27,6 +29,12 @@ enum step {           /* of a run; each is one work item, but LEARN, which is a 
         STEP_COUNT
 };
 
+struct told { /* a model as the policy saw it last; guarded by the board's lock */
+        struct told *next;
+        model_id model;
+        struct jobs_asked asked;
+};
+
 struct live { /* what others may see of a run; guarded by the board's lock */
         struct live *next;
         struct job_live now;
@@ -39,6 +47,7 @@ struct live { /* what others may see of a run; guarded by the board's lock */
 struct board {
         pthread_mutex_t lock;
         struct live *live;
+        struct told *told;
         struct jobs_stats stats; /* status is made when asked for */
 };
 
@@ -62,8 +71,9 @@ struct run { /* one job under way */
         char why[REASON_SIZE]; /* what the last learner died of */
         uint64_t n_unusable;   /* EXPORT */
         struct settlement *settlement;
-        char refusal[REASON_SIZE]; /* not "": settle as rejected, with this reason */
-        size_t blob;               /* STAGE: which one, and which chunk */
+        char refusal[REASON_SIZE];      /* not "": settle as rejected, with this reason */
+        struct rebuild_verdict rebuilt; /* SETTLE of a rebuild, in place of a settlement */
+        size_t blob;                    /* STAGE: which one, and which chunk */
         uint32_t chunk;
         uint32_t restaged;  /* times a blob was gone at the commit */
         version_id version; /* COMMIT */
@@ -73,29 +83,6 @@ struct run { /* one job under way */
         char dir[PATH_CAP], job_path[PATH_CAP], result_path[PATH_CAP], checkpoint_path[PATH_CAP],
             notes_path[PATH_CAP];
         struct live live;
-};
-
-enum { ASK_MAX = 64 };
-
-struct hold { /* no automatic job of a model for a while */
-        struct hold *next;
-        model_id model;
-        uint32_t failures; /* in a row */
-        uint64_t until_ns; /* monotonic */
-        bool for_feedback; /* cancelled: until newer feedback than seq comes */
-        bool seq_known;
-        uint64_t seq;
-};
-
-struct policy {
-        struct store_work work;
-        bool busy;
-        bool all;        /* next question is about every model */
-        size_t n_models; /* else about these */
-        model_id models[ASK_MAX];
-        struct hold *holds;
-        struct loop_source *timer;
-        uint64_t timer_ns; /* when it fires, monotonic */
 };
 
 struct found { /* an active job of the store */
@@ -172,13 +159,6 @@ void notes_take_back(const struct run *r);     /* the last start was ended by us
 /* jobs_recover.c */
 void jobs_recover(struct jobs *j);
 
-/* jobs_policy.c */
-int policy_start(struct jobs *j, struct err *e);
-void policy_stop(struct jobs *j); /* timers only */
-void policy_free(struct jobs *j);
-void policy_ask(struct jobs *j, model_id m); /* 0: all */
-void policy_ended(struct jobs *j, model_id m, enum job_state end);
-
 /* jobs_board.c; the setters are called on the control thread */
 void board_init(struct board *b);
 void board_deinit(struct board *b);
@@ -190,3 +170,4 @@ void board_learning(struct board *b, struct live *l, bool learning);
 void board_stuck(struct board *b, struct live *l);
 void board_line(struct board *b, struct live *l, const struct progress_line *p);
 void board_count(struct board *b, enum job_state end, double seconds);
+void board_asked(struct board *b, model_id m, const struct jobs_asked *asked);

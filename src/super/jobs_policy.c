@@ -1,32 +1,39 @@
 /* jobs_policy.c: from counters to jobs nobody asked for.
  *
- * A question goes to the reader thread: for one model, several or all, read the counters and ask policy_due. For
- * each model that is due a work item creates the job; that another job came first is no error. Questions come from
- * committed feedback, from the end of a job, and from a timer that is set to the earliest time a policy asked for,
- * at most policy_ms away. One question is under way at a time.
- *
- * A job that failed or was cancelled has consumed nothing, so the policy would want it again at once. A hold keeps
- * it back: after a failure for a time that doubles, after a cancel until newer feedback has come. */
+ * A question goes to the reader thread: for one model, several or all, read the counters and ask policy_due. Models
+ * whose keys want more than counters are then looked at on the exporter thread: their new rows are scored (watch.h),
+ * and policy_due is asked with what came of it; when not all rows could be looked at, that model is asked about again
+ * at once. For each model that is due a work item creates the job (jobs_create.c); a challenger that has been
+ * compared for long enough is decided on (jobs_shadow.c); and a model without a job has its care (jobs_care.c).
+ * Questions come from committed feedback, from the end of a job, and from a timer that is set to the earliest time a
+ * policy asked for, at most policy_ms away. One question is under way at a time, and with it go the watchers of its
+ * models. */
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "loop/loop.h"
 #include "proto/json_model.h"
 #include "store/store.h"
-#include "super/backoff.h"
 #include "super/jobs_in.h"
+#include "super/watch.h"
 #include <errno.h>
 #include <inttypes.h>
+#include <string.h>
 
-enum { HOLD_MS = 60000, HOLD_MAX_MS = 3600000 };
 #define ARENA_MAX ((size_t)64 << 20)
 
 struct asked { /* one model of a question */
         model_id model;
+        char name[NAME_SIZE];
         struct learning learning;
         enum ewc_loss loss;
-        struct due due;
-        uint64_t last_seq;
+        struct watcher *watcher; /* lent for the second stage; NULL: counters are enough */
+        bool watched;            /* the second stage has looked */
+        bool behind;
+        struct err blind; /* why it could not */
+        struct counters counters;
+        struct jobs_asked told;
 };
 
 struct ask {
@@ -37,6 +44,7 @@ struct ask {
         model_id models[ASK_MAX];
         struct asked *v; /* models found */
         size_t n, cap;
+        uint64_t next_ms;
 };
 
 /* --- on the reader thread --- */
@@ -47,6 +55,7 @@ static int add_model(void *arg, const struct model *m)
         struct arena arena;
         struct model_spec spec;
         struct asked one = {.model = m->id};
+        str_copy(one.name, sizeof(one.name), m->name);
         arena_init(&arena, ARENA_MAX);
         bool ok = json_spec_read(m->spec_json, &arena, &spec, NULL) == 0 &&
                   json_learning_read(m->learning_json, &one.learning, NULL) == 0;
@@ -81,130 +90,116 @@ static int find_models(struct store *s, struct ask *a, struct err *e)
         return 0;
 }
 
+static int count_and_ask(
+    struct store *s, const struct ask *a, struct asked *one, const struct watch *w, struct err *e)
+{
+        int r = store_feedback_count(s, one->model, &one->counters, e);
+        if (r != 0)
+                return r;
+        one->told.at_ms = a->now_ms;
+        one->told.due = policy_due(a->now_ms, &one->counters, w, &one->learning, one->loss);
+        return 0;
+}
+
 static int ask_work(struct store *s, struct store_work *w, struct err *e)
 {
         struct ask *a = w->arg;
         a->n = 0;
         int r = find_models(s, a, e);
-        for (size_t i = 0; r == 0 && i < a->n; i++) {
-                struct asked *one = &a->v[i];
-                struct counters c;
-                r = store_feedback_count(s, one->model, &c, e);
-                if (r != 0)
-                        break;
-                one->due = policy_due(a->now_ms, &c, &one->learning, one->loss);
-                one->last_seq = c.last_seq;
-        }
+        for (size_t i = 0; r == 0 && i < a->n; i++)
+                r = count_and_ask(s, a, &a->v[i], NULL, e);
         return r == -ENOMEM ? err_oom(e) : r;
 }
 
-/* --- holds --- */
+/* --- on the exporter thread --- */
 
-static struct hold *find_hold(struct policy *p, model_id m)
+/* A model that cannot be looked at is left to its counters. */
+static int watch_one(struct store *s, const struct ask *a, struct asked *one, struct err *e)
 {
-        struct hold *h = p->holds;
-        while (h && h->model != m)
-                h = h->next;
-        return h;
-}
-
-static void drop_hold(struct policy *p, model_id m)
-{
-        for (struct hold **at = &p->holds; *at; at = &(*at)->next) {
-                if ((*at)->model == m) {
-                        struct hold *h = *at;
-                        *at = h->next;
-                        free(h);
-                        return;
-                }
+        struct watch w = {0};
+        int r = store_feedback_count(s, one->model, &one->counters, e);
+        if (r != 0)
+                return r;
+        one->watched =
+            watcher_look(one->watcher, s, &one->learning, &one->counters, &w, &one->behind, &one->blind) == 0;
+        if (one->watched && w.shadow.challenger > 0) {
+                const struct shadow_conf c = {
+                    one->learning.shadow_min_rows, one->learning.shadow_max_rows, one->learning.shadow_confidence};
+                one->told.shadow = shadow_judge(&w.shadow, &c);
         }
+        one->told.watch = w;
+        return count_and_ask(s, a, one, one->watched ? &w : NULL, e);
 }
 
-void policy_ended(struct jobs *j, model_id m, enum job_state end)
+static int watch_work(struct store *s, struct store_work *w, struct err *e)
 {
-        struct policy *p = &j->policy;
-        if (end == JOB_PROMOTED || end == JOB_REJECTED) {
-                drop_hold(p, m);
-                policy_ask(j, m);
+        struct ask *a = w->arg;
+        int r = 0;
+        for (size_t i = 0; r == 0 && i < a->n; i++)
+                if (a->v[i].watcher)
+                        r = watch_one(s, a, &a->v[i], e);
+        return r;
+}
+
+/* --- models as the control thread knows them --- */
+
+static struct subject *subject_of(struct policy *p, model_id m)
+{
+        struct subject *s = p->subjects;
+        while (s && s->model != m)
+                s = s->next;
+        if (s || !(s = new_zero(struct subject)))
+                return s;
+        s->model = m;
+        s->next = p->subjects;
+        p->subjects = s;
+        return s;
+}
+
+static void lend_watcher(struct policy *p, struct asked *one)
+{
+        struct subject *s = watch_wanted(&one->learning) ? subject_of(p, one->model) : NULL;
+        if (s && !s->watcher)
+                (void)watcher_new(&s->watcher, s->model, NULL);
+        one->watcher = s ? s->watcher : NULL;
+}
+
+/* The same complaint is said once. */
+static void complain(struct policy *p, const struct asked *one)
+{
+        struct subject *s = subject_of(p, one->model);
+        const char *text = one->watched ? "" : one->blind.msg;
+        if (!s || strcmp(s->complaint, text) == 0)
+                return;
+        str_copy(s->complaint, sizeof(s->complaint), text);
+        if (text[0])
+                log_warning("model %s: %s", one->name, text);
+}
+
+/* --- deciding --- */
+
+static void decide(struct jobs *j, struct ask *a, const struct asked *one)
+{
+        const struct due *due = &one->told.due;
+        if (one->watcher)
+                complain(&j->policy, one);
+        if (one->behind) { /* half a look decides nothing */
+                policy_ask(j, one->model);
                 return;
         }
-        struct hold *h = find_hold(p, m);
-        if (!h) {
-                if (!(h = new_zero(struct hold)))
-                        return;
-                h->model = m;
-                h->next = p->holds;
-                p->holds = h;
-        }
-        if (end == JOB_CANCELLED) {
-                h->for_feedback = true;
-                h->seq_known = false;
-        } else {
-                uint64_t ms = backoff_next(++h->failures, HOLD_MS, HOLD_MAX_MS);
-                h->until_ns = clock_mono_ns(loop_clock(j->deps.control)) + ms * 1000000u;
-        }
-        policy_ask(j, m);
-}
-
-static bool held(struct jobs *j, const struct asked *one)
-{
-        struct hold *h = find_hold(&j->policy, one->model);
-        if (!h)
-                return false;
-        if (h->for_feedback && !h->seq_known) {
-                h->seq = one->last_seq;
-                h->seq_known = true;
-        }
-        if (h->for_feedback && one->last_seq <= h->seq)
-                return true;
-        h->for_feedback = false;
-        return clock_mono_ns(loop_clock(j->deps.control)) < h->until_ns;
-}
-
-/* --- creating --- */
-
-struct create {
-        struct jobs *jobs;
-        struct store_work work;
-        struct job_new job;
-        job_id id;
-};
-
-static int create_work(struct store *s, struct store_work *w, struct err *e)
-{
-        struct create *c = w->arg;
-        return store_job_create(s, &c->job, &c->id, e);
-}
-
-static void on_created(struct store_work *w)
-{
-        struct create *c = w->arg;
-        struct jobs *j = c->jobs;
-        jobs_returned(j);
-        if (w->result == 0)
-                jobs_pump(j);
-        else if (w->result != STORE_CONFLICT)
-                log_warning("automatic job of model %" PRIu64 ": %s", c->job.model, w->err.msg);
-        free(c);
-        jobs_check_stop(j);
-}
-
-static void create(struct jobs *j, const struct asked *one)
-{
-        struct create *c = new_zero(struct create);
-        if (!c)
-                return; /* the timer asks again */
-        c->jobs = j;
-        c->job = (struct job_new){
-            .model = one->model,
-            .kind = JOB_CONSOLIDATE,
-            .trigger = one->due.trigger,
-            .trigger_value = one->due.value,
-            .who = "policy",
-        };
-        c->work = (struct store_work){.run = create_work, .done = on_created, .arg = c};
-        if (jobs_submit(j, j->deps.writer, &c->work) < 0)
-                free(c);
+        board_asked(&j->board, one->model, &one->told);
+        bool keep = hold_on(j, one->model, one->counters.last_seq);
+        bool idle = !one->counters.job_active;
+        if (due->train && !keep)
+                policy_create(j, one->model, one->name, due);
+        else if (idle)
+                shadow_decide(j, one->model, one->name, &one->told.watch.shadow, &one->told.shadow);
+        struct subject *s = idle ? subject_of(&j->policy, one->model) : NULL;
+        if (s)
+                care_tick(j, s, one->name, &one->learning, a->now_ms);
+        int64_t in_ms = (int64_t)due->ask_again_ms - a->now_ms;
+        if (due->ask_again_ms > 0 && in_ms < (int64_t)a->next_ms)
+                a->next_ms = in_ms > 0 ? (uint64_t)in_ms : 1;
 }
 
 /* --- asking --- */
@@ -241,32 +236,65 @@ static void ask_free(struct ask *a)
         free(a);
 }
 
+static void finish(struct ask *a)
+{
+        struct jobs *j = a->jobs;
+        struct policy *p = &j->policy;
+        p->busy = false;
+        if (!j->stopping) {
+                set_timer(j, a->all || a->next_ms < left_ms(j) ? a->next_ms : left_ms(j));
+                if (p->all || p->n_models > 0)
+                        ask_now(j);
+        }
+        ask_free(a);
+}
+
+static void on_watched(struct store_work *w)
+{
+        struct ask *a = w->arg;
+        struct jobs *j = a->jobs;
+        jobs_returned(j);
+        if (w->result != 0 && !j->stopping)
+                log_warning("counters: %s", w->err.msg);
+        for (size_t i = 0; w->result == 0 && i < a->n && !j->stopping; i++)
+                if (a->v[i].watcher)
+                        decide(j, a, &a->v[i]);
+        finish(a);
+        jobs_check_stop(j);
+}
+
+/* The second stage; false when there is none. */
+static bool watch_now(struct ask *a)
+{
+        struct jobs *j = a->jobs;
+        size_t n = 0;
+        for (size_t i = 0; i < a->n; i++)
+                n += a->v[i].watcher != NULL;
+        if (n == 0)
+                return false;
+        j->policy.work = (struct store_work){.run = watch_work, .done = on_watched, .arg = a};
+        if (jobs_submit(j, j->deps.exporter, &j->policy.work) == 0)
+                return true;
+        a->all = true; /* a full queue: all are asked about again, soon */
+        a->next_ms = SUBMIT_AGAIN_MS;
+        return false;
+}
+
 static void on_answered(struct store_work *w)
 {
         struct ask *a = w->arg;
         struct jobs *j = a->jobs;
-        struct policy *p = &j->policy;
-        uint64_t next_ms = j->conf.policy_ms;
+        bool ok = w->result == 0 && !j->stopping;
         jobs_returned(j);
-        p->busy = false;
-        const bool all = a->all;
         if (w->result != 0 && !j->stopping)
                 log_warning("counters: %s", w->err.msg);
-        for (size_t i = 0; w->result == 0 && i < a->n && !j->stopping; i++) {
-                const struct asked *one = &a->v[i];
-                int64_t in_ms = (int64_t)one->due.ask_again_ms - a->now_ms;
-                bool keep = held(j, one);
-                if (one->due.train && !keep)
-                        create(j, one);
-                if (one->due.ask_again_ms > 0 && in_ms < (int64_t)next_ms)
-                        next_ms = in_ms > 0 ? (uint64_t)in_ms : 1;
+        for (size_t i = 0; ok && i < a->n; i++) {
+                lend_watcher(&j->policy, &a->v[i]);
+                if (!a->v[i].watcher)
+                        decide(j, a, &a->v[i]);
         }
-        ask_free(a);
-        if (!j->stopping) {
-                set_timer(j, all || next_ms < left_ms(j) ? next_ms : left_ms(j));
-                if (p->all || p->n_models > 0)
-                        ask_now(j);
-        }
+        if (!ok || !watch_now(a))
+                finish(a);
         jobs_check_stop(j);
 }
 
@@ -278,6 +306,7 @@ static void ask_now(struct jobs *j)
                 return;
         a->jobs = j;
         a->now_ms = clock_wall_ms(loop_clock(j->deps.control));
+        a->next_ms = j->conf.policy_ms;
         a->all = p->all;
         a->n_models = p->n_models;
         for (size_t i = 0; i < p->n_models; i++)
@@ -309,6 +338,12 @@ void policy_ask(struct jobs *j, model_id m)
                 ask_now(j);
 }
 
+void policy_ended(struct jobs *j, model_id m, enum job_state end)
+{
+        hold_after(j, m, end);
+        policy_ask(j, m);
+}
+
 int policy_start(struct jobs *j, struct err *e)
 {
         if (j->conf.policy_ms == 0)
@@ -325,7 +360,13 @@ void policy_stop(struct jobs *j)
 
 void policy_free(struct jobs *j)
 {
+        struct policy *p = &j->policy;
         policy_stop(j);
-        while (j->policy.holds)
-                drop_hold(&j->policy, j->policy.holds->model);
+        holds_free(p);
+        while (p->subjects) {
+                struct subject *s = p->subjects;
+                p->subjects = s->next;
+                watcher_free(s->watcher);
+                free(s);
+        }
 }

@@ -239,7 +239,10 @@ void run_finished(struct run *r, enum job_state end)
         assert(job_has_ended(end));
         r->job.state = end;
         board_count(&j->board, end, (double)took * 1e-9);
-        policy_ended(j, r->job.model, end);
+        if (r->job.kind == JOB_CONSOLIDATE || r->job.kind == JOB_ROLLOVER)
+                policy_ended(j, r->job.model, end);
+        else
+                policy_ask(j, r->job.model); /* it says nothing about learning from the rows */
         if (end == JOB_FAILED)
                 log_warning("job %" PRIu64 " of model %s failed: %s", r->id, r->job.model_name, r->reason);
         else

@@ -106,6 +106,12 @@ static int load_work(struct store *s, struct run *r, struct err *e)
         return read_job(s, r, e);
 }
 
+/* A reweight needs no learner, and so no files. */
+static bool trains(const struct run *r)
+{
+        return r->job.kind != JOB_REWEIGHT;
+}
+
 /* The restart rule: domain/job_sm.h says which, here is how. */
 static void resume(struct run *r)
 {
@@ -117,7 +123,7 @@ static void resume(struct run *r)
                 run_go(r, STEP_REQUEUE);
                 return;
         case RESTART_REJUDGE:
-                if (r->has_result_file && r->has_job_file) {
+                if ((r->has_result_file && r->has_job_file) || !trains(r)) {
                         run_go(r, STEP_SETTLE);
                         return;
                 }
@@ -125,7 +131,7 @@ static void resume(struct run *r)
         case RESTART_RESUME:
                 break;
         }
-        if (!r->has_job_file)
+        if (!r->has_job_file && trains(r))
                 run_fail(r, "its job file was gone after a restart");
         else
                 run_go(r, STEP_ATTEMPT);
@@ -171,14 +177,36 @@ static void requeue_done(struct run *r, int code, const struct err *e)
 
 /* --- export, learner --- */
 
+/* The job that trained the version, exported as it was claimed. */
+static int export_origin(struct store *s, struct run *r, struct export_conf *c, struct err *e)
+{
+        struct rebuild_origin origin;
+        int code = rebuild_origin(s, &r->job, &r->arena, &origin, e);
+        if (code != 0)
+                return code;
+        c->threads = origin.threads;
+        code = export_job(s, &origin.job, c, &r->n_unusable, e);
+        return code == 0 ? rebuild_check_bundle(&origin, c->path, e) : code;
+}
+
+static int export_bundle(struct store *s, struct run *r, struct err *e)
+{
+        struct export_conf c = {.path = r->job_path, .threads = r->jobs->conf.learner_threads};
+        if (!trains(r))
+                return 0;
+        return r->job.kind == JOB_REBUILD ? export_origin(s, r, &c, e)
+                                          : export_job(s, &r->job, &c, &r->n_unusable, e);
+}
+
+_Static_assert((int)EXPORT_EMPTY == (int)REBUILD_IMPOSSIBLE, "both end the job with the text");
+
 static int export_work(struct store *s, struct run *r, struct err *e)
 {
-        const struct export_conf c = {.path = r->job_path, .threads = r->jobs->conf.learner_threads};
         int code = file_remove_tree(r->dir, e);
         if (code == 0)
                 code = file_mkdir(r->dir, 0700, e);
         if (code == 0)
-                code = export_job(s, &r->job, &c, &r->n_unusable, e);
+                code = export_bundle(s, r, e);
         const struct notes n = {.n_unusable = r->n_unusable};
         return code == 0 ? notes_write(r->notes_path, &n, e) : code;
 }
@@ -229,7 +257,7 @@ static void attempt_done(struct run *r, int code, const struct err *e)
         if (r->job.state == JOB_EXPORTING)
                 r->job.state = JOB_RUNNING;
         r->attempts = r->started;
-        run_go(r, STEP_LEARN);
+        run_go(r, trains(r) ? STEP_LEARN : STEP_JUDGE);
 }
 
 /* --- judge, settle, stage, commit --- */
@@ -259,6 +287,10 @@ static int settle_work(struct store *s, struct run *r, struct err *e)
         };
         settlement_free(r->settlement);
         r->settlement = NULL;
+        if (r->job.kind == JOB_REBUILD) {
+                int code = rebuild_judge(s, &r->job, r->job_path, r->result_path, c.program, &r->rebuilt, e);
+                return code == -EBADMSG ? SETTLE_FAILED : code;
+        }
         return settle_prepare(s, &r->job, &c, &r->settlement, e);
 }
 
@@ -281,6 +313,10 @@ static void settle_done(struct run *r, int code, const struct err *e)
         }
         if (code != 0) {
                 run_again(r, e, jobs_tries(code));
+                return;
+        }
+        if (r->job.kind == JOB_REBUILD) {
+                run_go(r, STEP_COMMIT);
                 return;
         }
         add_unusable(r, r->settlement->verdict.reason);
@@ -316,17 +352,33 @@ static void stage_done(struct run *r, int code, const struct err *e)
 static int commit_work(struct store *s, struct run *r, struct err *e)
 {
         const struct settlement *t = r->settlement;
+        if (r->job.kind == JOB_REBUILD)
+                return store_rebuild_commit(s, r->id, r->rebuilt.same, r->rebuilt.reason, e);
         if (r->job.kind == JOB_ROLLOVER)
                 return store_rollover_commit(s, &t->outcome, t->has_close ? &t->close : NULL, &r->version, e);
         return store_consolidation_commit(s, &t->outcome, &r->version, e);
 }
 
+static void rebuild_done(struct run *r, int code, const struct err *e)
+{
+        if (code != 0) {
+                run_again(r, e, code == STORE_FULL || code == STORE_READONLY ? 0 : STORE_TRIES);
+                return;
+        }
+        snprintf(r->reason, sizeof(r->reason), "%s", r->rebuilt.reason);
+        run_finished(r, r->rebuilt.same ? JOB_VERIFIED : JOB_REJECTED);
+}
+
 static void commit_done(struct run *r, int code, const struct err *e)
 {
-        bool promote = r->settlement->outcome.promote;
+        if (r->job.kind == JOB_REBUILD) {
+                rebuild_done(r, code, e);
+                return;
+        }
+        bool promote = r->settlement->outcome.promote, candidate = r->settlement->outcome.candidate;
         if (code == 0) {
                 snprintf(r->reason, sizeof(r->reason), "%s", r->settlement->outcome.reason);
-                run_finished(r, promote ? JOB_PROMOTED : JOB_REJECTED);
+                run_finished(r, promote ? JOB_PROMOTED : candidate ? JOB_CANDIDATE : JOB_REJECTED);
         } else if (code == STORE_CONFLICT && promote && !r->refusal[0]) {
                 snprintf(r->refusal, sizeof(r->refusal),
                     "parent replaced: version %" PRIu64 ", which it was trained from, is not the champion any more",

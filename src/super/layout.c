@@ -2,7 +2,8 @@
  *
  * An open task without fixed classes has those of its feedback, which goes on growing while the job runs. Here only
  * the claimed range counts, and that is frozen until the job ends. A closed task has the outputs it was closed with,
- * whatever rows came in for it since: only those have been trained. */
+ * whatever rows came in for it since: only those have been trained. A job that has ended is laid out as it was
+ * when it was claimed. */
 #include "super/layout.h"
 #include "base/arena.h"
 #include "base/err.h"
@@ -10,6 +11,7 @@
 #include "domain/head.h"
 #include "proto/json_model.h"
 #include "store/store.h"
+#include "super/as_of.h"
 #include <errno.h>
 #include <inttypes.h>
 
@@ -75,10 +77,14 @@ static int load_tasks(struct store *s, const struct job *job, struct arena *a, s
         int r = store_task_list(s, job->model, a, &tasks, &l->n_tasks, e);
         if (r != 0)
                 return err_wrap(e, r, "tasks of model %s", l->spec.name);
+        if (job_has_ended(job->state) && (r = tasks_as_of(s, job, tasks, &l->n_tasks, e)) != 0)
+                return r;
         struct task *open = NULL;
         for (size_t i = 0; i < l->n_tasks; i++)
                 if (tasks[i].id == job->task)
                         open = &tasks[i];
+                else if (job->kind == JOB_REWEIGHT && tasks[i].id == job->alpha_task)
+                        tasks[i].alpha = job->alpha;
         if (!open || open->state != TASK_OPEN)
                 return err_set(e, -ESTALE, "the job's task is not open any more");
         if ((r = open_classes(s, job, a, l, open, e)) < 0)
@@ -172,25 +178,40 @@ static uint32_t count_fresh(const struct layout *l)
         return n;
 }
 
-static int grow(struct arena *a, struct layout *l, struct err *e)
+/* The parent's outputs and what its tasks add; a reweight trains nothing, so it adds none. */
+static int extend(const struct job *job, struct arena *a, struct layout *l, struct err *e)
 {
-        struct output_row *rows;
-        size_t n;
-        if (l->parent.n_outputs < 1 || l->parent.n_outputs > EWC_MAX_UNITS)
-                return err_set(
-                    e, -EBADMSG, "version %" PRIu64 " has %zu outputs", l->parent.number, l->parent.n_outputs);
+        struct output_row *rows = NULL;
+        size_t n = l->parent.n_outputs;
+        if (job->kind == JOB_REWEIGHT) {
+                l->outputs = l->parent.outputs;
+                l->n_outputs = n;
+                return 0;
+        }
         const struct task *tasks = growing_tasks(a, l);
         if (!tasks || head_extend(l->spec.scenario, l->parent.outputs, l->parent.n_outputs, l->spec.n_classes, tasks,
                           l->n_tasks, a, &rows, &n) < 0)
                 return err_oom(e);
-        if (n > EWC_MAX_UNITS)
-                return err_set(e, -E2BIG, "the net would have %zu outputs; %d are the most", n, EWC_MAX_UNITS);
         l->outputs = rows;
         l->n_outputs = n;
+        return 0;
+}
+
+static int grow(const struct job *job, struct arena *a, struct layout *l, struct err *e)
+{
+        if (l->parent.n_outputs < 1 || l->parent.n_outputs > EWC_MAX_UNITS)
+                return err_set(
+                    e, -EBADMSG, "version %" PRIu64 " has %zu outputs", l->parent.number, l->parent.n_outputs);
+        int r = extend(job, a, l, e);
+        if (r < 0)
+                return r;
+        if (l->n_outputs > EWC_MAX_UNITS)
+                return err_set(
+                    e, -E2BIG, "the net would have %zu outputs; %d are the most", l->n_outputs, EWC_MAX_UNITS);
         l->n_fresh = count_fresh(l);
         l->parent_net = l->spec.net;
         l->parent_net.n_outputs = (uint32_t)l->parent.n_outputs;
-        l->spec.net.n_outputs = (uint32_t)n;
+        l->spec.net.n_outputs = (uint32_t)l->n_outputs;
         char why[160] = "";
         if (ewc_spec_check(&l->parent_net, why, sizeof(why)) < 0 ||
             ewc_spec_check(&l->spec.net, why, sizeof(why)) < 0)
@@ -212,7 +233,7 @@ int layout_load(struct store *s, const struct job *job, struct arena *a, struct 
         if (r == 0)
                 r = load_records(s, a, &l, e);
         if (r == 0)
-                r = grow(a, &l, e);
+                r = grow(job, a, &l, e);
         if (r < 0)
                 return r;
         *ret = l;

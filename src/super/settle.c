@@ -2,7 +2,7 @@
  *
  * The job file and the result file are read again from disk, so a settlement after a restart is the same as one
  * without. The result must answer exactly that job file (its digest), and the job file must be this job's. Then the
- * gate judges all tasks at once, and the version's protection is put together: that of the closed tasks, plus that
+ * gate judges (settle_judge.c), and the version's protection is put together: that of the closed tasks, plus that
  * of the task a promoted rollover closes, whose anchor is the new theta and whose Fisher is what the store will have
  * of it. Vectors become blobs, each staged once even when two of them are the same bytes. Nothing here writes to the
  * store. */
@@ -11,20 +11,17 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "base/str.h"
 #include "domain/protection.h"
 #include "proto/bundle.h"
 #include "proto/json_admin.h"
+#include "super/reweight.h"
+#include "super/settle_in.h"
 #include <errno.h>
-#include <inttypes.h>
 #include <math.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #define ARENA_MAX ((size_t)256 << 20)
-#define TRACE_VANISHED 1e-4 /* of a softmax net of everyday size; a task not yet learnt has 1 and more */
-#define TRIES_MAX 4096      /* bytes: LEARN_MAX_TRIES of six numbers and their names */
+#define TRIES_MAX 4096 /* bytes: LEARN_MAX_TRIES of six numbers and their names */
 
 void settlement_free(struct settlement *s)
 {
@@ -64,89 +61,6 @@ static int read_result(
         if (r == BUNDLE_OTHER_JOB)
                 return err_set(e, -EBADMSG, "result refused: it answers another job file");
         return r < 0 ? r : settle_check(job, &s->result, e);
-}
-
-/* --- the verdict --- */
-
-static const struct evaluation *find(const struct evaluation *v, size_t n, task_id t)
-{
-        for (size_t i = 0; i < n; i++)
-                if (v[i].task == t)
-                        return &v[i];
-        return NULL;
-}
-
-/* One pair per task of the model, whether or not the learner had rows of it. */
-static int list_evaluations(struct settlement *s, struct err *e)
-{
-        size_t n = s->layout.n_tasks;
-        struct evaluation *before = arena_new_array(&s->arena, struct evaluation, n);
-        struct evaluation *after = arena_new_array(&s->arena, struct evaluation, n);
-        if (!before || !after)
-                return err_oom(e);
-        for (size_t i = 0; i < n; i++) {
-                task_id t = s->layout.tasks[i].id;
-                const struct evaluation *b = find(s->result.before, s->result.n_evaluations, t);
-                const struct evaluation *a = find(s->result.after, s->result.n_evaluations, t);
-                const struct evaluation none = {.task = t, .accuracy = NAN, .loss = NAN};
-                before[i] = b && b->n > 0 ? *b : none;
-                after[i] = a && a->n > 0 ? *a : none;
-        }
-        s->outcome.n_evaluations = n;
-        s->outcome.before = before;
-        s->outcome.after = after;
-        return 0;
-}
-
-static int judge(struct settlement *s, const char *refusal, struct err *e)
-{
-        const struct layout *l = &s->layout;
-        struct gate_task *tasks = arena_new_array(&s->arena, struct gate_task, l->n_tasks);
-        if (!tasks)
-                return err_oom(e);
-        for (size_t i = 0; i < l->n_tasks; i++)
-                tasks[i] = (struct gate_task){.name = l->tasks[i].name,
-                    .open = &l->tasks[i] == l->open,
-                    .before = s->outcome.before[i],
-                    .after = s->outcome.after[i],
-                    .n_holdout = l->tasks[i].n_holdout,
-                    .at_close = {l->tasks[i].id, l->tasks[i].n_at_close, l->tasks[i].accuracy_at_close,
-                        l->tasks[i].loss_at_close}};
-        const struct gate_conf conf = {l->learning.gate_max_forgetting, l->learning.gate_min_gain};
-        s->verdict = gate_judge(tasks, l->n_tasks, &conf, l->spec.net.loss);
-        if (refusal) {
-                s->verdict.promote = false;
-                str_copy_n(s->verdict.reason, sizeof(s->verdict.reason), refusal, strnlen(refusal, REASON_SIZE - 1));
-        }
-        return 0;
-}
-
-__attribute__((format(printf, 2, 3))) static void add_note(struct settlement *s, const char *fmt, ...)
-{
-        size_t n = strnlen(s->verdict.reason, REASON_SIZE - 1);
-        va_list ap;
-        va_start(ap, fmt);
-        vsnprintf(s->verdict.reason + n, REASON_SIZE - n, fmt, ap);
-        va_end(ap);
-}
-
-/* Behind the verdict: where EWC protects less than the numbers of the gate let one think. */
-static void add_notes(struct settlement *s, const struct learn_job *file)
-{
-        const struct learn_plan *plan = &file->plan;
-        const struct ewc_fisher_info *f = &s->result.fisher_info;
-        if (plan->method != LEARN_EWC)
-                return;
-        bool exact = plan->importance == LEARN_IMPORTANCE_FISHER && f->kind == EWC_FISHER_EXACT;
-        if (file->kind == JOB_ROLLOVER && exact && f->trace < TRACE_VANISHED)
-                add_note(s,
-                    "; the Fisher's trace is %.3g: the model is so sure of this task that its Fisher has nearly "
-                    "vanished; with penalty.scale raw it is hardly protected",
-                    f->trace);
-        bool alone = plan->replay_per_class == 0 && plan->distill == 0;
-        bool earlier = file->kind == JOB_ROLLOVER || file->n_past > 0;
-        if (s->layout.spec.scenario == SCENARIO_CLASS && alone && earlier)
-                add_note(s, "; EWC alone cannot keep the classes of different tasks apart: replay.per_class helps");
 }
 
 /* --- the protection --- */
@@ -220,13 +134,15 @@ static int list_tries(struct settlement *s, const struct learn_plan *plan, struc
         return text ? 0 : err_oom(e);
 }
 
-static void fill_outcome(
-    struct settlement *s, const struct job *job, const struct learn_job *file, const struct settle_conf *c)
+static void fill_outcome(struct settlement *s, const struct job *job, const struct learn_job *file,
+    const struct digest *d, const struct settle_conf *c)
 {
         struct outcome *o = &s->outcome;
         o->job = job->id;
-        o->promote = s->verdict.promote;
         o->reason = s->verdict.reason;
+        o->threads = file->plan.threads;
+        o->n_train = file->train.n;
+        o->job_file = *d;
         o->n_outputs = s->layout.n_outputs;
         o->outputs = s->layout.outputs;
         o->n_params = s->result.n_params;
@@ -254,26 +170,51 @@ static void fill_outcome(
         };
 }
 
-static int settle(struct store *st, const struct job *job, const struct settle_conf *c, const struct learn_job *file,
-    const struct digest *d, struct settlement *s, struct err *e)
+/* layout and result are there. */
+static int conclude(struct settlement *s, const struct job *job, const struct settle_conf *c,
+    const struct learn_job *file, const struct digest *d, struct err *e)
 {
-        int r = layout_load(st, job, &s->arena, &s->layout, e);
-        if (r < 0)
-                return r == -ESTALE || r == -EBADMSG ? failed(e, r, "settle") : r;
-        if ((r = check_own(job, &s->layout, file, e)) < 0 || (r = read_result(c->result_path, d, file, s, e)) < 0)
-                return failed(e, r, "settle");
-        if ((r = list_evaluations(s, e)) < 0 || (r = list_tries(s, &file->plan, e)) < 0 ||
-            (r = judge(s, c->refusal, e)) < 0)
+        int r = list_tries(s, &file->plan, e);
+        if (r < 0 || (r = settle_judge(s, job, file, c->refusal, e)) < 0)
                 return r;
-        if (!c->refusal)
-                add_notes(s, file);
         s->has_close = job->kind == JOB_ROLLOVER && s->verdict.promote;
         if (s->has_close && (r = fisher_pack(&file->net, &s->layout.learning, s->result.fisher, &s->packed, e)) < 0)
                 return failed(e, r, "settle");
         if ((r = merge(s, file, e)) < 0)
                 return failed(e, r, "settle");
-        fill_outcome(s, job, file, c);
+        fill_outcome(s, job, file, d, c);
         return 0;
+}
+
+static int settle_trained(const struct job *job, const struct settle_conf *c, struct settlement *s, struct err *e)
+{
+        struct arena files;
+        struct file_map map = {0};
+        struct learn_job file;
+        struct digest d;
+        arena_init(&files, ARENA_MAX);
+        int r = bundle_read_job(c->job_path, &files, &map, &file, &d, e);
+        if (r == 0)
+                r = check_own(job, &s->layout, &file, e);
+        if (r == 0)
+                r = read_result(c->result_path, &d, &file, s, e);
+        r = r < 0 ? failed(e, r, "settle") : conclude(s, job, c, &file, &d, e);
+        file_unmap(&map);
+        arena_deinit(&files);
+        return r;
+}
+
+/* No learner ran: what it would say follows from the parent. */
+static int settle_reweighted(
+    struct store *st, const struct job *job, const struct settle_conf *c, struct settlement *s, struct err *e)
+{
+        const struct digest none = {0};
+        struct reweighting w;
+        int r = reweight_load(st, job, &s->layout, &w, &s->result, e);
+        if (r == 0)
+                r = conclude(s, job, c, &w.file, &none, e);
+        reweighting_free(&w);
+        return r;
 }
 
 int settle_prepare(
@@ -282,16 +223,12 @@ int settle_prepare(
         struct settlement *s = new_zero(struct settlement);
         if (!s)
                 return err_oom(e);
-        struct arena files;
-        struct file_map map = {0};
-        struct learn_job file;
-        struct digest d;
-        arena_init(&files, ARENA_MAX);
         arena_init(&s->arena, ARENA_MAX);
-        int r = bundle_read_job(c->job_path, &files, &map, &file, &d, e);
-        r = r < 0 ? failed(e, r, "settle") : settle(st, job, c, &file, &d, s, e);
-        file_unmap(&map);
-        arena_deinit(&files);
+        int r = layout_load(st, job, &s->arena, &s->layout, e);
+        if (r < 0)
+                r = r == -ESTALE || r == -EBADMSG ? failed(e, r, "settle") : r;
+        else
+                r = job->kind == JOB_REWEIGHT ? settle_reweighted(st, job, c, s, e) : settle_trained(job, c, s, e);
         if (r != 0) {
                 settlement_free(s);
                 return r;

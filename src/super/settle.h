@@ -8,6 +8,8 @@
 
 struct learn_job;
 
+/* Whether a version that passes the gate is promoted or kept as a candidate follows from the job (dry_run, kind) and
+ * the model's promotion; outcome.promote and outcome.candidate say it. */
 struct settle_conf {
         const char *job_path, *result_path;
         const char *program; /* stored with the version */
@@ -28,7 +30,7 @@ struct settlement { /* all memory is its own */
         struct learn_result result;
         struct packed packed;   /* the closed task's Fisher; result.fisher is then what it decodes to */
         float *fisher, *anchor; /* (P) the version's protection, or NULL */
-        struct verdict verdict;
+        struct verdict verdict; /* promote: false for a candidate */
         struct outcome outcome;
         bool has_close; /* promoted rollover */
         struct task_close close;

@@ -1,8 +1,8 @@
 /* settle_check.c: what a learner says is checked like any input from outside.
  *
  * The reader of bundles has seen to sizes and finite numbers in tensors. Here: does the result answer this job,
- * task by task and row by row; are the measures possible; does the Fisher have the form on which the scale of
- * lambda rests. */
+ * task by task and row by row; are the measures possible, and do the counts beside them add up; does the Fisher have
+ * the form on which the scale of lambda rests. */
 #include "base/err.h"
 #include "base/mem.h"
 #include "domain/learn_job.h"
@@ -35,6 +35,50 @@ static int check_evaluation(
         return 0;
 }
 
+static bool in_head(const struct ewc_head *h, uint32_t output)
+{
+        for (uint32_t i = 0; i < h->n; i++)
+                if (h->out[i] == output)
+                        return true;
+        return false;
+}
+
+/* Whole rows that a share of n stands for, or that it does not. */
+static bool is_count(double share, uint64_t n, double count)
+{
+        return fabs(share * (double)n - count) < 0.5;
+}
+
+/* The counts by label say the same as the accuracy. */
+static int check_outputs(const struct evaluation *v, const struct learn_rows *rows, struct err *e)
+{
+        uint64_t n = 0, n_right = 0;
+        for (size_t i = 0; i < v->n_outputs; i++) {
+                const struct output_score *o = &v->outputs[i];
+                if (!in_head(&rows->head, o->output) || o->n_right > o->n || o->n > v->n - n)
+                        return bad(e, "counts of a label its task does not have, or of more rows than there are");
+                n += o->n;
+                n_right += o->n_right;
+        }
+        bool softmax = rows->label != NULL && v->n > 0;
+        if (softmax ? n != v->n || !is_count(v->accuracy, n, (double)n_right) : v->n_outputs > 0)
+                return bad(e, "counts by label that do not add up to the task's accuracy");
+        if (softmax && !(v->ece >= 0 && v->ece <= 1))
+                return bad(e, "a calibration error outside 0 to 1");
+        return 0;
+}
+
+static int check_paired(const struct evaluation *before, const struct evaluation *after, struct err *e)
+{
+        if (before->n_won != 0 || before->n_lost != 0 || after->n_won > after->n ||
+            after->n_lost > after->n - after->n_won)
+                return bad(e, "more rows won or lost than there are");
+        double won = (double)after->n_won - (double)after->n_lost;
+        if (after->n > 0 && !is_count(after->accuracy - before->accuracy, after->n, won))
+                return bad(e, "rows won and lost that do not add up to the change of accuracy");
+        return 0;
+}
+
 static int check_evaluations(const struct learn_job *job, const struct learn_result *r, struct err *e)
 {
         if (r->n_evaluations != job->n_holdout || (job->n_holdout > 0 && (!r->before || !r->after)))
@@ -43,6 +87,12 @@ static int check_evaluations(const struct learn_job *job, const struct learn_res
                 int code = check_evaluation(&r->before[i], &job->holdout[i], "before", e);
                 if (code == 0)
                         code = check_evaluation(&r->after[i], &job->holdout[i], "after", e);
+                if (code == 0)
+                        code = check_outputs(&r->before[i], &job->holdout[i], e);
+                if (code == 0)
+                        code = check_outputs(&r->after[i], &job->holdout[i], e);
+                if (code == 0)
+                        code = check_paired(&r->before[i], &r->after[i], e);
                 if (code < 0)
                         return code;
         }

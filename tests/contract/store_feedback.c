@@ -24,7 +24,7 @@ static void a_retry_is_a_duplicate(void **state)
         struct receipt got;
 
         /* inside one call: another payload under a's key, b again */
-        assert_int_equal(store_feedback_add(k->s, m, rows, 4, v, &got, &k->e), 0);
+        assert_int_equal(store_feedback_add(k->s, m, rows, 4, NULL, v, &got, &k->e), 0);
         assert_int_equal(v[0], FEEDBACK_ACCEPTED);
         assert_int_equal(v[1], FEEDBACK_ACCEPTED);
         assert_int_equal(v[2], FEEDBACK_CONFLICT);
@@ -34,17 +34,18 @@ static void a_retry_is_a_duplicate(void **state)
         assert_int_equal(got.n_conflict, 1);
         assert_int_equal(got.last_seq, got.first_seq + 1);
         kit_reopen(k);
-        assert_int_equal(store_feedback_add(k->s, m, rows, 2, v, &got, &k->e), 0);
+        assert_int_equal(store_feedback_add(k->s, m, rows, 2, NULL, v, &got, &k->e), 0);
         assert_int_equal(got.n_accepted, 0);
         assert_int_equal(got.n_duplicate, 2);
         assert_int_equal(got.first_seq, 0);
         rows[0].source = "elsewhere"; /* another source is another key, another model too */
-        assert_int_equal(store_feedback_add(k->s, m, rows, 1, v, &got, &k->e), 0);
+        assert_int_equal(store_feedback_add(k->s, m, rows, 1, NULL, v, &got, &k->e), 0);
         assert_int_equal(got.n_accepted, 1);
-        assert_int_equal(store_feedback_add(k->s, m2, rows, 1, NULL, &got, &k->e), 0);
+        assert_int_equal(got.n_superseded, 1); /* the earliest label of an event counts */
+        assert_int_equal(store_feedback_add(k->s, m2, rows, 1, NULL, NULL, &got, &k->e), 0);
         assert_int_equal(got.n_accepted, 1);
-        assert_int_equal(kit_rows(k, m), 3);
-        assert_int_equal(store_feedback_add(k->s, 99, rows, 1, NULL, &got, &k->e), STORE_NOT_FOUND);
+        assert_int_equal(kit_rows(k, m), 2);
+        assert_int_equal(store_feedback_add(k->s, 99, rows, 1, NULL, NULL, &got, &k->e), STORE_NOT_FOUND);
 }
 
 static void bad_rows_are_refused(void **state)
@@ -54,14 +55,14 @@ static void bad_rows_are_refused(void **state)
         struct feedback r = kit_row("", 0, false);
         struct receipt got;
 
-        assert_int_equal(store_feedback_add(k->s, m, &r, 1, NULL, &got, &k->e), -EINVAL);
+        assert_int_equal(store_feedback_add(k->s, m, &r, 1, NULL, NULL, &got, &k->e), -EINVAL);
         r = kit_row("x", -1, false);
-        assert_int_equal(store_feedback_add(k->s, m, &r, 1, NULL, &got, &k->e), -EINVAL);
+        assert_int_equal(store_feedback_add(k->s, m, &r, 1, NULL, NULL, &got, &k->e), -EINVAL);
         r = kit_row("x", 0, false);
         r.n_inputs = 0;
-        assert_int_equal(store_feedback_add(k->s, m, &r, 1, NULL, &got, &k->e), -EINVAL);
+        assert_int_equal(store_feedback_add(k->s, m, &r, 1, NULL, NULL, &got, &k->e), -EINVAL);
         r = kit_row("x", MODEL_MAX_CLASSES, false);
-        assert_int_equal(store_feedback_add(k->s, m, &r, 1, NULL, &got, &k->e), -EINVAL);
+        assert_int_equal(store_feedback_add(k->s, m, &r, 1, NULL, NULL, &got, &k->e), -EINVAL);
         assert_int_equal(kit_rows(k, m), 0);
 }
 
@@ -271,7 +272,7 @@ static void a_group_is_all_or_nothing(void **state)
         assert_int_equal(store_job_claim(k->s, 77, 1, &k->e), STORE_NOT_FOUND);
         kit_fill(k, m, 2, 4);
         struct feedback again = kit_row("e1", 1, false); /* seen inside the group already */
-        assert_int_equal(store_feedback_add(k->s, m, &again, 1, NULL, &got, &k->e), 0);
+        assert_int_equal(store_feedback_add(k->s, m, &again, 1, NULL, NULL, &got, &k->e), 0);
         assert_int_equal(got.n_duplicate, 1);
         assert_int_equal(store_commit(k->s, &k->e), 0);
         kit_reopen(k);
@@ -303,7 +304,7 @@ static void a_named_task_must_be_open(void **state)
         kit_roll(k, m, "two", 1);
         rows[0].task = rows[1].task = rows[2].task = one;
         rows[0].task_named = rows[2].task_named = true;
-        assert_int_equal(store_feedback_add(k->s, m, rows, 3, v, &got, &k->e), 0);
+        assert_int_equal(store_feedback_add(k->s, m, rows, 3, NULL, v, &got, &k->e), 0);
         assert_int_equal(v[0], FEEDBACK_TASK_CLOSED);
         assert_int_equal(v[1], FEEDBACK_ACCEPTED);
         assert_int_equal(v[2], FEEDBACK_DUPLICATE); /* a retry stays a retry after the close */

@@ -150,6 +150,83 @@ static void a_claim_of_an_empty_task(void **state)
         assert_int_equal(store_job_claim(k->s, 99, 1, &k->e), STORE_NOT_FOUND);
 }
 
+static void what_is_asked_comes_back(void **state)
+{
+        struct kit *k = *state;
+        model_id m = kit_model(k, "m", SCENARIO_DOMAIN);
+        struct job_new n = asking(m, NULL);
+        char text[REASON_SIZE + 1];
+        job_id j = 0;
+
+        for (enum trigger_kind t = TRIGGER_MANUAL; t <= TRIGGER_UNLEARN; t++) {
+                n.trigger = t;
+                n.strategy = (enum strategy)(t % 4);
+                n.dry_run = t % 2 == 0;
+                n.upto_seq = t == TRIGGER_DAILY ? 0 : 40 + (unsigned)t;
+                n.trigger_text = t == TRIGGER_MANUAL ? NULL : "accuracy 0.91, then 0.80";
+                assert_int_equal(store_job_create(k->s, &n, &j, &k->e), 0);
+                if (t == TRIGGER_DAILY)
+                        kit_reopen(k);
+                struct job got = get(k, j);
+                assert_int_equal(got.trigger, t);
+                assert_int_equal(got.strategy, n.strategy);
+                assert_int_equal(got.dry_run, n.dry_run);
+                assert_int_equal(got.upto_seq, n.upto_seq);
+                assert_string_equal(got.trigger_text, n.trigger_text ? n.trigger_text : "");
+                assert_int_equal(got.alpha_task, 0);
+                assert_true(got.alpha == 0);
+                assert_int_equal(got.rebuild_of, 0);
+                assert_int_equal(store_job_move(k->s, j, JOB_QUEUED, JOB_CANCELLED, NULL, &k->e), 0);
+        }
+        memset(text, 'x', REASON_SIZE);
+        text[REASON_SIZE] = '\0';
+        n.trigger_text = text;
+        assert_int_equal(store_job_create(k->s, &n, &j, &k->e), -EINVAL);
+        text[REASON_SIZE - 1] = '\0';
+        assert_int_equal(store_job_create(k->s, &n, &j, &k->e), 0);
+        assert_int_equal(store_job_move(k->s, j, JOB_QUEUED, JOB_CANCELLED, NULL, &k->e), 0);
+        n.trigger = (enum trigger_kind)9;
+        assert_int_equal(store_job_create(k->s, &n, &j, &k->e), -EINVAL);
+        n.trigger = TRIGGER_MANUAL;
+        n.strategy = (enum strategy)4;
+        assert_int_equal(store_job_create(k->s, &n, &j, &k->e), -EINVAL);
+        n.strategy = STRATEGY_FIXED;
+        n.kind = (enum job_kind)5;
+        assert_int_equal(store_job_create(k->s, &n, &j, &k->e), -EINVAL);
+}
+
+static struct seq_range claimed(struct kit *k, struct job_new n)
+{
+        job_id j = 0;
+
+        assert_int_equal(store_job_create(k->s, &n, &j, &k->e), 0);
+        assert_int_equal(store_job_claim(k->s, j, 1, &k->e), 0);
+        assert_int_equal(store_job_move(k->s, j, JOB_EXPORTING, JOB_CANCELLED, NULL, &k->e), 0);
+        return get(k, j).range;
+}
+
+static void a_claim_goes_up_to_its_bound(void **state)
+{
+        struct kit *k = *state;
+        model_id m = kit_model(k, "m", SCENARIO_DOMAIN), other = kit_model(k, "other", SCENARIO_DOMAIN);
+        struct job_new n = asking(m, NULL);
+        struct seq_range r;
+
+        kit_fill(k, other, 0, 3);
+        struct receipt rows = kit_fill(k, m, 0, 5);
+        n.upto_seq = rows.last_seq - 2;
+        r = claimed(k, n);
+        assert_int_equal(r.first, rows.first_seq);
+        assert_int_equal(r.last, rows.last_seq - 2);
+        n.upto_seq = rows.last_seq + 9; /* no more than there is */
+        assert_int_equal(claimed(k, n).last, rows.last_seq);
+        n.upto_seq = rows.first_seq - 1; /* none of them: empty */
+        r = claimed(k, n);
+        assert_int_equal(r.last, rows.first_seq - 1);
+        assert_int_equal(r.first, rows.first_seq);
+        assert_true(r.first > r.last);
+}
+
 struct ids {
         job_id id[8];
         size_t n;
@@ -197,4 +274,5 @@ static void lists_newest_first(void **state)
 
 STORE_TESTS(store_job_tests, STORE_TEST(one_active_job_per_model), STORE_TEST(a_rollover_names_its_task_and_classes),
     STORE_TEST(moves_are_compare_and_set), STORE_TEST(a_claim_freezes_what_the_job_is_about),
-    STORE_TEST(a_claim_of_an_empty_task), STORE_TEST(lists_newest_first));
+    STORE_TEST(a_claim_of_an_empty_task), STORE_TEST(what_is_asked_comes_back),
+    STORE_TEST(a_claim_goes_up_to_its_bound), STORE_TEST(lists_newest_first));

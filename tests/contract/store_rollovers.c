@@ -125,6 +125,38 @@ static void closes_opens_and_hands_over(void **state)
         assert_int_equal(f.state, FEEDBACK_USED);
 }
 
+/* A boundary found after the fact: rows above it belong to the next task, whatever came since. */
+static void a_bounded_rollover_hands_over_above_its_bound(void **state)
+{
+        struct kit *k = *state;
+        model_id m = kit_model(k, "m", SCENARIO_DOMAIN);
+        struct receipt rows = kit_fill(k, m, 0, 8); /* 6 train, 2 held out */
+        const struct job_new n = {.model = m,
+            .kind = JOB_ROLLOVER,
+            .trigger = TRIGGER_ACCURACY,
+            .upto_seq = rows.first_seq + 3,
+            .next_task = "two",
+            .who = "policy"};
+        struct kit_outcome w;
+        struct counters c;
+        version_id v = 0;
+        job_id j = 0;
+
+        assert_int_equal(store_job_create(k->s, &n, &j, &k->e), 0);
+        kit_to_judging(k, j);
+        kit_outcome(k, &w, m, j, true, 1, true);
+        assert_int_equal(store_rollover_commit(k->s, &w.o, &w.close, &v, &k->e), 0);
+        kit_reopen(k);
+        struct task one = kit_task(k, m, "one"), two = kit_task(k, m, "two");
+        assert_int_equal(one.n_train, 3);
+        assert_int_equal(one.n_holdout, 1);
+        assert_int_equal(two.n_train, 3);
+        assert_int_equal(two.n_holdout, 1);
+        assert_int_equal(store_feedback_count(k->s, m, &c, &k->e), 0);
+        assert_int_equal(c.used_seq, rows.first_seq + 3);
+        assert_int_equal(c.n_new, 3);
+}
+
 static void the_record_comes_back_bit_for_bit(void **state)
 {
         struct kit *k = *state;
@@ -371,8 +403,8 @@ static void tasks_in_order_with_their_own_classes(void **state)
 }
 
 STORE_TESTS(store_rollover_tests, STORE_TEST(classes_of_the_head_are_counted), STORE_TEST(the_newest_job_ended_last),
-    STORE_TEST(closes_opens_and_hands_over), STORE_TEST(the_record_comes_back_bit_for_bit),
-    STORE_TEST(a_packed_fisher_keeps_its_bytes), STORE_TEST(a_plain_fisher_is_said_to_be_plain),
-    STORE_TEST(a_record_whose_numbers_do_not_agree_is_refused), STORE_TEST(rejected_leaves_the_task_open),
-    STORE_TEST(a_missing_record_undoes_all), STORE_TEST(classes_grow_in_scenario_class),
-    STORE_TEST(tasks_in_order_with_their_own_classes));
+    STORE_TEST(closes_opens_and_hands_over), STORE_TEST(a_bounded_rollover_hands_over_above_its_bound),
+    STORE_TEST(the_record_comes_back_bit_for_bit), STORE_TEST(a_packed_fisher_keeps_its_bytes),
+    STORE_TEST(a_plain_fisher_is_said_to_be_plain), STORE_TEST(a_record_whose_numbers_do_not_agree_is_refused),
+    STORE_TEST(rejected_leaves_the_task_open), STORE_TEST(a_missing_record_undoes_all),
+    STORE_TEST(classes_grow_in_scenario_class), STORE_TEST(tasks_in_order_with_their_own_classes));

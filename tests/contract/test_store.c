@@ -36,7 +36,8 @@ static int teardown(void **state)
 
 static size_t add(struct CMUnitTest *to, size_t n, const struct store_test *from, size_t n_from)
 {
-        for (size_t i = 0; i < n_from && n < MAX_TESTS; i++)
+        assert_true(n + n_from <= MAX_TESTS);
+        for (size_t i = 0; i < n_from; i++)
                 to[n++] = (struct CMUnitTest){from[i].name, from[i].run, setup, teardown, NULL};
         return n;
 }
@@ -58,6 +59,11 @@ int main(void)
         n = add(tests, n, store_blob_tests, n_store_blob_tests);
         n = add(tests, n, store_outcome_tests, n_store_outcome_tests);
         n = add(tests, n, store_rollover_tests, n_store_rollover_tests);
+        n = add(tests, n, store_version_tests, n_store_version_tests);
+        n = add(tests, n, store_prune_tests, n_store_prune_tests);
+        n = add(tests, n, store_label_tests, n_store_label_tests);
+        n = add(tests, n, store_erase_tests, n_store_erase_tests);
+        n = add(tests, n, store_source_tests, n_store_source_tests);
         for (size_t i = 0; i < sizeof(engines) / sizeof(engines[0]); i++) {
                 engine = engines[i].ops;
                 failed += _cmocka_run_group_tests(engines[i].name, tests, n, NULL, NULL);

@@ -80,7 +80,7 @@ void put_rows(struct buf *b, const struct digits *rows, size_t first, size_t n);
 void predict(
     struct daemon *d, const char *model, const char *task, const struct digits *rows, struct http_answer *ret);
 char *predict_text(struct daemon *d, const char *model, const char *task,
-    const struct digits *rows); /* the answer as it came; free it */
+    const struct digits *rows); /* the answer as it came, but for the predictions' ids; free it */
 typedef const char *(*name_fn)(int digit);
 double accuracy(struct daemon *d, const char *model, const char *task, const struct digits *rows,
     name_fn name); /* name NULL: the digit */

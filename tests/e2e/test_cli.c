@@ -2,7 +2,7 @@
  * found. */
 #include "e2e.h"
 #include "base/str.h"
-#include "run.h"
+#include "ctl.h"
 #include "lib/tmpdir.h"
 #include <inttypes.h>
 #include <signal.h>
@@ -10,12 +10,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { MAX_WORDS = 24, CLI_MS = 60000 };
-
 static struct daemon d;
 static struct digits all;
 static char csv[DAEMON_PATH], images[DAEMON_PATH], labels[DAEMON_PATH], lines[DAEMON_PATH];
-static struct ran last; /* of the last call */
 
 static const char description[] =
     "{\"name\":\"digits\",\"input\":{\"shape\":[64],\"scale\":0.0625},\"scenario\":\"task\",\"classes\":" TEN_CLASSES
@@ -23,97 +20,6 @@ static const char description[] =
     "\"task\":\"low\",\"task_classes\":[0,1,2,3,4],\"layers\":[{\"type\":\"dense\",\"units\":32,\"activation\":"
     "\"relu\"}],"
     "\"learning\":{" ADAM "," BY_HAND ",\"lambda\":0.1,\"gate\":{\"max_forgetting\":0.05,\"min_gain\":-0.05}}}";
-
-/* Runs ewcctl with words (split at spaces); the daemon is named by --socket. */
-static int ctl_in(const char *in, const char *fmt, va_list ap)
-{
-        char text[2048], *save = NULL;
-        const char *argv[MAX_WORDS] = {getenv("EWCCTL_BIN")};
-        size_t n = 1;
-        vsnprintf(text, sizeof(text), fmt, ap);
-        for (char *w = strtok_r(text, " ", &save); w; w = strtok_r(NULL, " ", &save)) {
-                assert_true(n < MAX_WORDS - 3);
-                argv[n++] = w;
-        }
-        argv[n++] = "--socket";
-        argv[n++] = d.socket;
-        ran_deinit(&last);
-        run_program(argv, NULL, in, CLI_MS, &last);
-        return last.code;
-}
-
-static int ctl(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-static int ctl(const char *fmt, ...)
-{
-        va_list ap;
-        va_start(ap, fmt);
-        int code = ctl_in(NULL, fmt, ap);
-        va_end(ap);
-        return code;
-}
-
-static int ctl_with(const char *in, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static int ctl_with(const char *in, const char *fmt, ...)
-{
-        va_list ap;
-        va_start(ap, fmt);
-        int code = ctl_in(in, fmt, ap);
-        va_end(ap);
-        return code;
-}
-
-#define CTL(want, ...)                                                                                               \
-        do {                                                                                                         \
-                if (ctl(__VA_ARGS__) != (want))                                                                      \
-                        fail_msg("exit status %d instead of %d\n%s\n%s", last.code, (want), last.out.data,           \
-                            last.err.data);                                                                          \
-        } while (0)
-
-static void check_out(const char *part)
-{
-        if (!strstr(last.out.data, part))
-                fail_msg("no '%s' in:\n%s\n%s", part, last.out.data, last.err.data);
-}
-
-static void check_err(const char *part)
-{
-        if (!strstr(last.err.data, part))
-                fail_msg("no '%s' in:\n%s\n%s", part, last.err.data, last.out.data);
-}
-
-/* The last output as JSON; the caller frees it. */
-static struct json_doc *json_out(void)
-{
-        struct json_doc *doc = NULL;
-        struct slice text = {last.out.data, last.out.len};
-        while (text.n > 0 && text.p[text.n - 1] == '\n')
-                text.n--;
-        if (json_parse(text, &doc, NULL) != 0)
-                fail_msg("no JSON: %s", last.out.data);
-        return doc;
-}
-
-/* An error on this side with --json: one object of the daemon's shape on stdout, the words alone on stderr. */
-static void check_error_json(const char *kind)
-{
-        char error[1024], words[1024];
-        struct json_doc *doc = json_out();
-        const char *detail = text_at(doc, "/detail");
-        snprintf(error, sizeof(error), "%s: %s", kind, detail);
-        assert_string_equal(text_at(doc, "/error"), error);
-        snprintf(words, sizeof(words), "ewcctl: %s\n", detail);
-        assert_string_equal(last.err.data, words);
-        assert_non_null(strstr(last.out.data, ",\"status\":null}\n"));
-        json_free(doc);
-}
-
-static double json_out_number(const char *pointer)
-{
-        struct json_doc *doc = json_out();
-        double v = number_at(doc, "%s", pointer);
-        json_free(doc);
-        return v;
-}
 
 static void put_be32(FILE *f, uint32_t v)
 {
@@ -167,6 +73,7 @@ static int setup(void **state)
         (void)state;
         digits_load(&all);
         daemon_init(&d);
+        ctl_use(&d);
         tmpdir_path(csv, sizeof(csv), d.dir, "digits.csv.gz"); /* no spaces, wherever the source lies */
         assert_int_equal(symlink(digits_path(), csv), 0);
         tmpdir_path(images, sizeof(images), d.dir, "images.idx");
@@ -181,7 +88,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
         (void)state;
-        ran_deinit(&last);
+        ran_deinit(&ctl_last);
         daemon_deinit(&d);
         digits_free(&all);
         return 0;
@@ -192,7 +99,7 @@ static void test_model_commands(void **state)
         char path[DAEMON_PATH];
         (void)state;
         CTL(0, "model list");
-        assert_int_equal(last.out.len, 0);
+        assert_int_equal(ctl_last.out.len, 0);
         FILE *f = fopen(tmpdir_path(path, sizeof(path), d.dir, "model.json"), "we");
         assert_non_null(f);
         fputs(description, f);
@@ -210,9 +117,9 @@ static void test_model_commands(void **state)
         CTL(1, "model create %s.gone", path);
         check_err("gone");
         CTL(0, "model list");
-        assert_string_equal(last.out.data, "digits\n");
+        assert_string_equal(ctl_last.out.data, "digits\n");
         CTL(0, "model list --json");
-        assert_string_equal(last.out.data, "{\"models\":[\"digits\"]}\n");
+        assert_string_equal(ctl_last.out.data, "{\"models\":[\"digits\"]}\n");
         CTL(0, "model show digits");
         check_out("scenario   task\n");
         check_out("champion   1\n");
@@ -279,11 +186,11 @@ static void test_import_of_odd_files(void **state)
         check_out("sent 1, accepted 1, duplicate 0, rejected 0");
         CTL(0, "feedback import pets %s --json", write_csv("1,2,cat\n3,4,dog\n"));
         assert_int_equal(json_out_number("/sent"), 2);
-        assert_int_equal(last.err.len, 0); /* no progress beside JSON */
+        assert_int_equal(ctl_last.err.len, 0); /* no progress beside JSON */
         CTL(0, "feedback import pets %s --label-column 2", write_csv("5,cat,6\n"));
         check_out("sent 1, accepted 1");
         CTL(0, "feedback import pets %s", write_csv("7,8,cat\n"));
-        assert_null(strstr(last.err.data, "\r")); /* no terminal: no bar is redrawn */
+        assert_null(strstr(ctl_last.err.data, "\r")); /* no terminal: no bar is redrawn */
         CTL(1, "feedback import pets %s --json", write_csv("x,y,label\n"));
         check_error_json("failed");
         check_err("has no rows: nothing was sent");
@@ -335,15 +242,15 @@ static void test_consolidate_and_predict(void **state)
         char line[128];
         snprintf(
             line, sizeof(line), "accuracy %.2f %% (%.0f of %zu), version 2\n", 100 * own / (double)low.n, own, low.n);
-        assert_string_equal(last.out.data, line);
+        assert_string_equal(ctl_last.out.data, line);
         digits_free(&low);
 
         CTL(0, "predict digits %s --limit 3 --task low", csv);
         size_t n_lines = 0;
-        for (const char *p = last.out.data; (p = strchr(p, '\n')); p++)
+        for (const char *p = ctl_last.out.data; (p = strchr(p, '\n')); p++)
                 n_lines++;
         assert_int_equal(n_lines, 3);
-        assert_int_equal(last.out.data[1], '\t');
+        assert_int_equal(ctl_last.out.data[1], '\t');
         CTL(0, "predict digits %s --limit 3 --json", csv);
         struct json_doc *doc = json_out();
         assert_int_equal(json_length(doc, "/predictions"), 3);
@@ -421,8 +328,8 @@ static void test_lists(void **state)
         json_free(doc);
         CTL(3, "version show digits 99");
         CTL(0, "job list digits");
-        check_out("JOB  KIND         STATE     VERSION  PROGRESS  REASON");
-        check_out("2    rollover     promoted  3        100 %");
+        check_out("JOB  KIND         STATE     VERSION  PROGRESS  STRATEGY  TRIGGER  REASON");
+        check_out("2    rollover     promoted  3        100 %     fixed     manual   promoted: task low ");
         CTL(0, "job list digits --limit 2 --json");
         doc = json_out();
         assert_int_equal(json_length(doc, "/jobs"), 2);
@@ -512,8 +419,10 @@ static void test_tries_of_a_search(void **state)
 static void test_usage(void **state)
 {
         static const char *const commands[] = {"status", "model create", "model list", "model show",
-            "feedback import", "predict", "consolidate", "task list", "task rollover", "version list", "version show",
-            "version rollback", "job list", "job watch", "job cancel"};
+            "feedback import", "feedback show", "feedback erase", "feedback release", "holdout import", "source list",
+            "source unlearn", "predict", "consolidate", "task list", "task rollover", "task show", "task weigh",
+            "gate explain", "version list", "version show", "version rollback", "version promote", "version diff",
+            "version lineage", "version verify", "version prune", "job list", "job watch", "job cancel"};
         (void)state;
         CTL(0, "--help");
         for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
@@ -547,9 +456,9 @@ static void test_usage(void **state)
 static int call(const char *variable, const char *flag, const char *value)
 {
         const char *argv[] = {getenv("EWCCTL_BIN"), "model", "list", flag, value, NULL};
-        ran_deinit(&last);
-        run_program(argv, variable, NULL, CLI_MS, &last);
-        return last.code;
+        ran_deinit(&ctl_last);
+        run_program(argv, variable, NULL, CTL_MS, &ctl_last);
+        return ctl_last.code;
 }
 
 static void test_the_daemon_is_found(void **state)

@@ -65,6 +65,13 @@ static int read_job(const char *path, struct arena *a, struct file_map *map, str
         return 0;
 }
 
+static void touch_evaluations(const struct evaluation *v, size_t n)
+{
+        fuzz_touch(v, v ? n * sizeof(*v) : 0); /* NULL: after, unless it was done */
+        for (size_t i = 0; v && i < n; i++)
+                fuzz_touch(v[i].outputs, v[i].n_outputs * sizeof(*v[i].outputs));
+}
+
 static int read_checkpoint(const char *path, struct arena *a, struct file_map *map, struct err *e)
 {
         struct learn_state s;
@@ -77,7 +84,7 @@ static int read_checkpoint(const char *path, struct arena *a, struct file_map *m
         fuzz_touch(s.best, s.best ? s.n_params * sizeof(float) : 0);
         fuzz_touch(s.fisher_sum, s.fisher_sum ? s.n_params * sizeof(double) : 0);
         fuzz_touch(s.path, s.path ? s.n_params * sizeof(double) : 0);
-        fuzz_touch(s.before, s.n_before * sizeof(*s.before));
+        touch_evaluations(s.before, s.n_before);
         return 0;
 }
 
@@ -91,8 +98,8 @@ static int read_result(const char *path, struct err *e)
         fuzz_touch(q.theta, q.theta ? q.n_params * sizeof(float) : 0);
         fuzz_touch(q.fisher, q.fisher ? q.n_params * sizeof(float) : 0);
         fuzz_touch(q.optim, q.n_optim * sizeof(float));
-        fuzz_touch(q.before, q.before ? q.n_evaluations * sizeof(*q.before) : 0);
-        fuzz_touch(q.after, q.after ? q.n_evaluations * sizeof(*q.after) : 0); /* NULL unless it was done */
+        touch_evaluations(q.before, q.n_evaluations);
+        touch_evaluations(q.after, q.n_evaluations);
         learn_result_free(&q);
         return 0;
 }

@@ -142,7 +142,9 @@ static void seed_bundle(char which, const char *name, const char *path)
 
 static float v[128], x[6] = {1, 2, 3, 4, 5, 6}, target[8], weight[2] = {1, 0.5f};
 static double sums[FUZZ_PARAMS];
-static struct evaluation measured = {.task = 7};
+static const struct output_score scores[2] = {{2, 1, 1}, {3, 1, 0}};
+static struct evaluation measured = {
+    .task = 7, .n = 2, .accuracy = 0.5, .ece = 0.25, .n_won = 1, .n_outputs = 2, .outputs = scores};
 
 static struct learn_job a_job(void)
 {

@@ -136,10 +136,10 @@ static void on_turn(void *arg)
         end(r, how, e.msg);
 }
 
-static void turn(struct learner_run *r)
+static void turn(struct learner_run *r, uint64_t after_ms)
 {
         loop_source_free(r->timer);
-        r->timer = loop_timer(r->fake->loop, 0, false, on_turn, r);
+        r->timer = loop_timer(r->fake->loop, after_ms, false, on_turn, r);
 }
 
 static int start(void *impl, const struct learner_start *s, const struct learner_events *ev, struct learner_run **ret,
@@ -158,7 +158,7 @@ static int start(void *impl, const struct learner_start *s, const struct learner
         r->dies = f->die_at_epoch > 0 && f->n_deaths > 0;
         if (r->dies)
                 f->n_deaths--;
-        turn(r);
+        turn(r, f->takes_ms);
         *ret = r;
         return 0;
 }
@@ -166,7 +166,7 @@ static int start(void *impl, const struct learner_start *s, const struct learner
 static void cancel(struct learner_run *r)
 {
         r->cancelled = true;
-        turn(r);
+        turn(r, 0);
 }
 
 struct learner_port fake_learner_port(struct fake_learner *f)

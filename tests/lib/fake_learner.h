@@ -15,6 +15,7 @@ struct fake_learner {
         unsigned n_deaths;        /* how many starts die so; later ones go on */
         bool hang;                /* says it has started, then nothing until it is cancelled */
         enum learner_exit answer; /* not 0: ends so at once, without a result */
+        uint64_t takes_ms;        /* of the loop's time, before its work is done */
         void (*twist)(void *arg, struct learn_result *r); /* changes the result before it is written */
         void (*before_exit)(void *arg); /* called when the result is there, before exit is reported */
         void *arg;

@@ -100,7 +100,7 @@ struct feedback kit_row(const char *id, int32_t class, bool holdout)
 struct receipt kit_add(struct kit *k, model_id m, struct feedback row)
 {
         struct receipt got = {0};
-        int r = store_feedback_add(k->s, m, &row, 1, NULL, &got, &k->e);
+        int r = store_feedback_add(k->s, m, &row, 1, NULL, NULL, &got, &k->e);
 
         if (r != 0)
                 fail_msg("store_feedback_add: %d %s", r, k->e.msg);
@@ -174,6 +174,18 @@ job_id kit_job(struct kit *k, model_id m, const char *next_task, bool given, siz
         return id;
 }
 
+job_id kit_ask(struct kit *k, struct job_new n)
+{
+        job_id id = 0;
+
+        n.trigger = n.trigger ? n.trigger : TRIGGER_MANUAL;
+        n.who = "tester";
+        int r = store_job_create(k->s, &n, &id, &k->e);
+        if (r != 0)
+                fail_msg("store_job_create: %d %s", r, k->e.msg);
+        return id;
+}
+
 void kit_to_judging(struct kit *k, job_id j)
 {
         uint32_t attempts;
@@ -227,8 +239,8 @@ void kit_outcome(
         assert_true(n <= 8);
         w->o.n_evaluations = n;
         for (size_t i = 0; i < n; i++) {
-                w->before[i] = (struct evaluation){tasks[i].id, 10, 0.5, 0.75};
-                w->after[i] = (struct evaluation){tasks[i].id, 10, 0.875, 0.25};
+                w->before[i] = (struct evaluation){.task = tasks[i].id, .n = 10, .accuracy = 0.5, .loss = 0.75};
+                w->after[i] = (struct evaluation){.task = tasks[i].id, .n = 10, .accuracy = 0.875, .loss = 0.25};
         }
 }
 
@@ -256,4 +268,62 @@ version_id kit_roll(struct kit *k, model_id m, const char *next_task, unsigned s
         if (r != 0)
                 fail_msg("store_rollover_commit: %d %s", r, k->e.msg);
         return v;
+}
+
+version_id kit_candidate(struct kit *k, model_id m, unsigned seed)
+{
+        job_id j = kit_ask(k, (struct job_new){.model = m, .kind = JOB_CONSOLIDATE});
+        struct kit_outcome w;
+        version_id v = 0;
+
+        kit_to_judging(k, j);
+        kit_outcome(k, &w, m, j, false, seed, false);
+        w.o.candidate = true;
+        w.o.reason = "candidate: waits";
+        assert_int_equal(store_consolidation_commit(k->s, &w.o, &v, &k->e), 0);
+        return v;
+}
+
+struct version kit_version(struct kit *k, model_id m, uint64_t number)
+{
+        struct version v;
+
+        if (store_version_by_number(k->s, m, number, &k->a, &v, &k->e) != 0)
+                fail_msg("store_version_by_number: %s", k->e.msg);
+        return v;
+}
+
+struct alias kit_alias(struct kit *k, model_id m, const char *name)
+{
+        struct alias a;
+
+        if (store_alias_get(k->s, m, name, &a, &k->e) != 0)
+                fail_msg("store_alias_get: %s", k->e.msg);
+        return a;
+}
+
+struct told {
+        size_t n, want; /* rows; the one that is compared, from 0 */
+        const char *what, *detail;
+};
+
+static int tell(void *arg, const struct audit *a)
+{
+        struct told *t = arg;
+
+        if (t->n++ == t->want && t->what) {
+                assert_string_equal(a->what, t->what);
+                assert_string_equal(a->detail, t->detail);
+        }
+        return 0;
+}
+
+void kit_told(struct kit *k, model_id m, size_t back, const char *what, const char *detail)
+{
+        struct told count = {0}, t = {.what = what, .detail = detail};
+
+        assert_int_equal(store_audit_list(k->s, m, tell, &count, &k->e), 0);
+        assert_true(back < count.n);
+        t.want = count.n - 1 - back;
+        assert_int_equal(store_audit_list(k->s, m, tell, &t, &k->e), 0);
 }

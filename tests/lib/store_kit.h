@@ -35,6 +35,7 @@ uint64_t kit_rows(struct kit *k, model_id m);     /* rows stored */
 
 struct digest kit_blob(struct kit *k, const float *v, size_t P); /* stages it completely */
 job_id kit_job(struct kit *k, model_id m, const char *next_task, bool given, size_t n, const char *const *classes);
+job_id kit_ask(struct kit *k, struct job_new n); /* trigger and who are filled */
 void kit_to_judging(struct kit *k, job_id j); /* from QUEUED */
 
 /* An outcome of job j: fresh theta from seed, Fisher and anchor too when protect; one evaluation of each task. */
@@ -50,3 +51,9 @@ void kit_outcome(
 
 version_id kit_consolidate(struct kit *k, model_id m, unsigned seed, bool promote); /* a whole job */
 version_id kit_roll(struct kit *k, model_id m, const char *next_task, unsigned seed);
+version_id kit_candidate(struct kit *k, model_id m, unsigned seed); /* a whole job; its reason: "candidate: waits" */
+
+struct version kit_version(struct kit *k, model_id m, uint64_t number);
+struct alias kit_alias(struct kit *k, model_id m, const char *name);
+/* The audit row that is `back` rows before the newest. */
+void kit_told(struct kit *k, model_id m, size_t back, const char *what, const char *detail);

@@ -41,14 +41,11 @@ bool mem_set(struct mem *m, enum mem_table t, uint64_t id, const void *record, s
 
 /* --- index of rows --- */
 
-static uint64_t hash_key(model_id model, const char *event_id, const char *source)
+static uint64_t hash_key(model_id model, const char *event_id)
 {
         uint64_t h = 14695981039346656037u ^ model; /* FNV-1a */
 
         for (const char *p = event_id; *p; p++)
-                h = (h ^ (unsigned char)*p) * 1099511628211u;
-        h = (h ^ 0xff) * 1099511628211u;
-        for (const char *p = source; *p; p++)
                 h = (h ^ (unsigned char)*p) * 1099511628211u;
         return h ^ (h >> 29);
 }
@@ -56,7 +53,7 @@ static uint64_t hash_key(model_id model, const char *event_id, const char *sourc
 static void index_insert(struct mem *m, uint64_t id)
 {
         const struct mem_row *r = mem_get(m, MEM_ROW, id);
-        size_t i = hash_key(r->model, r->f.event_id, r->f.source) & (m->n_index - 1);
+        size_t i = hash_key(r->model, r->f.event_id) & (m->n_index - 1);
 
         while (m->index[i] != 0)
                 i = (i + 1) & (m->n_index - 1);
@@ -88,14 +85,14 @@ bool mem_index_add(struct mem *m, uint64_t id)
         return true;
 }
 
-const struct mem_row *mem_index_find(struct mem *m, model_id model, const char *event_id, const char *source)
+const struct mem_row *mem_index_next(struct mem *m, model_id model, const char *event_id, const struct mem_row *after)
 {
         if (m->n_index == 0)
                 return NULL;
-        size_t i = hash_key(model, event_id, source) & (m->n_index - 1);
-        for (; m->index[i] != 0; i = (i + 1) & (m->n_index - 1)) {
+        size_t i = hash_key(model, event_id) & (m->n_index - 1);
+        for (; m->index[i] != 0; i = (i + 1) & (m->n_index - 1)) { /* those of one key lie in the order they came */
                 const struct mem_row *r = mem_get(m, MEM_ROW, m->index[i]);
-                if (r->model == model && strcmp(r->f.event_id, event_id) == 0 && strcmp(r->f.source, source) == 0)
+                if (r->model == model && (!after || r->f.seq > after->f.seq) && strcmp(r->f.event_id, event_id) == 0)
                         return r;
         }
         return NULL;
@@ -235,6 +232,13 @@ const struct store_ops store_memory = {
     .feedback_get = mem_feedback_get,
     .feedback_count = mem_feedback_count,
     .feedback_scan = mem_feedback_scan,
+    .feedback_newest = mem_feedback_newest,
+    .feedback_erase = mem_feedback_erase,
+    .feedback_release = mem_feedback_release,
+    .feedback_expire = mem_feedback_expire,
+    .source_list = mem_source_list,
+    .source_unlearn = mem_source_unlearn,
+    .secret = mem_secret,
     .job_create = mem_job_create,
     .job_claim = mem_job_claim,
     .job_move = mem_job_move,
@@ -244,6 +248,8 @@ const struct store_ops store_memory = {
     .blob_chunk = mem_blob_chunk,
     .consolidation_commit = mem_consolidation_commit,
     .rollover_commit = mem_rollover_commit,
+    .rebuild_commit = mem_rebuild_commit,
+    .version_prune = mem_version_prune,
     .version_get = mem_version_get,
     .version_by_number = mem_version_by_number,
     .version_list = mem_version_list,

@@ -7,7 +7,19 @@
 #include "base/arena.h"
 #include "store/ops.h"
 
-enum mem_table { MEM_MODEL, MEM_TASK, MEM_ROW, MEM_JOB, MEM_VERSION, MEM_ALIAS, MEM_AUDIT, MEM_BLOB, MEM_TABLES };
+enum mem_table {
+        MEM_MODEL,
+        MEM_TASK,
+        MEM_ROW,
+        MEM_JOB,
+        MEM_VERSION,
+        MEM_ALIAS,
+        MEM_AUDIT,
+        MEM_BLOB,
+        MEM_VOTE,
+        MEM_SECRET,
+        MEM_TABLES
+};
 
 struct mem_model {
         struct model m;
@@ -23,6 +35,22 @@ struct mem_task {
 struct mem_row {
         struct feedback f; /* seq is its id */
         model_id model;
+        enum conflict_policy policy; /* of a row that is not live: as it was when it came, or lost */
+        bool whole;                  /* erased with its event */
+        job_id job, until;           /* of a row that is not live: first job that used it, last that may have */
+        job_id since;                /* jobs up to this one have not used it */
+};
+
+struct mem_vote { /* an event that is settled at the next claim */
+        model_id model;
+        const char *event_id;
+        enum conflict_policy policy;
+        bool waits;
+};
+
+struct mem_secret {
+        const char *name;
+        uint8_t value[32];
 };
 
 struct mem_job {
@@ -32,7 +60,6 @@ struct mem_job {
 
 struct mem_version {
         struct version v;
-        const struct evaluation *before;
 };
 
 struct mem_alias {
@@ -66,7 +93,7 @@ struct mem {
         } t[MEM_TABLES];
         struct mem_undo *undo;
         size_t n_undo, cap_undo;
-        uint32_t *index; /* of rows by (model, event_id, source): row id, 0 empty; open addressing */
+        uint32_t *index; /* of rows by (model, event_id): row id, 0 empty; open addressing */
         size_t n_index;
         struct mem_mark group; /* where the group began */
 };
@@ -93,12 +120,29 @@ int mem_settle(struct mem *m, const struct mem_mark *k, int r);
 int64_t mem_now(const struct mem *m);
 const char *const *mem_strings(struct arena *a, const char *const *list, size_t n); /* deep copy, or NULL */
 bool mem_index_add(struct mem *m, uint64_t id);
-const struct mem_row *mem_index_find(struct mem *m, model_id model, const char *event_id, const char *source);
+/* The rows of an event, in sequence order; after: the one before, NULL: the first. NULL: no more. */
+const struct mem_row *mem_index_next(
+    struct mem *m, model_id model, const char *event_id, const struct mem_row *after);
 
 /* --- pieces of one verb that others need --- */
 int mem_audit(struct mem *m, model_id model, const char *who, const char *what, const char *detail, struct err *e);
 int mem_alias_move(struct mem *m, model_id model, const char *name, version_id v, uint64_t epoch, struct err *e);
 const struct mem_alias *mem_alias_find(struct mem *m, model_id model, const char *name, uint64_t *ret_id);
+/* mem_fate.c */
+job_id mem_frozen(struct mem *m, model_id model, struct seq_range *ret); /* an active job's range; 0: none */
+bool mem_used_then(const struct mem_row *row, const struct job *j);      /* j, a job that trained, used the row */
+job_id mem_first_job(struct mem *m, const struct mem_row *row);          /* 0: none */
+int mem_row_move(struct mem *m, struct mem_row *row, enum row_state to, const char *why, bool whole, struct err *e);
+int mem_row_overwrite(
+    struct mem *m, struct mem_row *row, enum row_state to, const char *why, bool whole, struct err *e);
+int mem_vote_settle(struct mem *m, model_id model, const char *event_id, enum conflict_policy p,
+    struct receipt *receipt, struct err *e);
+int mem_vote_again(struct mem *m, const struct mem_row *erased, struct err *e);
+int mem_vote_waiting(struct mem *m, model_id model, struct err *e);
+/* mem_erase.c: of an event, or of a source */
+int mem_rows_erase(struct mem *m, model_id model, const struct feedback_selection *sel, const char *why,
+    struct erased *ret, struct err *e);
+bool mem_row_selected(const struct mem_row *row, model_id model, const struct feedback_selection *sel);
 struct mem_task *mem_task_open(struct mem *m, model_id model);
 struct mem_task *mem_task_named(struct mem *m, model_id model, const char *name);
 bool mem_task_classes(struct mem *m, const struct mem_task *t, struct arena *a, size_t *ret_n, const uint32_t **ret);

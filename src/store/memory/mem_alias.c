@@ -85,11 +85,17 @@ static int set(struct mem *m, model_id model, const char *alias, uint64_t number
         if (old.epoch != epoch)
                 return err_set(e, STORE_CONFLICT, "%s has moved: it is at version %" PRIu64 ", epoch %" PRIu64, alias,
                     old.number, old.epoch);
+        bool pruned = false;
         MEM_EACH(m, MEM_VERSION, struct mem_version, x)
-        if (x->v.model == model && x->v.number == number)
+        if (x->v.model == model && x->v.number == number) {
                 v = x->v.id;
+                pruned = x->v.pruned;
+        }
         if (v == 0)
                 return err_set(e, STORE_NOT_FOUND, "no version %" PRIu64, number);
+        if (pruned)
+                return err_set(
+                    e, STORE_CONFLICT, "version %" PRIu64 " was pruned: it has no parameters to serve", number);
         if ((r = mem_alias_move(m, model, alias, v, old.epoch + 1, e)) != 0)
                 return r;
         return mem_audit(

@@ -7,199 +7,162 @@
 #include <errno.h>
 #include <string.h>
 
-static int row_push(
-    struct mem *m, model_id model, task_id open, const struct feedback *f, uint64_t *ret_seq, struct err *e)
+static int row_push(struct mem *m, model_id model, task_id t, const struct feedback *f, enum conflict_policy p,
+    uint64_t *ret_seq, struct err *e)
 {
-        struct mem_row r = {.f = *f, .model = model};
+        struct mem_row r = {.f = *f, .model = model, .policy = p};
 
         r.f.seq = m->t[MEM_ROW].n + 1;
-        r.f.task = open;
+        r.f.task = t;
         r.f.received_ms = mem_now(m);
         r.f.class = f->targets ? -1 : f->class;
+        r.f.state = f->state != 0 ? f->state : ROW_LIVE;
+        r.f.why = r.f.state != ROW_LIVE && f->why ? arena_strdup(&m->a, f->why) : "";
+        r.f.served_class = f->served_version != 0 ? f->served_class : -1;
+        r.f.served_probability = f->served_version != 0 ? f->served_probability : 0;
         r.f.event_id = arena_strdup(&m->a, f->event_id);
         r.f.source = arena_strdup(&m->a, f->source);
         r.f.inputs = arena_memdup(&m->a, f->inputs, f->n_inputs * sizeof(float));
         r.f.targets = f->targets ? arena_memdup(&m->a, f->targets, f->n_targets * sizeof(float)) : NULL;
-        if (!r.f.event_id || !r.f.source || !r.f.inputs || (f->targets && !r.f.targets) ||
+        if (!r.f.event_id || !r.f.source || !r.f.why || !r.f.inputs || (f->targets && !r.f.targets) ||
             !mem_push(m, MEM_ROW, &r, sizeof(r), ret_seq) || !mem_index_add(m, *ret_seq))
                 return err_oom(e);
         return 0;
 }
 
-static int add_one(struct mem *m, model_id model, task_id open, const struct feedback *f, enum feedback_verdict *ret,
-    struct receipt *receipt, struct err *e)
+struct adding {
+        struct mem *m;
+        model_id model;
+        task_id open;
+        enum conflict_policy policy;
+        struct receipt receipt;
+};
+
+/* 0: nothing that says no. */
+static enum feedback_verdict known(const struct adding *a, const struct feedback *f)
 {
-        const struct mem_row *old = mem_index_find(m, model, f->event_id, f->source);
+        bool holder = false, erased = false;
+
+        for (const struct mem_row *x = NULL; (x = mem_index_next(a->m, a->model, f->event_id, x)) != NULL;) {
+                bool mine = strcmp(x->f.source, f->source) == 0;
+                if (mine && x->f.state != ROW_ERASED && digest_eq(&x->f.payload, &f->payload))
+                        return FEEDBACK_DUPLICATE;
+                erased = erased || (x->f.state == ROW_ERASED && (mine || x->whole));
+                holder = holder || mine;
+        }
+        if (erased)
+                return FEEDBACK_ERASED;
+        return holder && a->policy == CONFLICT_EARLIEST ? FEEDBACK_CONFLICT : 0;
+}
+
+/* 0: it names a task that takes no more rows. */
+static task_id task_for(const struct adding *a, const struct feedback *f)
+{
+        const struct mem_task *t = f->trusted ? mem_get(a->m, MEM_TASK, f->task) : NULL;
+
+        if (!f->task_named || f->task == a->open)
+                return a->open;
+        return t && t->t.model == a->model ? f->task : 0;
+}
+
+static int add_one(struct adding *a, const struct feedback *f, enum feedback_verdict *ret, struct err *e)
+{
+        struct receipt *got = &a->receipt;
+        bool first = mem_index_next(a->m, a->model, f->event_id, NULL) == NULL;
+        task_id t = task_for(a, f);
         uint64_t seq = 0;
 
-        if (old) {
-                bool same = digest_eq(&old->f.payload, &f->payload);
-                *ret = same ? FEEDBACK_DUPLICATE : FEEDBACK_CONFLICT;
-                receipt->n_duplicate += same;
-                receipt->n_conflict += !same;
+        *ret = known(a, f);
+        got->n_duplicate += *ret == FEEDBACK_DUPLICATE;
+        got->n_conflict += *ret == FEEDBACK_CONFLICT;
+        if (*ret != 0)
                 return 0;
-        }
-        if (f->task_named && f->task != open) {
-                *ret = FEEDBACK_TASK_CLOSED;
+        *ret = t != 0 ? FEEDBACK_ACCEPTED : FEEDBACK_TASK_CLOSED;
+        if (t == 0)
                 return 0;
-        }
-        int r = row_push(m, model, open, f, &seq, e);
-        *ret = FEEDBACK_ACCEPTED;
-        receipt->n_accepted++;
-        if (receipt->first_seq == 0)
-                receipt->first_seq = seq;
-        receipt->last_seq = seq;
-        return r;
+        int r = row_push(a->m, a->model, t, f, a->policy, &seq, e);
+        if (r != 0)
+                return r;
+        got->n_accepted++;
+        got->n_quarantined += f->state == ROW_QUARANTINED;
+        got->n_late += f->state == ROW_LATE;
+        if (got->first_seq == 0)
+                got->first_seq = seq;
+        got->last_seq = seq;
+        if (first || f->state == ROW_QUARANTINED || f->state == ROW_LATE)
+                return 0;
+        return mem_vote_settle(a->m, a->model, f->event_id, a->policy, got, e);
 }
 
 int mem_feedback_add(struct store *s, model_id model, const struct feedback *rows, size_t n,
-    enum feedback_verdict *verdicts, struct receipt *ret, struct err *e)
+    const struct feedback_rules *rules, enum feedback_verdict *verdicts, struct receipt *ret, struct err *e)
 {
-        struct mem *m = mem_of(s);
-        const struct mem_task *open = mem_task_open(m, model);
-        struct mem_mark k = mem_mark(m);
-        struct receipt receipt = {0};
+        struct adding a = {.m = mem_of(s), .model = model, .policy = rules ? rules->on_conflict : CONFLICT_EARLIEST};
+        const struct mem_task *open = mem_task_open(a.m, model);
+        struct mem_mark k = mem_mark(a.m);
         int r = open ? 0 : err_set(e, STORE_NOT_FOUND, "no such model");
 
+        a.open = open ? open->t.id : 0;
         for (size_t i = 0; r == 0 && i < n; i++) {
                 enum feedback_verdict v = FEEDBACK_ACCEPTED;
-                r = add_one(m, model, open->t.id, &rows[i], &v, &receipt, e);
+                r = add_one(&a, &rows[i], &v, e);
                 if (verdicts)
                         verdicts[i] = v;
         }
-        r = mem_settle(m, &k, r);
+        r = mem_settle(a.m, &k, r);
         if (r == 0)
-                *ret = receipt;
+                *ret = a.receipt;
         return r;
 }
 
-static const struct mem_job *used_by(struct mem *m, const struct mem_row *row)
+/* Of the rows of an event the one that counts, else the newest. */
+static const struct mem_row *row_of(struct mem *m, model_id model, const char *event_id)
 {
-        MEM_EACH(m, MEM_JOB, struct mem_job, j)
-        if (j->j.task == row->f.task && (j->j.state == JOB_PROMOTED || j->j.state == JOB_REJECTED) &&
-            j->j.range.first <= row->f.seq && row->f.seq <= j->j.range.last)
-                return j;
-        return NULL;
+        const struct mem_row *best = NULL;
+
+        for (const struct mem_row *x = NULL; (x = mem_index_next(m, model, event_id, x)) != NULL;)
+                if (!best || x->f.state == ROW_LIVE || best->f.state != ROW_LIVE)
+                        best = x;
+        return best;
+}
+
+static enum feedback_state state_of(const struct mem_row *row, job_id job)
+{
+        static const enum feedback_state states[] = {[ROW_QUARANTINED] = FEEDBACK_QUARANTINED,
+            [ROW_LATE] = FEEDBACK_LATE,
+            [ROW_SUPERSEDED] = FEEDBACK_SUPERSEDED,
+            [ROW_ERASED] = FEEDBACK_FEATURES_ERASED,
+            [ROW_EXPIRED] = FEEDBACK_EXPIRED};
+
+        if (row->f.state != ROW_LIVE)
+                return states[row->f.state];
+        return row->f.holdout ? FEEDBACK_HELD_OUT : job != 0 ? FEEDBACK_USED : FEEDBACK_QUEUED;
 }
 
 int mem_feedback_get(
     struct store *s, model_id model, const char *event_id, struct arena *a, struct feedback_fate *ret, struct err *e)
 {
         struct mem *m = mem_of(s);
-        const struct mem_row *row = NULL;
+        const struct mem_row *row = row_of(m, model, event_id);
 
-        MEM_EACH(m, MEM_ROW, struct mem_row, r)
-        if (r->model == model && strcmp(r->f.event_id, event_id) == 0)
-                row = r;
         if (!row)
                 return err_set(e, STORE_NOT_FOUND, "no feedback of this id");
-        const struct mem_job *j = used_by(m, row);
+        job_id job = mem_first_job(m, row);
+        const struct mem_job *j = mem_get(m, MEM_JOB, job);
         const struct mem_task *t = mem_get(m, MEM_TASK, row->f.task);
-        struct feedback_fate fate = {.row = row->f, .state = FEEDBACK_QUEUED};
+        struct feedback_fate fate = {.row = row->f, .state = state_of(row, job), .job = job};
+        fate.version_number = j ? j->j.version_number : 0;
         fate.row.inputs = NULL;
         fate.row.n_inputs = 0;
         fate.row.event_id = arena_strdup(a, row->f.event_id);
         fate.row.source = arena_strdup(a, row->f.source);
+        fate.row.why = arena_strdup(a, row->f.why);
         if (row->f.targets)
                 fate.row.targets = arena_memdup(a, row->f.targets, row->f.n_targets * sizeof(float));
-        if (!fate.row.event_id || !fate.row.source || (row->f.targets && !fate.row.targets))
+        if (!fate.row.event_id || !fate.row.source || !fate.row.why || (row->f.targets && !fate.row.targets))
                 return err_oom(e);
         str_copy(fate.task_name, sizeof(fate.task_name), t->t.name);
-        if (row->f.holdout) {
-                fate.state = FEEDBACK_HELD_OUT;
-        } else if (j) {
-                fate.state = FEEDBACK_USED;
-                fate.job = j->j.id;
-                fate.version_number = j->j.version_number;
-        }
         *ret = fate;
-        return 0;
-}
-
-static bool count_rows(struct mem *m, const struct mem_model *model, task_id open, struct counters *c)
-{
-        bool *seen = new_array(bool, MODEL_MAX_CLASSES);
-
-        if (!seen)
-                return false;
-        MEM_EACH(m, MEM_ROW, struct mem_row, r)
-        {
-                if (r->model != c->model)
-                        continue;
-                c->last_seq = r->f.seq;
-                if (r->f.task != open)
-                        continue;
-                c->n_open_train += !r->f.holdout;
-                c->n_open_holdout += r->f.holdout;
-                if (r->f.holdout)
-                        continue;
-                if (r->f.class >= 0)
-                        seen[r->f.class] = true;
-                else
-                        memset(seen, true, model->m.n_classes);
-                if (r->f.seq > model->used_seq && c->n_new++ == 0)
-                        c->oldest_new_ms = r->f.received_ms;
-        }
-        for (size_t i = 0; i < MODEL_MAX_CLASSES; i++)
-                c->n_open_classes += seen[i];
-        free(seen);
-        return true;
-}
-
-static void see_classes(struct mem *m, const struct mem_task *t, bool *seen)
-{
-        for (size_t i = 0; i < t->t.n_classes; i++)
-                seen[t->t.classes[i]] = true;
-        MEM_EACH(m, MEM_ROW, struct mem_row, r)
-        if (r->f.task == t->t.id && r->f.class >= 0)
-                seen[r->f.class] = true;
-}
-
-/* As domain/head.h: scenario task: the task's rows of the champion, and its classes; class: those of all tasks. */
-static bool count_head(struct mem *m, const struct mem_model *model, const struct mem_task *open, struct counters *c)
-{
-        const struct mem_alias *champion = mem_alias_find(m, c->model, "champion", NULL);
-        const struct mem_version *v = champion ? mem_get(m, MEM_VERSION, champion->a.version) : NULL;
-        bool *seen = new_array(bool, MODEL_MAX_CLASSES);
-
-        if (!seen)
-                return false;
-        if (model->m.scenario == SCENARIO_DOMAIN)
-                memset(seen, true, model->m.n_classes);
-        MEM_EACH(m, MEM_TASK, struct mem_task, t)
-        if (t == open || (model->m.scenario == SCENARIO_CLASS && t->t.model == c->model))
-                see_classes(m, t, seen);
-        for (size_t i = 0; model->m.scenario == SCENARIO_TASK && v && i < v->v.n_outputs; i++) {
-                const struct output_row *o = &v->v.outputs[i];
-                if (o->task == open->t.id || (o->task == 0 && open->t.ordinal == 0))
-                        seen[o->class] = true;
-        }
-        for (size_t i = 0; i < MODEL_MAX_CLASSES; i++)
-                c->n_head_classes += seen[i];
-        free(seen);
-        return true;
-}
-
-int mem_feedback_count(struct store *s, model_id id, struct counters *ret, struct err *e)
-{
-        struct mem *m = mem_of(s);
-        const struct mem_model *model = mem_get(m, MEM_MODEL, id);
-        const struct mem_task *open = mem_task_open(m, id);
-
-        if (!model || !open)
-                return err_set(e, STORE_NOT_FOUND, "no such model");
-        struct counters c = {.model = id, .used_seq = model->used_seq};
-        if (!count_rows(m, model, open->t.id, &c) || !count_head(m, model, open, &c))
-                return err_oom(e);
-        MEM_EACH(m, MEM_JOB, struct mem_job, j)
-        {
-                if (j->j.model != id)
-                        continue;
-                c.job_active = c.job_active || !job_has_ended(j->j.state);
-                if (j->j.ended_ms > 0) /* of the newest, not the latest: the clock may have been set back */
-                        c.last_job_ended_ms = j->j.ended_ms;
-        }
-        *ret = c;
         return 0;
 }
 
@@ -210,9 +173,28 @@ int mem_feedback_scan(struct store *s, model_id model, const struct feedback_fil
         MEM_EACH(mem_of(s), MEM_ROW, struct mem_row, r)
         {
                 unsigned split = r->f.holdout ? SPLIT_HOLDOUT : SPLIT_TRAIN;
-                if (r->model != model || (f->task != 0 && r->f.task != f->task) || r->f.seq < f->range.first ||
-                    r->f.seq > f->range.last || !((unsigned)f->split & split))
+                if (r->f.state != ROW_LIVE || r->model != model || (f->task != 0 && r->f.task != f->task) ||
+                    r->f.seq < f->range.first || r->f.seq > f->range.last || !((unsigned)f->split & split))
                         continue;
+                int x = each(arg, &r->f);
+                if (x != 0)
+                        return x;
+        }
+        return 0;
+}
+
+int mem_feedback_newest(struct store *s, model_id model, uint64_t after_seq, size_t limit, store_feedback_fn each,
+    void *arg, struct err *e)
+{
+        struct mem *m = mem_of(s);
+        size_t n = 0;
+
+        (void)e;
+        for (uint64_t id = m->t[MEM_ROW].n; id > after_seq && (limit == 0 || n < limit); id--) {
+                const struct mem_row *r = mem_get(m, MEM_ROW, id);
+                if (r->f.state != ROW_LIVE || r->model != model)
+                        continue;
+                n++;
                 int x = each(arg, &r->f);
                 if (x != 0)
                         return x;

@@ -35,6 +35,24 @@ static int may_create(struct mem *m, const struct job_new *n, const struct mem_m
         return 0;
 }
 
+struct about { /* what a job is about beside its model, for the audit */
+        const char *task;
+        uint64_t rebuilt;
+};
+
+static int about(struct mem *m, const struct job_new *n, struct about *ret, struct err *e)
+{
+        const struct mem_task *t = n->alpha_task != 0 ? mem_get(m, MEM_TASK, n->alpha_task) : NULL;
+        const struct mem_version *v = n->rebuild_of != 0 ? mem_get(m, MEM_VERSION, n->rebuild_of) : NULL;
+
+        if (n->alpha_task != 0 && (!t || t->t.model != n->model || t->t.state != TASK_CLOSED))
+                return err_set(e, STORE_NOT_FOUND, "no closed task to reweight");
+        if (n->rebuild_of != 0 && (!v || v->v.model != n->model || v->v.job == 0))
+                return err_set(e, STORE_NOT_FOUND, "no version to rebuild that a job has trained");
+        *ret = (struct about){t ? t->t.name : NULL, v ? v->v.number : 0};
+        return 0;
+}
+
 static int create(struct mem *m, const struct job_new *n, job_id *ret, struct err *e)
 {
         const struct mem_model *model = mem_get(m, MEM_MODEL, n->model);
@@ -44,22 +62,30 @@ static int create(struct mem *m, const struct job_new *n, job_id *ret, struct er
                                 .state = JOB_QUEUED,
                                 .trigger = n->trigger,
                                 .trigger_value = n->trigger_value,
+                                .strategy = n->strategy,
+                                .dry_run = n->dry_run,
+                                .upto_seq = n->upto_seq,
+                                .alpha_task = n->alpha_task,
+                                .alpha = n->alpha_task != 0 ? n->alpha : 0,
+                                .rebuild_of = n->rebuild_of,
                                 .range = {1, 0},
                                 .lambda = (double)NAN,
                                 .next_classes_given = n->next_classes_given,
                                 .n_next_classes = n->n_next_classes,
                                 .created_ms = mem_now(m)}};
-        int r = may_create(m, n, model, e);
+        struct about w = {0};
+        int r;
 
-        if (r != 0)
+        if ((r = may_create(m, n, model, e)) != 0 || (r = about(m, n, &w, e)) != 0)
                 return r;
         str_copy(j.j.model_name, sizeof(j.j.model_name), model->m.name);
         str_copy(j.j.next_task, sizeof(j.j.next_task), n->next_task ? n->next_task : "");
         j.j.next_classes = mem_strings(&m->a, n->next_classes, n->n_next_classes);
+        j.j.trigger_text = arena_strdup(&m->a, n->trigger_text ? n->trigger_text : "");
         j.who = arena_strdup(&m->a, n->who);
-        if (!j.j.next_classes || !j.who || !mem_push(m, MEM_JOB, &j, sizeof(j), ret))
+        if (!j.j.next_classes || !j.j.trigger_text || !j.who || !mem_push(m, MEM_JOB, &j, sizeof(j), ret))
                 return err_oom(e);
-        return mem_audit(m, n->model, n->who, "job.create", words_job(*ret, n).text, e);
+        return mem_audit(m, n->model, n->who, "job.create", words_job(*ret, n, w.task, w.rebuilt).text, e);
 }
 
 int mem_job_create(struct store *s, const struct job_new *n, job_id *ret, struct err *e)
@@ -86,35 +112,60 @@ static int copy_if(struct mem *m, job_id id, enum job_state from, struct mem_job
         return 0;
 }
 
+/* How things stand now. A task without rows that may be claimed gets the empty range behind the last. */
+static void stand_now(struct mem *m, struct job *j, uint64_t seed)
+{
+        const struct mem_task *t = mem_task_open(m, j->model);
+        const struct mem_alias *champion = mem_alias_find(m, j->model, "champion", NULL);
+
+        j->range = (struct seq_range){0, 0};
+        MEM_EACH(m, MEM_ROW, struct mem_row, row)
+        {
+                if (row->model == j->model)
+                        j->range.last = row->f.seq;
+                if (row->f.task == t->t.id && j->range.first == 0)
+                        j->range.first = row->f.seq;
+        }
+        if (j->upto_seq != 0 && j->upto_seq < j->range.last)
+                j->range.last = j->upto_seq;
+        if (j->range.first == 0 || j->range.first > j->range.last)
+                j->range.first = j->range.last + 1;
+        j->parent = champion->a.version;
+        j->parent_number = champion->a.number;
+        j->task = t->t.id;
+        j->seed = seed;
+}
+
+/* How they stood when the version was trained. */
+static void stand_then(struct mem *m, struct job *j)
+{
+        const struct mem_version *v = mem_get(m, MEM_VERSION, j->rebuild_of);
+
+        j->range = ((const struct mem_job *)mem_get(m, MEM_JOB, v->v.job))->j.range;
+        j->parent = v->v.parent;
+        j->parent_number = v->v.parent_number;
+        j->task = v->v.task;
+        j->seed = v->v.seed;
+}
+
 static int claim(struct mem *m, job_id id, uint64_t seed, struct err *e)
 {
         struct mem_job j;
         int r = copy_if(m, id, JOB_QUEUED, &j, e);
-        if (r != 0)
+        if (r != 0 || (r = mem_vote_waiting(m, j.j.model, e)) != 0)
                 return r;
 
-        const struct mem_task *t = mem_task_open(m, j.j.model);
-        const struct mem_alias *champion = mem_alias_find(m, j.j.model, "champion", NULL);
-        j.j.range = (struct seq_range){0, 0};
-        MEM_EACH(m, MEM_ROW, struct mem_row, row)
-        {
-                if (row->model == j.j.model)
-                        j.j.range.last = row->f.seq;
-                if (row->f.task == t->t.id && j.j.range.first == 0)
-                        j.j.range.first = row->f.seq;
-        }
-        if (j.j.range.first == 0)
-                j.j.range.first = j.j.range.last + 1;
+        if (j.j.kind == JOB_REBUILD)
+                stand_then(m, &j.j);
+        else
+                stand_now(m, &j.j, seed);
         j.j.state = JOB_EXPORTING;
-        j.j.parent = champion->a.version;
-        j.j.parent_number = champion->a.number;
-        j.j.task = t->t.id;
-        j.j.seed = seed;
         j.j.started_ms = mem_now(m);
         if (!mem_set(m, MEM_JOB, id, &j, sizeof(j)))
                 return err_oom(e);
-        return mem_audit(
-            m, j.j.model, j.who, "job.claim", words_claim(id, j.j.parent_number, t->t.name, j.j.range, seed).text, e);
+        const struct mem_task *t = mem_get(m, MEM_TASK, j.j.task);
+        return mem_audit(m, j.j.model, j.who, "job.claim",
+            words_claim(id, j.j.parent_number, t->t.name, j.j.range, j.j.seed).text, e);
 }
 
 int mem_job_claim(struct store *s, job_id id, uint64_t seed, struct err *e)
@@ -174,7 +225,9 @@ int mem_job_get(struct store *s, job_id id, struct arena *a, struct job *ret, st
         copy.next_classes = mem_strings(a, j->j.next_classes, j->j.n_next_classes);
         copy.tasks = j->j.n_tasks > 0 ? arena_memdup(a, j->j.tasks, j->j.n_tasks * sizeof(*j->j.tasks)) : NULL;
         copy.tries = j->j.tries ? arena_strdup(a, j->j.tries) : NULL;
-        if (!copy.next_classes || (j->j.n_tasks > 0 && !copy.tasks) || (j->j.tries && !copy.tries))
+        copy.trigger_text = arena_strdup(a, j->j.trigger_text);
+        if (!copy.next_classes || !copy.trigger_text || (j->j.n_tasks > 0 && !copy.tasks) ||
+            (j->j.tries && !copy.tries))
                 return err_oom(e);
         *ret = copy;
         return 0;

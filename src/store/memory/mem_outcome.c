@@ -6,9 +6,10 @@
 #include "store/words.h"
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
-static int look(struct mem *m, job_id id, enum job_kind kind, struct mem_job *ret, struct err *e)
+static int judging(struct mem *m, job_id id, struct mem_job *ret, struct err *e)
 {
         const struct mem_job *j = mem_get(m, MEM_JOB, id);
 
@@ -17,9 +18,26 @@ static int look(struct mem *m, job_id id, enum job_kind kind, struct mem_job *re
         if (j->j.state != JOB_JUDGING)
                 return err_set(
                     e, STORE_CONFLICT, "job %" PRIu64 " is %s, not judging", id, job_state_name(j->j.state));
-        if (j->j.kind != kind)
-                return err_set(e, -EINVAL, "store: job %" PRIu64 " is of the other kind", id);
         *ret = *j;
+        return 0;
+}
+
+static int look(struct mem *m, const struct outcome *o, bool rollover, struct mem_job *ret, struct err *e)
+{
+        int r = judging(m, o->job, ret, e);
+        if (r != 0)
+                return r;
+
+        enum job_kind kind = ret->j.kind;
+        if (rollover ? kind != JOB_ROLLOVER : kind != JOB_CONSOLIDATE && kind != JOB_REWEIGHT)
+                return err_set(e, -EINVAL, "store: job %" PRIu64 " is a %s: it does not end with this commit", o->job,
+                    job_kind_name(kind));
+        if (ret->j.dry_run && o->promote)
+                return err_set(e, -EINVAL, "store: job %" PRIu64 " is a dry run: nothing is promoted", o->job);
+        if (o->candidate && kind != JOB_CONSOLIDATE && !ret->j.dry_run)
+                return err_set(e, -EINVAL,
+                    "store: job %" PRIu64 " is a %s: its version serves at once, or not at all", o->job,
+                    job_kind_name(kind));
         return 0;
 }
 
@@ -35,6 +53,26 @@ static int require_blobs(struct mem *m, const struct outcome *o, bool has_fisher
         return r;
 }
 
+/* What is kept of an evaluation: scores per output are not, and how it compares stands with the later one. */
+static struct evaluation kept(const struct evaluation *v, bool before)
+{
+        struct evaluation k = *v;
+
+        k.n_outputs = 0;
+        k.outputs = NULL;
+        if (before) {
+                k.n_won = k.n_lost = 0;
+                k.predicted = (double)NAN;
+        }
+        return k;
+}
+
+static struct seq_range trained(struct mem *m, const struct job *j)
+{
+        const struct mem_version *parent = mem_get(m, MEM_VERSION, j->parent);
+        return j->kind == JOB_REWEIGHT ? parent->v.range : j->range; /* a reweight's theta is its parent's */
+}
+
 static int version_push(
     struct mem *m, const struct mem_job *j, const struct outcome *o, version_id *ret, struct err *e)
 {
@@ -42,7 +80,7 @@ static int version_push(
         struct mem_version v = {.v = {.id = m->t[MEM_VERSION].n + 1,
                                     .model = j->j.model,
                                     .number = 1,
-                                    .state = o->promote ? VERSION_PROMOTED : VERSION_REJECTED,
+                                    .state = outcome_version_state(o),
                                     .parent = j->j.parent,
                                     .parent_number = j->j.parent_number,
                                     .job = j->j.id,
@@ -59,7 +97,11 @@ static int version_push(
                                     .fisher_samples = o->fisher_samples,
                                     .lambda = o->lambda,
                                     .seed = j->j.seed,
-                                    .range = j->j.range,
+                                    .range = trained(m, &j->j),
+                                    .strategy = j->j.strategy,
+                                    .threads = o->threads,
+                                    .n_train = o->n_train,
+                                    .job_file = o->job_file,
                                     .n_evaluations = o->n_evaluations,
                                     .created_ms = mem_now(m)}};
         int r = require_blobs(m, o, v.v.has_fisher, e);
@@ -72,13 +114,14 @@ static int version_push(
         str_copy(v.v.program, sizeof(v.v.program), o->program);
         str_copy(v.v.reason, sizeof(v.v.reason), o->reason);
         v.v.outputs = arena_memdup(&m->a, o->outputs, o->n_outputs * sizeof(*o->outputs));
-        if (o->n_evaluations > 0) {
-                v.v.evaluations = arena_memdup(&m->a, o->after, o->n_evaluations * sizeof(*o->after));
-                v.before = arena_memdup(&m->a, o->before, o->n_evaluations * sizeof(*o->before));
-                if (!v.v.evaluations || !v.before)
-                        return err_oom(e);
-        }
-        return v.v.outputs && mem_push(m, MEM_VERSION, &v, sizeof(v), ret) ? 0 : err_oom(e);
+        v.v.gate = o->gate ? arena_strdup(&m->a, o->gate) : NULL;
+        struct evaluation *list = arena_new_array(&m->a, struct evaluation, o->n_evaluations);
+        if (!v.v.outputs || (o->gate && !v.v.gate) || !list)
+                return err_oom(e);
+        for (size_t i = 0; i < o->n_evaluations; i++)
+                list[i] = kept(&o->after[i], false);
+        v.v.evaluations = list;
+        return mem_push(m, MEM_VERSION, &v, sizeof(v), ret) ? 0 : err_oom(e);
 }
 
 static int job_end(struct mem *m, struct mem_job *j, const struct outcome *o, version_id v, struct err *e)
@@ -93,10 +136,10 @@ static int job_end(struct mem *m, struct mem_job *j, const struct outcome *o, ve
                 if (!t)
                         return err_set(e, -EPROTO, "store: an evaluation of no task");
                 str_copy(tasks[i].name, sizeof(tasks[i].name), t->t.name);
-                tasks[i].before = o->before[i];
-                tasks[i].after = o->after[i];
+                tasks[i].before = kept(&o->before[i], true);
+                tasks[i].after = kept(&o->after[i], false);
         }
-        j->j.state = o->promote ? JOB_PROMOTED : JOB_REJECTED;
+        j->j.state = outcome_job_state(o);
         j->j.version = v;
         j->j.version_number = version->v.number;
         j->j.lambda = o->lambda;
@@ -107,21 +150,59 @@ static int job_end(struct mem *m, struct mem_job *j, const struct outcome *o, ve
         return mem_set(m, MEM_JOB, j->j.id, j, sizeof(*j)) ? 0 : err_oom(e);
 }
 
+static int use_range(struct mem *m, const struct job *j, struct err *e)
+{
+        struct mem_model model = *(struct mem_model *)mem_get(m, MEM_MODEL, j->model);
+
+        if (j->range.last > model.used_seq)
+                model.used_seq = j->range.last;
+        return mem_set(m, MEM_MODEL, model.m.id, &model, sizeof(model)) ? 0 : err_oom(e);
+}
+
+static int challenge(struct mem *m, const struct mem_job *j, const struct outcome *o, version_id v, struct err *e)
+{
+        const struct mem_alias *a = mem_alias_find(m, j->j.model, "challenger", NULL);
+        const struct alias old = a ? a->a : (struct alias){0};
+        int r = mem_alias_move(m, j->j.model, "challenger", v, old.epoch + 1, e);
+
+        return r != 0 ? r
+                      : mem_audit(m, j->j.model, j->who, "alias.set",
+                            words_alias("challenger", j->j.version_number, old.number, old.epoch + 1, o->reason).text,
+                            e);
+}
+
 static int settle(struct mem *m, struct mem_job *j, const struct outcome *o, version_id *ret, struct err *e)
 {
         const struct alias champion = mem_alias_find(m, j->j.model, "champion", NULL)->a;
+        bool consumes = !j->j.dry_run && j->j.kind != JOB_REWEIGHT;
         int r;
 
         if (o->promote && champion.version != j->j.parent)
                 return err_set(e, STORE_CONFLICT, "parent replaced: another version became champion meanwhile");
-        if ((r = version_push(m, j, o, ret, e)) != 0 || (r = job_end(m, j, o, *ret, e)) != 0)
+        if ((r = version_push(m, j, o, ret, e)) != 0 || (r = job_end(m, j, o, *ret, e)) != 0 ||
+            (consumes && (r = use_range(m, &j->j, e)) != 0))
                 return r;
-        struct mem_model model = *(struct mem_model *)mem_get(m, MEM_MODEL, j->j.model);
-        if (j->j.range.last > model.used_seq)
-                model.used_seq = j->j.range.last;
-        if (!mem_set(m, MEM_MODEL, model.m.id, &model, sizeof(model)))
+        if (o->promote)
+                return mem_alias_move(m, j->j.model, "champion", *ret, champion.epoch + 1, e);
+        return o->candidate && !j->j.dry_run ? challenge(m, j, o, *ret, e) : 0;
+}
+
+static int audit_verdict(struct mem *m, const struct mem_job *j, const struct outcome *o, struct err *e)
+{
+        return mem_audit(m, j->j.model, j->who, outcome_what(o),
+            words_outcome(j->j.id, j->j.version_number, j->j.state, j->j.dry_run, o->reason).text, e);
+}
+
+static int reweigh(struct mem *m, const struct mem_job *j, struct err *e)
+{
+        struct mem_task t = *(struct mem_task *)mem_get(m, MEM_TASK, j->j.alpha_task);
+        double was = t.t.alpha;
+
+        t.t.alpha = j->j.alpha;
+        if (!mem_set(m, MEM_TASK, t.t.id, &t, sizeof(t)))
                 return err_oom(e);
-        return o->promote ? mem_alias_move(m, j->j.model, "champion", *ret, champion.epoch + 1, e) : 0;
+        return mem_audit(m, j->j.model, j->who, "task.alpha",
+            words_alpha(j->j.id, t.t.name, was, j->j.alpha, j->j.version_number).text, e);
 }
 
 static int consolidate(struct mem *m, const struct outcome *o, version_id *ret, struct err *e)
@@ -129,10 +210,10 @@ static int consolidate(struct mem *m, const struct outcome *o, version_id *ret, 
         struct mem_job j;
         int r;
 
-        if ((r = look(m, o->job, JOB_CONSOLIDATE, &j, e)) != 0 || (r = settle(m, &j, o, ret, e)) != 0)
+        if ((r = look(m, o, false, &j, e)) != 0 || (r = settle(m, &j, o, ret, e)) != 0 ||
+            (r = audit_verdict(m, &j, o, e)) != 0)
                 return r;
-        return mem_audit(m, j.j.model, j.who, o->promote ? "version.promote" : "version.reject",
-            words_outcome(j.j.id, j.j.version_number, o->promote, o->reason).text, e);
+        return j.j.kind == JOB_REWEIGHT && o->promote ? reweigh(m, &j, e) : 0;
 }
 
 int mem_consolidation_commit(struct store *s, const struct outcome *o, version_id *ret, struct err *e)
@@ -144,6 +225,32 @@ int mem_consolidation_commit(struct store *s, const struct outcome *o, version_i
         if (r == 0)
                 *ret = v;
         return r;
+}
+
+static int end_rebuild(struct mem *m, job_id id, bool same, const char *reason, struct err *e)
+{
+        struct mem_job j;
+        int r = judging(m, id, &j, e);
+
+        if (r != 0)
+                return r;
+        if (j.j.kind != JOB_REBUILD)
+                return err_set(
+                    e, -EINVAL, "store: job %" PRIu64 " is a %s, not a rebuild", id, job_kind_name(j.j.kind));
+        j.j.state = same ? JOB_VERIFIED : JOB_REJECTED;
+        j.j.ended_ms = mem_now(m);
+        str_copy(j.j.reason, sizeof(j.j.reason), reason);
+        if (!mem_set(m, MEM_JOB, id, &j, sizeof(j)))
+                return err_oom(e);
+        const struct mem_version *v = mem_get(m, MEM_VERSION, j.j.rebuild_of);
+        return mem_audit(
+            m, j.j.model, j.who, "version.rebuild", words_rebuild(id, v->v.number, same, reason).text, e);
+}
+
+int mem_rebuild_commit(struct store *s, job_id id, bool same, const char *reason, struct err *e)
+{
+        struct mem_mark k = mem_mark(mem_of(s));
+        return mem_settle(mem_of(s), &k, end_rebuild(mem_of(s), id, same, reason, e));
 }
 
 /* --- rollover --- */
@@ -242,11 +349,10 @@ static int roll(struct mem *m, const struct outcome *o, const struct task_close 
         task_id next = 0;
         int r;
 
-        if ((r = look(m, o->job, JOB_ROLLOVER, &j, e)) != 0 || (r = settle(m, &j, o, ret, e)) != 0)
+        if ((r = look(m, o, true, &j, e)) != 0 || (r = settle(m, &j, o, ret, e)) != 0)
                 return r;
         if (!c)
-                return mem_audit(m, j.j.model, j.who, "version.reject",
-                    words_outcome(j.j.id, j.j.version_number, false, o->reason).text, e);
+                return audit_verdict(m, &j, o, e);
         if ((r = open_next(m, &j, &next, e)) != 0 || (r = hand_over(m, j.j.task, next, j.j.range.last, e)) != 0 ||
             (r = close_task(m, &j, o, c, *ret, e)) != 0)
                 return r;

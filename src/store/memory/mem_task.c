@@ -35,12 +35,12 @@ bool mem_task_classes(struct mem *m, const struct mem_task *t, struct arena *a, 
                 free(seen);
                 return false;
         }
-        for (size_t i = 0; given && i < t->t.n_classes; i++)
+        for (size_t i = 0; i < t->t.n_classes; i++) /* of an open task those of expired rows */
                 seen[t->t.classes[i]] = true;
         if (!given)
                 MEM_EACH(m, MEM_ROW, struct mem_row, r)
                 {
-                        if (r->f.task != t->t.id)
+                        if (r->f.task != t->t.id || r->f.state != ROW_LIVE)
                                 continue;
                         if (r->f.class >= 0)
                                 seen[r->f.class] = true;
@@ -67,8 +67,8 @@ static int task_copy(struct mem *m, const struct mem_task *from, struct arena *a
         {
                 if (r->f.task != t.id)
                         continue;
-                t.n_train += !r->f.holdout;
-                t.n_holdout += r->f.holdout;
+                t.n_train += r->f.state == ROW_LIVE && !r->f.holdout;
+                t.n_holdout += r->f.state == ROW_LIVE && r->f.holdout;
                 t.last_seq = r->f.seq;
         }
         t.accuracy_at_close = t.loss_at_close = (double)NAN;

@@ -18,12 +18,30 @@ int mem_task_tensor(struct store *s, task_id t, enum tensor_role role, float *re
 
 /* mem_feedback.c */
 int mem_feedback_add(struct store *s, model_id m, const struct feedback *rows, size_t n,
-    enum feedback_verdict *verdicts, struct receipt *ret, struct err *e);
+    const struct feedback_rules *rules, enum feedback_verdict *verdicts, struct receipt *ret, struct err *e);
 int mem_feedback_get(
     struct store *s, model_id m, const char *event_id, struct arena *a, struct feedback_fate *ret, struct err *e);
 int mem_feedback_count(struct store *s, model_id m, struct counters *ret, struct err *e);
 int mem_feedback_scan(
     struct store *s, model_id m, const struct feedback_filter *f, store_feedback_fn each, void *arg, struct err *e);
+int mem_feedback_newest(
+    struct store *s, model_id m, uint64_t after_seq, size_t limit, store_feedback_fn each, void *arg, struct err *e);
+
+/* mem_erase.c */
+int mem_feedback_erase(struct store *s, model_id m, const struct feedback_selection *sel, const char *who,
+    struct erased *ret, struct err *e);
+int mem_feedback_release(
+    struct store *s, model_id m, const char *event_id, bool accept, const char *who, uint64_t *ret_n, struct err *e);
+
+/* mem_expire.c */
+int mem_feedback_expire(
+    struct store *s, model_id m, const struct retention *how, size_t limit, uint64_t *ret_n, struct err *e);
+
+/* mem_source.c */
+int mem_source_list(struct store *s, model_id m, store_source_fn each, void *arg, struct err *e);
+int mem_source_unlearn(
+    struct store *s, model_id m, const char *source, const char *who, struct unlearned *ret, struct err *e);
+int mem_secret(struct store *s, const char *name, const uint8_t fresh[32], uint8_t ret[32], struct err *e);
 
 /* mem_job.c */
 int mem_job_create(struct store *s, const struct job_new *j, job_id *ret, struct err *e);
@@ -41,8 +59,10 @@ int mem_blob_chunk(struct store *s, const struct digest *d, size_t size, uint32_
 int mem_consolidation_commit(struct store *s, const struct outcome *o, version_id *ret, struct err *e);
 int mem_rollover_commit(
     struct store *s, const struct outcome *o, const struct task_close *close, version_id *ret, struct err *e);
+int mem_rebuild_commit(struct store *s, job_id id, bool same, const char *reason, struct err *e);
 
 /* mem_version.c */
+int mem_version_prune(struct store *s, model_id m, uint64_t keep, uint64_t *ret_n, struct err *e);
 int mem_version_get(struct store *s, version_id v, struct arena *a, struct version *ret, struct err *e);
 int mem_version_by_number(
     struct store *s, model_id m, uint64_t number, struct arena *a, struct version *ret, struct err *e);

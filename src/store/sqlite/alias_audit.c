@@ -83,13 +83,17 @@ int sqlite_alias_list(struct store *s, model_id m, store_alias_fn each, void *ar
 
 static int version_id_of(struct db *db, model_id m, uint64_t number, version_id *ret, struct err *e)
 {
-        _query_ struct query q = query_open(db, "SELECT id FROM version WHERE model = :model AND number = :number");
+        _query_ struct query q =
+            query_open(db, "SELECT id, pruned_ms FROM version WHERE model = :model AND number = :number");
 
         query_seq(&q, ":model", m);
         query_seq(&q, ":number", number);
         int r = query_one(&q, STORE_NOT_FOUND, e, "no version %" PRIu64, number);
         if (r != QUERY_ROW)
                 return r;
+        if (!query_null(&q, "pruned_ms"))
+                return err_set(
+                    e, STORE_CONFLICT, "version %" PRIu64 " was pruned: it has no parameters to serve", number);
         *ret = query_get_u64(&q, "id");
         return 0;
 }

@@ -20,6 +20,7 @@ struct db {
         uint64_t wal_length; /* pages in the WAL after the last commit */
         uint64_t wal_pages;  /* the same, but 0 once all of it has been checkpointed */
         uint64_t wal_limit;  /* pages; past it a commit is followed by a checkpoint even when busy */
+        bool scrub;          /* the WAL may hold what was erased: care empties its file */
 };
 
 static inline struct db *db_of(struct store *s)
@@ -97,6 +98,8 @@ int task_class_add(struct db *db, task_id t, uint32_t class, struct err *e);
 int output_add(struct db *db, version_id v, size_t n, const struct output_row *rows, struct err *e);
 int evaluation_list(
     struct db *db, version_id v, struct arena *a, size_t *ret_n, struct job_task **ret, struct err *e);
+int vote_waiting(struct db *db, model_id m, struct err *e); /* before a job claims its range */
+int expire_register(struct db *db, struct err *e);         /* event_hash() for its statements */
 int feedback_check(struct db *db, struct err *e); /* every row's content against its digest */
 int blob_check(struct db *db, struct err *e);
 void checkpoint_when_large(struct db *db); /* after a commit */

@@ -1,9 +1,10 @@
 /* feedback.c: labelled rows coming in.
  *
  * A row is identified by (model, event_id, source). Whether it is new is asked first, so that a retry of a row whose
- * task has been closed meanwhile is still a duplicate. task_count is kept in step in the same transaction. */
+ * task has been closed meanwhile is still a duplicate. One look at the rows of the event answers that, and whether
+ * there is anything to vote about: a row whose event is new, as nearly all are, costs no more than being written. */
 #include "base/err.h"
-#include "store/sqlite/db.h"
+#include "store/sqlite/fate.h"
 #include "store/sqlite/feedback.h"
 #include "store/sqlite/verbs.h"
 #include <errno.h>
@@ -31,26 +32,6 @@ static int open_task(struct db *db, model_id m, task_id *ret, struct err *e)
         if (r != QUERY_ROW)
                 return r;
         *ret = query_get_u64(&q, "id");
-        return 0;
-}
-
-/* *ret_known: a row of this key is there; *ret_same: with the same payload. */
-static int look_up(
-    struct db *db, model_id m, const struct feedback *f, bool *ret_known, bool *ret_same, struct err *e)
-{
-        struct digest d;
-        _query_ struct query q = query_open(db, "SELECT payload FROM feedback WHERE model = :model AND "
-                                                "event_id = :event_id AND source = :source");
-
-        query_seq(&q, ":model", m);
-        query_text(&q, ":event_id", f->event_id);
-        query_text(&q, ":source", f->source);
-        int r = query_step(&q, e);
-        *ret_known = r == QUERY_ROW;
-        if (r != QUERY_ROW)
-                return r;
-        query_get_digest(&q, "payload", &d);
-        *ret_same = digest_eq(&d, &f->payload);
         return 0;
 }
 
@@ -87,72 +68,182 @@ static int insert(struct db *db, model_id m, task_id t, const struct feedback *f
         return r;
 }
 
-static int count_one(struct db *db, task_id t, const struct feedback *f, struct err *e)
+/* The prediction it answers, trust, and a state that is not live: what most rows do not have. */
+static int served_row(struct db *db, uint64_t seq, const struct feedback *f, struct err *e)
 {
         _query_ struct query q =
-            query_open(db, "INSERT INTO task_count (task, holdout, class, n) VALUES (:task, :holdout, :class, 1) "
-                           "ON CONFLICT (task, holdout, class) DO UPDATE SET n = n + 1");
+            query_open(db, "INSERT INTO feedback_served (seq, version, class, probability) VALUES "
+                           "(:seq, :version, :class, :probability)");
 
-        query_seq(&q, ":task", t);
-        query_int(&q, ":holdout", f->holdout);
-        query_int(&q, ":class", f->targets ? -1 : f->class);
+        query_seq(&q, ":seq", seq);
+        query_seq(&q, ":version", f->served_version);
+        query_int(&q, ":class", f->served_class);
+        query_real(&q, ":probability", (double)f->served_probability);
         return query_run(&q, e);
 }
 
-static int add_one(struct db *db, model_id m, task_id open, const struct feedback *f, enum feedback_verdict *ret,
-    struct receipt *receipt, struct err *e)
+static int trusted_row(struct db *db, uint64_t seq, struct err *e)
 {
-        bool known = false, same = false;
-        uint64_t seq = 0;
-        int r = look_up(db, m, f, &known, &same, e);
+        _query_ struct query q = query_open(db, "INSERT INTO feedback_trusted (seq) VALUES (:seq)");
 
-        if (r != 0)
-                return r;
-        if (known) {
-                *ret = same ? FEEDBACK_DUPLICATE : FEEDBACK_CONFLICT;
-                receipt->n_duplicate += same;
-                receipt->n_conflict += !same;
-                return 0;
+        query_seq(&q, ":seq", seq);
+        return query_run(&q, e);
+}
+
+static int beside(struct db *db, const struct fate_row *r, const struct feedback *f, struct err *e)
+{
+        int x = 0;
+
+        if (f->served_version != 0)
+                x = served_row(db, r->seq, f, e);
+        if (x == 0 && f->trusted)
+                x = trusted_row(db, r->seq, e);
+        if (x != 0)
+                return x;
+        return r->state == ROW_LIVE ? task_count_add(db, r, e) : fate_begin(db, r, f->why ? f->why : "", e);
+}
+
+/* --- what is known of the event --- */
+
+struct known {
+        const struct event_row *holder; /* has the key (source, event_id) */
+        bool same, erased;
+};
+
+static struct known known(const struct event *v, const struct feedback *f)
+{
+        struct known k = {0};
+
+        for (size_t i = 0; i < v->n; i++) {
+                const struct event_row *row = &v->rows[i];
+                bool mine = strcmp(row->source, f->source) == 0;
+                k.erased = k.erased || (row->r.state == ROW_ERASED && (mine || row->whole));
+                k.same = k.same || (mine && row->r.state != ROW_ERASED && digest_eq(&row->payload, &f->payload));
+                if (mine && !row->former)
+                        k.holder = row;
         }
-        if (f->task_named && f->task != open) {
-                *ret = FEEDBACK_TASK_CLOSED;
-                return 0;
+        return k;
+}
+
+/* Frees the key of a row for the next label of the same source. */
+static int give_way(struct db *db, const struct event_row *row, struct err *e)
+{
+        int r;
+        {
+                _query_ struct query q =
+                    query_open(db, "INSERT INTO feedback_former (seq, source) VALUES (:seq, :source)");
+                query_seq(&q, ":seq", row->r.seq);
+                query_text(&q, ":source", row->source);
+                if ((r = query_run(&q, e)) != 0)
+                        return r;
         }
-        if ((r = insert(db, m, open, f, &seq, e)) != 0 || (r = count_one(db, open, f, e)) != 0)
+        /* longer than any source, so that it is nobody's */
+        _query_ struct query q =
+            query_open(db, "UPDATE feedback SET source = printf('%0130d', seq) WHERE seq = :seq");
+        query_seq(&q, ":seq", row->r.seq);
+        return query_run(&q, e);
+}
+_Static_assert(STORE_KEY_MAX < 130, "a source may not be as long as what holds the place of one");
+
+/* --- one row --- */
+
+struct adding {
+        struct db *db;
+        model_id model;
+        task_id open;
+        enum conflict_policy policy;
+        struct event event; /* of the row at hand, reused */
+        struct receipt receipt;
+};
+
+/* *ret: the task the row belongs to, 0: it names one that takes no more rows. Trusted rows go to closed ones too. */
+static int task_for(const struct adding *a, const struct feedback *f, task_id *ret, struct err *e)
+{
+        *ret = !f->task_named || f->task == a->open ? a->open : 0;
+        if (*ret != 0 || !f->trusted)
+                return 0;
+        _query_ struct query q = query_open(a->db, "SELECT id FROM task WHERE id = :task AND model = :model");
+        query_seq(&q, ":task", f->task);
+        query_seq(&q, ":model", a->model);
+        int r = query_step(&q, e);
+        if (r != QUERY_ROW)
                 return r;
-        *ret = FEEDBACK_ACCEPTED;
-        receipt->n_accepted++;
-        if (receipt->first_seq == 0)
-                receipt->first_seq = seq;
-        receipt->last_seq = seq;
+        *ret = f->task;
         return 0;
 }
 
-static int add(struct db *db, model_id m, const struct feedback *rows, size_t n, enum feedback_verdict *verdicts,
-    struct receipt *receipt, struct err *e)
+static int accept(struct adding *a, task_id t, const struct feedback *f, struct err *e)
 {
-        task_id open = 0;
-        int r = open_task(db, m, &open, e);
+        struct fate_row row = {.model = a->model,
+            .task = t,
+            .holdout = f->holdout,
+            .class = f->targets ? -1 : f->class,
+            .state = f->state != 0 ? f->state : ROW_LIVE,
+            .policy = a->policy};
+        struct receipt *got = &a->receipt;
+        int r;
+
+        if ((r = insert(a->db, a->model, t, f, &row.seq, e)) != 0 || (r = beside(a->db, &row, f, e)) != 0)
+                return r;
+        got->n_accepted++;
+        got->n_quarantined += row.state == ROW_QUARANTINED;
+        got->n_late += row.state == ROW_LATE;
+        if (got->first_seq == 0)
+                got->first_seq = row.seq;
+        got->last_seq = row.seq;
+        if (row.state != ROW_LIVE || a->event.n == 0)
+                return 0;
+        return vote_settle(a->db, a->model, f->event_id, a->policy, &a->event, got, e);
+}
+
+static int add_one(struct adding *a, const struct feedback *f, enum feedback_verdict *ret, struct err *e)
+{
+        task_id t = 0;
+        int r = event_rows_load(a->db, a->model, f->event_id, &a->event, e);
+
+        if (r != 0)
+                return r;
+        struct known k = known(&a->event, f);
+        if (k.same || k.erased || (k.holder && a->policy == CONFLICT_EARLIEST)) {
+                *ret = k.same ? FEEDBACK_DUPLICATE : k.erased ? FEEDBACK_ERASED : FEEDBACK_CONFLICT;
+                a->receipt.n_duplicate += *ret == FEEDBACK_DUPLICATE;
+                a->receipt.n_conflict += *ret == FEEDBACK_CONFLICT;
+                return 0;
+        }
+        if ((r = task_for(a, f, &t, e)) != 0)
+                return r;
+        *ret = t != 0 ? FEEDBACK_ACCEPTED : FEEDBACK_TASK_CLOSED;
+        if (t == 0)
+                return 0;
+        if (k.holder && (r = give_way(a->db, k.holder, e)) != 0)
+                return r;
+        return accept(a, t, f, e);
+}
+
+static int add(
+    struct adding *a, const struct feedback *rows, size_t n, enum feedback_verdict *verdicts, struct err *e)
+{
+        int r = open_task(a->db, a->model, &a->open, e);
 
         for (size_t i = 0; r == 0 && i < n; i++) {
                 enum feedback_verdict v = FEEDBACK_ACCEPTED;
-                r = add_one(db, m, open, &rows[i], &v, receipt, e);
+                r = add_one(a, &rows[i], &v, e);
                 if (verdicts)
                         verdicts[i] = v;
         }
+        event_rows_free(&a->event);
         return r;
 }
 
 int sqlite_feedback_add(struct store *s, model_id m, const struct feedback *rows, size_t n,
-    enum feedback_verdict *verdicts, struct receipt *ret, struct err *e)
+    const struct feedback_rules *rules, enum feedback_verdict *verdicts, struct receipt *ret, struct err *e)
 {
-        struct db *db = db_of(s);
-        struct receipt receipt = {0};
-        int r = tx_enter(db, e);
+        struct adding a = {.db = db_of(s), .model = m, .policy = rules ? rules->on_conflict : CONFLICT_EARLIEST};
+        int r = tx_enter(a.db, e);
 
         if (r == 0)
-                r = tx_leave(db, add(db, m, rows, n, verdicts, &receipt, e), e);
+                r = tx_leave(a.db, add(&a, rows, n, verdicts, e), e);
         if (r == 0)
-                *ret = receipt;
+                *ret = a.receipt;
         return r;
 }

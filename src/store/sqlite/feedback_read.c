@@ -1,27 +1,36 @@
-/* feedback_read.c: counting and walking feedback, and what became of one row.
+/* feedback_read.c: walking feedback, and what became of one row.
  *
  * Vectors are copied out of SQLite's memory, which has no alignment, and compared with their digest on the way. */
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "store/sqlite/db.h"
+#include "store/sqlite/fate.h"
 #include "store/sqlite/feedback.h"
 #include "store/sqlite/verbs.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
-#define FEEDBACK_COLUMNS                                                                                             \
-        "seq, task, task_named, holdout, class, weight, observed_ms, received_ms, source, event_id, payload, "       \
-        "content, "                                                                                                  \
-        "inputs, targets "
+#define SIDE_COLUMNS                                                                                                 \
+        "coalesce(o.source, f.source) AS source, p.version AS served_version, p.class AS served_class, "             \
+        "p.probability AS served_probability, r.seq IS NOT NULL AS trusted "
+#define SIDE_TABLES                                                                                                  \
+        "LEFT JOIN feedback_former o ON o.seq = f.seq LEFT JOIN feedback_served p ON p.seq = f.seq "                 \
+        "LEFT JOIN feedback_trusted r ON r.seq = f.seq "
+#define ROW_SQL                                                                                                      \
+        "SELECT f.seq AS seq, f.task AS task, f.task_named AS task_named, f.holdout AS holdout, f.class AS class, "  \
+        "f.weight AS weight, f.observed_ms AS observed_ms, f.received_ms AS received_ms, f.event_id AS event_id, "   \
+        "f.payload AS payload, f.content AS content, f.inputs AS inputs, f.targets AS targets, " SIDE_COLUMNS        \
+        "FROM feedback f " SIDE_TABLES
+#define LIVE "NOT EXISTS (SELECT 1 FROM feedback_fate x WHERE x.seq = f.seq) "
 
 static const char scan_task_sql[] =
-    "SELECT " FEEDBACK_COLUMNS "FROM feedback WHERE task = :task AND model = :model AND seq BETWEEN :first AND :last "
-    "AND (holdout + 1) & :split ORDER BY seq";
-static const char scan_model_sql[] =
-    "SELECT " FEEDBACK_COLUMNS "FROM feedback WHERE model = :model AND seq BETWEEN :first AND :last "
-    "AND (holdout + 1) & :split ORDER BY seq";
+    ROW_SQL "WHERE f.task = :task AND f.model = :model AND f.seq BETWEEN :first AND :last "
+            "AND (f.holdout + 1) & :split AND " LIVE "ORDER BY f.seq";
+static const char scan_model_sql[] = ROW_SQL "WHERE f.model = :model AND f.seq BETWEEN :first AND :last "
+                                             "AND (f.holdout + 1) & :split AND " LIVE "ORDER BY f.seq";
+static const char newest_sql[] =
+    ROW_SQL "WHERE f.model = :model AND f.seq > :after AND " LIVE "ORDER BY f.seq DESC LIMIT :limit";
 
 struct vectors { /* two growing, aligned buffers of one scan */
         void *p[2];
@@ -54,11 +63,18 @@ static void scalars(struct query *q, struct feedback *f)
         f->observed_ms = query_get_int(q, "observed_ms");
         f->received_ms = query_get_int(q, "received_ms");
         query_get_digest(q, "payload", &f->payload);
+        f->trusted = query_get_int(q, "trusted") != 0;
+        f->served_version = query_get_u64(q, "served_version");
+        f->served_class = query_null(q, "served_class") ? -1 : (int32_t)query_get_int(q, "served_class");
+        f->served_probability = f->served_version != 0 ? (float)query_get_real(q, "served_probability") : 0;
 }
 
 static int row_fill(struct query *q, struct vectors *v, struct feedback *ret, struct err *e)
 {
-        struct feedback f = {.source = query_get_text(q, "source"), .event_id = query_get_text(q, "event_id")};
+        struct feedback f = {.source = query_get_text(q, "source"),
+            .event_id = query_get_text(q, "event_id"),
+            .state = ROW_LIVE,
+            .why = ""};
         struct digest want, got;
         int r;
 
@@ -115,37 +131,74 @@ int sqlite_feedback_scan(
         return r != 0 ? r : tx_read_leave(db_of(s), scan(db_of(s), m, f, each, arg, e), e);
 }
 
+static int newest(
+    struct db *db, model_id m, uint64_t after_seq, size_t limit, store_feedback_fn each, void *arg, struct err *e)
+{
+        _query_ struct query q = query_open(db, newest_sql);
+
+        query_seq(&q, ":model", m);
+        query_seq(&q, ":after", after_seq);
+        query_seq(&q, ":limit", limit != 0 ? limit : UINT64_MAX);
+        return walk(&q, each, arg, e);
+}
+
+int sqlite_feedback_newest(
+    struct store *s, model_id m, uint64_t after_seq, size_t limit, store_feedback_fn each, void *arg, struct err *e)
+{
+        int r = tx_read_enter(db_of(s), e);
+        return r != 0 ? r : tx_read_leave(db_of(s), newest(db_of(s), m, after_seq, limit, each, arg, e), e);
+}
+
 int feedback_check(struct db *db, struct err *e)
 {
-        _query_ struct query q = query_open(db, "SELECT " FEEDBACK_COLUMNS "FROM feedback ORDER BY seq");
+        _query_ struct query q = query_open(db, ROW_SQL "ORDER BY f.seq");
         return walk(&q, NULL, NULL, e);
 }
 
 /* --- one row --- */
 
+/* Of the event's rows the one that counts, else the newest. */
 static const char fate_sql[] =
-    "SELECT f.seq AS seq, f.task AS task, f.task_named AS task_named, f.holdout AS holdout, f.class AS class, "
-    "f.weight AS weight, f.observed_ms AS observed_ms, f.received_ms AS received_ms, f.source AS source, "
-    "f.event_id AS event_id, f.payload AS payload, f.targets AS targets, t.name AS task_name, j.id AS job, v.number "
-    "AS number FROM feedback f JOIN task t ON t.id = f.task "
-    "LEFT JOIN job j ON j.id = (SELECT min(u.id) FROM job u WHERE u.task = f.task AND u.state IN (10, 11) "
-    "AND u.range_first <= f.seq AND u.range_last >= f.seq) LEFT JOIN version v ON v.id = j.version "
-    "WHERE f.model = :model AND f.event_id = :event_id ORDER BY f.seq DESC LIMIT 1";
+    "SELECT k.*, v.number AS number FROM (SELECT " FATE_COLUMNS
+    ", f.task_named AS task_named, f.weight AS weight, f.observed_ms AS observed_ms, f.received_ms AS received_ms, "
+    "f.event_id AS event_id, f.payload AS payload, f.targets AS targets, t.name AS task_name, x.reason AS "
+    "why, " SIDE_COLUMNS "FROM " FATE_TABLES SIDE_TABLES
+    "JOIN task t ON t.id = f.task WHERE f.model = :model AND f.event_id = :event_id "
+    "ORDER BY x.seq IS NOT NULL, f.seq DESC LIMIT 1) k LEFT JOIN job u ON u.id = k.job "
+    "LEFT JOIN version v ON v.id = u.version";
 
-int sqlite_feedback_get(
-    struct store *s, model_id m, const char *event_id, struct arena *a, struct feedback_fate *ret, struct err *e)
+static enum feedback_state state_of(const struct fate_row *row)
 {
-        struct feedback_fate fate = {.state = FEEDBACK_QUEUED};
+        static const enum feedback_state states[] = {[ROW_QUARANTINED] = FEEDBACK_QUARANTINED,
+            [ROW_LATE] = FEEDBACK_LATE,
+            [ROW_SUPERSEDED] = FEEDBACK_SUPERSEDED,
+            [ROW_ERASED] = FEEDBACK_FEATURES_ERASED,
+            [ROW_EXPIRED] = FEEDBACK_EXPIRED};
+
+        if (row->state != ROW_LIVE)
+                return states[row->state];
+        return row->holdout ? FEEDBACK_HELD_OUT : row->job != 0 ? FEEDBACK_USED : FEEDBACK_QUEUED;
+}
+
+static int fate_get(
+    struct db *db, model_id m, const char *event_id, struct arena *a, struct feedback_fate *ret, struct err *e)
+{
+        struct fate_row row;
         size_t bytes;
-        _query_ struct query q = query_open(db_of(s), fate_sql);
+        _query_ struct query q = query_open(db, fate_sql);
 
         query_seq(&q, ":model", m);
         query_text(&q, ":event_id", event_id);
         int r = query_one(&q, STORE_NOT_FOUND, e, "no feedback of this id");
         if (r != QUERY_ROW)
                 return r;
+        fate_fill(&q, &row);
+        struct feedback_fate fate = {
+            .state = state_of(&row), .job = row.job, .version_number = query_get_u64(&q, "number")};
         scalars(&q, &fate.row);
         query_get_name(&q, "task_name", fate.task_name, sizeof(fate.task_name));
+        fate.row.state = row.state;
+        fate.row.why = query_get_dup(&q, "why", a);
         fate.row.source = query_get_dup(&q, "source", a);
         fate.row.event_id = query_get_dup(&q, "event_id", a);
         const void *targets = query_get_blob(&q, "targets", &bytes);
@@ -155,71 +208,14 @@ int sqlite_feedback_get(
                 if (!fate.row.targets)
                         return err_oom(e);
         }
-        if (fate.row.holdout) {
-                fate.state = FEEDBACK_HELD_OUT;
-        } else if (!query_null(&q, "job")) {
-                fate.state = FEEDBACK_USED;
-                fate.job = query_get_u64(&q, "job");
-                fate.version_number = query_get_u64(&q, "number");
-        }
         if (q.rc != 0)
                 return query_step(&q, e);
         *ret = fate;
         return 0;
 }
 
-/* --- counters --- */
-
-static const char count_sql[] =
-    "SELECT m.used_seq AS used_seq, "
-    "(SELECT count(*) FROM feedback f WHERE f.task = t.id AND f.seq > m.used_seq AND f.holdout = 0) AS n_new, "
-    "(SELECT coalesce(sum(n), 0) FROM task_count c WHERE c.task = t.id AND c.holdout = 0) AS n_train, "
-    "(SELECT coalesce(sum(n), 0) FROM task_count c WHERE c.task = t.id AND c.holdout = 1) AS n_holdout, "
-    "(SELECT count(*) FROM task_count c WHERE c.task = t.id AND c.holdout = 0 AND c.class >= 0 AND c.n > 0) AS "
-    "n_labels, "
-    "EXISTS (SELECT 1 FROM task_count c WHERE c.task = t.id AND c.holdout = 0 AND c.class = -1 AND c.n > 0) AS "
-    "targets, "
-    "(SELECT count(*) FROM class c WHERE c.model = m.id) AS n_classes, "
-    /* as domain/head.h: task: its own rows of the champion and its own classes; class: those of all tasks; domain:
-     * all */
-    "(SELECT count(*) FROM (SELECT k.class FROM task_class k JOIN task u ON u.id = k.task WHERE u.model = m.id AND "
-    "(m.scenario = 3 OR u.id = t.id) UNION SELECT k.class FROM task_count k JOIN task u ON u.id = k.task WHERE "
-    "u.model = m.id AND k.class >= 0 AND k.n > 0 AND (m.scenario = 3 OR u.id = t.id) UNION SELECT c.ordinal FROM "
-    "class c WHERE c.model = m.id AND m.scenario = 2 UNION SELECT o.class FROM version_output o JOIN alias a ON "
-    "a.model = m.id "
-    "AND a.name = 'champion' AND o.version = a.version WHERE m.scenario = 1 AND (o.task = t.id OR (o.task IS NULL "
-    "AND "
-    "t.ordinal = 0)))) AS n_head, "
-    "(SELECT coalesce(max(seq), 0) FROM feedback f WHERE f.model = m.id) AS last_seq, "
-    "(SELECT received_ms FROM feedback f WHERE f.seq = (SELECT min(seq) FROM feedback g WHERE g.task = t.id "
-    "AND g.seq > m.used_seq AND g.holdout = 0)) AS oldest_new_ms, "
-    /* by id, not by time: a clock that was set back must not leave the latest stamp standing */
-    "(SELECT ended_ms FROM job l WHERE l.id = (SELECT max(j.id) FROM job j WHERE j.model = m.id AND j.ended_ms IS "
-    "NOT "
-    "NULL)) AS last_job_ended_ms, "
-    "EXISTS (SELECT 1 FROM job j WHERE j.model = m.id AND j.state < 10) AS job_active "
-    "FROM model m JOIN task t ON t.model = m.id AND t.state = 1 WHERE m.id = :model";
-
-int sqlite_feedback_count(struct store *s, model_id m, struct counters *ret, struct err *e)
+int sqlite_feedback_get(
+    struct store *s, model_id m, const char *event_id, struct arena *a, struct feedback_fate *ret, struct err *e)
 {
-        _query_ struct query q = query_open(db_of(s), count_sql);
-
-        query_seq(&q, ":model", m);
-        int r = query_one(&q, STORE_NOT_FOUND, e, "no such model");
-        if (r != QUERY_ROW)
-                return r;
-        *ret = (struct counters){
-            .model = m,
-            .n_new = query_get_u64(&q, "n_new"),
-            .n_open_train = query_get_u64(&q, "n_train"),
-            .n_open_holdout = query_get_u64(&q, "n_holdout"),
-            .n_open_classes = query_get_u64(&q, query_get_int(&q, "targets") ? "n_classes" : "n_labels"),
-            .n_head_classes = query_get_u64(&q, "n_head"),
-            .last_seq = query_get_u64(&q, "last_seq"),
-            .used_seq = query_get_u64(&q, "used_seq"),
-            .oldest_new_ms = query_get_int(&q, "oldest_new_ms"),
-            .last_job_ended_ms = query_get_int(&q, "last_job_ended_ms"),
-            .job_active = query_get_int(&q, "job_active") != 0,
-        };
-        return 0;
+        return fate_get(db_of(s), m, event_id, a, ret, e);
 }

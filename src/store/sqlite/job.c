@@ -63,20 +63,78 @@ static int classes_fit(struct db *db, const struct job_new *j, struct err *e)
         return 0;
 }
 
+struct about { /* what a job is about beside its model, for the audit */
+        char task[NAME_SIZE];
+        uint64_t rebuilt;
+};
+
+static int closed_task(struct db *db, const struct job_new *j, struct about *ret, struct err *e)
+{
+        _query_ struct query q =
+            query_open(db, "SELECT name FROM task WHERE id = :task AND model = :model AND state = 2");
+
+        query_seq(&q, ":task", j->alpha_task);
+        query_seq(&q, ":model", j->model);
+        int r = query_one(&q, STORE_NOT_FOUND, e, "no closed task to reweight");
+        if (r != QUERY_ROW)
+                return r;
+        query_get_name(&q, "name", ret->task, sizeof(ret->task));
+        return q.rc != 0 ? query_step(&q, e) : 0;
+}
+
+static int trained_version(struct db *db, const struct job_new *j, struct about *ret, struct err *e)
+{
+        _query_ struct query q =
+            query_open(db, "SELECT number FROM version WHERE id = :version AND model = :model AND job IS NOT NULL");
+
+        query_seq(&q, ":version", j->rebuild_of);
+        query_seq(&q, ":model", j->model);
+        int r = query_one(&q, STORE_NOT_FOUND, e, "no version to rebuild that a job has trained");
+        if (r != QUERY_ROW)
+                return r;
+        ret->rebuilt = query_get_u64(&q, "number");
+        return 0;
+}
+
+static int about(struct db *db, const struct job_new *j, struct about *ret, struct err *e)
+{
+        switch (j->kind) {
+        case JOB_ROLLOVER:
+                return task_name_free(db, j->model, j->next_task, e);
+        case JOB_REWEIGHT:
+                return closed_task(db, j, ret, e);
+        case JOB_REBUILD:
+                return trained_version(db, j, ret, e);
+        default:
+                return 0;
+        }
+}
+
 static int job_row(struct db *db, const struct job_new *j, job_id *ret, struct err *e)
 {
         _query_ struct query q = query_open(db,
-            "INSERT INTO job (model, kind, state, trigger_kind, trigger_value, next_task, next_classes_given, who, "
-            "created_ms) VALUES (:model, :kind, :state, :trigger_kind, :trigger_value, :next_task, :given, :who, "
-            ":now)");
+            "INSERT INTO job (model, kind, state, trigger_kind, trigger_value, trigger_text, strategy, dry_run, "
+            "upto_seq, next_task, next_classes_given, alpha_task, alpha, rebuild_of, who, created_ms) VALUES "
+            "(:model, "
+            ":kind, :state, :trigger_kind, :trigger_value, :trigger_text, :strategy, :dry_run, :upto_seq, "
+            ":next_task, "
+            ":given, :alpha_task, :alpha, :rebuild_of, :who, :now)");
 
         query_seq(&q, ":model", j->model);
         query_int(&q, ":kind", j->kind);
         query_int(&q, ":state", JOB_QUEUED);
         query_int(&q, ":trigger_kind", j->trigger);
         query_seq(&q, ":trigger_value", j->trigger_value);
+        query_text(&q, ":trigger_text", j->trigger_text ? j->trigger_text : "");
+        query_int(&q, ":strategy", j->strategy);
+        query_int(&q, ":dry_run", j->dry_run);
+        query_id(&q, ":upto_seq", j->upto_seq);
         query_text(&q, ":next_task", j->next_task);
         query_int(&q, ":given", j->next_classes_given);
+        query_id(&q, ":alpha_task", j->alpha_task);
+        if (j->alpha_task != 0) /* else NULL */
+                query_real(&q, ":alpha", j->alpha);
+        query_id(&q, ":rebuild_of", j->rebuild_of);
         query_text(&q, ":who", j->who);
         query_int(&q, ":now", db_now(db));
         int r = query_run(&q, e);
@@ -97,16 +155,17 @@ static int job_class_add(struct db *db, job_id j, size_t i, const char *name, st
 
 static int create(struct db *db, const struct job_new *j, job_id *ret, struct err *e)
 {
+        struct about w = {0};
         int r;
 
         if ((r = classes_fit(db, j, e)) != 0 || (r = none_active(db, j->model, e)) != 0 ||
-            (j->next_task && (r = task_name_free(db, j->model, j->next_task, e)) != 0) ||
-            (r = job_row(db, j, ret, e)) != 0)
+            (r = about(db, j, &w, e)) != 0 || (r = job_row(db, j, ret, e)) != 0)
                 return r;
         for (size_t i = 0; i < j->n_next_classes; i++)
                 if ((r = job_class_add(db, *ret, i, j->next_classes[i], e)) != 0)
                         return r;
-        return audit_add(db, j->model, j->who, "job.create", words_job(*ret, j).text, e);
+        return audit_add(
+            db, j->model, j->who, "job.create", words_job(*ret, j, w.task[0] ? w.task : NULL, w.rebuilt).text, e);
 }
 
 int sqlite_job_create(struct store *s, const struct job_new *j, job_id *ret, struct err *e)
@@ -126,25 +185,17 @@ int sqlite_job_create(struct store *s, const struct job_new *j, job_id *ret, str
 
 struct claim {
         model_id model;
+        enum job_kind kind;
         version_id parent;
-        uint64_t parent_number;
+        uint64_t parent_number, seed;
         task_id task;
         char task_name[NAME_SIZE], who[KEY_SIZE];
         struct seq_range range;
 };
 
-/* An empty task gets the empty range behind the newest row. */
-static const char claim_sql[] =
-    "SELECT j.model AS model, j.state AS state, j.who AS who, v.id AS parent, v.number AS parent_number, "
-    "t.id AS task, t.name AS task_name, "
-    "(SELECT min(seq) FROM feedback f WHERE f.task = t.id) AS first, "
-    "(SELECT coalesce(max(seq), 0) FROM feedback f WHERE f.model = j.model) AS last "
-    "FROM job j JOIN task t ON t.model = j.model AND t.state = 1 "
-    "JOIN alias a ON a.model = j.model AND a.name = 'champion' JOIN version v ON v.id = a.version WHERE j.id = :job";
-
-static int look(struct db *db, job_id j, struct claim *c, struct err *e)
+static int queued(struct db *db, job_id j, struct claim *c, struct err *e)
 {
-        _query_ struct query q = query_open(db, claim_sql);
+        _query_ struct query q = query_open(db, "SELECT model, kind, state, who FROM job WHERE id = :job");
 
         query_seq(&q, ":job", j);
         int r = query_one(&q, STORE_NOT_FOUND, e, "no job %" PRIu64, j);
@@ -152,13 +203,8 @@ static int look(struct db *db, job_id j, struct claim *c, struct err *e)
                 return r;
         enum job_state state = job_state_in_db(&q, "state");
         c->model = query_get_u64(&q, "model");
-        c->parent = query_get_u64(&q, "parent");
-        c->parent_number = query_get_u64(&q, "parent_number");
-        c->task = query_get_u64(&q, "task");
-        query_get_name(&q, "task_name", c->task_name, sizeof(c->task_name));
+        c->kind = job_kind_in_db(&q, "kind");
         query_get_name(&q, "who", c->who, sizeof(c->who));
-        c->range.last = query_get_u64(&q, "last");
-        c->range.first = query_null(&q, "first") ? c->range.last + 1 : query_get_u64(&q, "first");
         if (q.rc != 0)
                 return query_step(&q, e);
         if (state != JOB_QUEUED)
@@ -166,11 +212,53 @@ static int look(struct db *db, job_id j, struct claim *c, struct err *e)
         return 0;
 }
 
+/* How things stand now. A task without rows that may be claimed gets the empty range behind the last. */
+static const char now_sql[] =
+    "SELECT v.id AS parent, v.number AS parent_number, t.id AS task, t.name AS task_name, :seed AS seed, "
+    "(SELECT min(seq) FROM feedback f WHERE f.task = t.id) AS first, "
+    "(SELECT coalesce(max(seq), 0) FROM feedback f WHERE f.model = j.model) AS last, j.upto_seq AS upto "
+    "FROM job j JOIN task t ON t.model = j.model AND t.state = 1 "
+    "JOIN alias a ON a.model = j.model AND a.name = 'champion' JOIN version v ON v.id = a.version WHERE j.id = :job";
+
+/* How they stood when the version was trained. */
+static const char then_sql[] =
+    "SELECT p.id AS parent, p.number AS parent_number, t.id AS task, t.name AS task_name, v.seed AS seed, "
+    "o.range_first AS first, o.range_last AS last, NULL AS upto FROM job j JOIN version v ON v.id = j.rebuild_of "
+    "JOIN job o ON o.id = v.job JOIN version p ON p.id = v.parent JOIN task t ON t.id = v.task WHERE j.id = :job";
+
+static int look(struct db *db, job_id j, uint64_t seed, struct claim *c, struct err *e)
+{
+        int r = queued(db, j, c, e);
+        if (r != 0)
+                return r;
+
+        bool again = c->kind == JOB_REBUILD;
+        _query_ struct query q = query_open(db, again ? then_sql : now_sql);
+        query_seq(&q, ":job", j);
+        if (!again)
+                query_u64(&q, ":seed", seed);
+        r = query_one(&q, -EBADMSG, e, "database: job %" PRIu64 " has no parent or no task", j);
+        if (r != QUERY_ROW)
+                return r;
+        c->parent = query_get_u64(&q, "parent");
+        c->parent_number = query_get_u64(&q, "parent_number");
+        c->task = query_get_u64(&q, "task");
+        c->seed = query_get_u64(&q, "seed");
+        query_get_name(&q, "task_name", c->task_name, sizeof(c->task_name));
+        c->range.last = query_get_u64(&q, "last");
+        c->range.first = query_get_u64(&q, "first");
+        if (!query_null(&q, "upto") && query_get_u64(&q, "upto") < c->range.last)
+                c->range.last = query_get_u64(&q, "upto");
+        if (query_null(&q, "first") || (!again && c->range.first > c->range.last))
+                c->range.first = c->range.last + 1;
+        return q.rc != 0 ? query_step(&q, e) : 0;
+}
+
 static int claim(struct db *db, job_id j, uint64_t seed, struct err *e)
 {
         struct claim c = {0};
-        int r = look(db, j, &c, e);
-        if (r != 0)
+        int r = look(db, j, seed, &c, e);
+        if (r != 0 || (r = vote_waiting(db, c.model, e)) != 0)
                 return r;
 
         _query_ struct query q =
@@ -181,13 +269,13 @@ static int claim(struct db *db, job_id j, uint64_t seed, struct err *e)
         query_seq(&q, ":task", c.task);
         query_seq(&q, ":first", c.range.first);
         query_seq(&q, ":last", c.range.last);
-        query_u64(&q, ":seed", seed);
+        query_u64(&q, ":seed", c.seed);
         query_int(&q, ":now", db_now(db));
         query_seq(&q, ":job", j);
         if ((r = query_run(&q, e)) != 0)
                 return r;
         return audit_add(
-            db, c.model, c.who, "job.claim", words_claim(j, c.parent_number, c.task_name, c.range, seed).text, e);
+            db, c.model, c.who, "job.claim", words_claim(j, c.parent_number, c.task_name, c.range, c.seed).text, e);
 }
 
 int sqlite_job_claim(struct store *s, job_id j, uint64_t seed, struct err *e)

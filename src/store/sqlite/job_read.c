@@ -11,6 +11,8 @@
         "SELECT j.id AS id, j.model AS model, m.name AS model_name, j.kind AS kind, j.state AS state, "              \
         "j.parent AS parent, p.number AS parent_number, j.version AS version, v.number AS version_number, "          \
         "v.lambda AS lambda, j.task AS task, j.trigger_kind AS trigger_kind, j.trigger_value AS trigger_value, "     \
+        "j.trigger_text AS trigger_text, j.strategy AS strategy, j.dry_run AS dry_run, j.upto_seq AS upto_seq, "     \
+        "j.alpha_task AS alpha_task, coalesce(j.alpha, 0.0) AS alpha, j.rebuild_of AS rebuild_of, "                  \
         "j.range_first AS range_first, j.range_last AS range_last, j.seed AS seed, j.next_task AS next_task, "       \
         "j.next_classes_given AS next_classes_given, j.attempts AS attempts, j.reason AS reason, "                   \
         "j.tries AS tries, j.created_ms AS created_ms, j.started_ms AS started_ms, j.ended_ms AS ended_ms "          \
@@ -54,6 +56,13 @@ static int job_fill(struct query *q, struct arena *a, struct job *ret, struct er
             .task = query_get_u64(q, "task"),
             .trigger = trigger_in_db(q, "trigger_kind"),
             .trigger_value = query_get_u64(q, "trigger_value"),
+            .trigger_text = query_get_dup(q, "trigger_text", a),
+            .strategy = strategy_in_db(q, "strategy"),
+            .dry_run = query_get_int(q, "dry_run") != 0,
+            .upto_seq = query_get_u64(q, "upto_seq"),
+            .alpha_task = query_get_u64(q, "alpha_task"),
+            .alpha = query_get_real(q, "alpha"),
+            .rebuild_of = query_get_u64(q, "rebuild_of"),
             .range = {query_get_u64(q, "range_first"), query_get_u64(q, "range_last")},
             .seed = query_get_u64(q, "seed"),
             .lambda = query_get_real(q, "lambda"),

@@ -1,9 +1,10 @@
 /* maintain.c: care of the file: checkpoints of the WAL, checks, sizes, backup.
  *
  * Checkpoints run on the writing connection alone: PASSIVE when care is taken (by the queue: when idle, and now and
- * then under load) and after a commit when the WAL has grown past its limit; TRUNCATE when care finds the WAL's file
- * that large. Sizes come from stat: opening and
- * closing the file a second time in this process would drop the locks SQLite holds on it. */
+ * then under load) and after a commit when the WAL has grown past its limit; TRUNCATE when care finds the WAL's
+ * file that large, or when something was erased: until then the WAL holds pages from before. What the file system
+ * does with the blocks it gets back is not ours to say, and a backup made earlier has the rows it had. Sizes come
+ * from stat: opening and closing the file a second time in this process would drop the locks SQLite holds on it. */
 #include "base/err.h"
 #include "store/sqlite/db.h"
 #include "store/sqlite/migrate.h"
@@ -37,7 +38,8 @@ void sqlite_sizes(struct store *s, struct store_health *ret)
 
 static int rows(struct db *db, uint64_t *ret, struct err *e)
 {
-        _query_ struct query q = query_open(db, "SELECT coalesce(sum(n), 0) AS n FROM task_count");
+        _query_ struct query q = query_open(db, "SELECT (SELECT coalesce(sum(n), 0) FROM task_count) + "
+                                                "(SELECT coalesce(sum(n), 0) FROM fate_count) AS n");
         int r = query_step(&q, e);
 
         if (r != QUERY_ROW)
@@ -64,7 +66,7 @@ static int health(struct db *db, struct store_health *ret, struct err *e)
 static int checkpoint(struct db *db, struct err *e)
 {
         int length = 0, done = 0;
-        bool big = size_of(db->path, "-wal") > (uint64_t)WAL_LIMIT_PAGES * PAGE;
+        bool big = db->scrub || size_of(db->path, "-wal") > (uint64_t)WAL_LIMIT_PAGES * PAGE;
 
         if (db->wal_pages == 0 && !big)
                 return 0;
@@ -77,6 +79,7 @@ static int checkpoint(struct db *db, struct err *e)
         sqlite3_busy_timeout(db->h, OPEN_WAIT_MS);
         if (rc == SQLITE_OK && length == done)
                 db->wal_pages = 0;
+        db->scrub = db->scrub && rc != SQLITE_OK;
         return r;
 }
 

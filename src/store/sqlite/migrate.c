@@ -2,7 +2,10 @@
  *
  * The file's level is PRAGMA user_version; table schema_migration is its history with the SHA-256 of each step's
  * text. A hash that differs means that the file's history is not this program's: nothing is touched. Steps never
- * change once released, so a level says exactly what the tables look like. */
+ * change once released, so a level says exactly what the tables look like.
+ *
+ * A step may write a table anew under its old name, which SQLite cannot do while it enforces foreign keys. So they
+ * are off around the transaction of the steps (inside one the switch does nothing), and checked before its commit. */
 #include "store/sqlite/migrate.h"
 
 #include "base/digest.h"
@@ -61,6 +64,17 @@ static int record(struct db *db, const struct migration *m, struct err *e)
         return query_run(&q, e);
 }
 
+static int check_references(struct db *db, struct err *e)
+{
+        _query_ struct query q = query_open(db, "SELECT \"table\" AS name FROM pragma_foreign_key_check LIMIT 1");
+        int r = query_step(&q, e);
+
+        if (r != QUERY_ROW)
+                return r;
+        return err_set(e, -EBADMSG, "database: with the schema steps a reference of table %.64s leads nowhere",
+            query_get_text(&q, "name"));
+}
+
 static int apply(struct db *db, const struct migration *steps, size_t n, int level, struct err *e)
 {
         char pragma[96];
@@ -70,6 +84,8 @@ static int apply(struct db *db, const struct migration *steps, size_t n, int lev
                 if ((r = db_exec(db, steps[i].sql, e)) != 0 || (r = record(db, &steps[i], e)) != 0)
                         return err_wrap(e, r, "schema step %s", steps[i].name);
         }
+        if ((r = check_references(db, e)) != 0)
+                return r;
         /* Pragmas take no parameters; both values are this program's own integers. */
         snprintf(pragma, sizeof(pragma), "PRAGMA application_id = %d; PRAGMA user_version = %d", STORE_APPLICATION_ID,
             (int)n);
@@ -89,7 +105,10 @@ int migrate_run(struct db *db, const struct migration *steps, size_t n, int leve
                 if ((r = sqlite_backup(&db->base, copy, e)) != 0)
                         return err_wrap(e, r, "copy before the migration");
         }
-        if ((r = tx_enter(db, e)) != 0)
+        if ((r = db_exec(db, "PRAGMA foreign_keys = OFF", e)) != 0)
                 return r;
-        return tx_leave(db, apply(db, steps, n, level, e), e);
+        if ((r = tx_enter(db, e)) == 0)
+                r = tx_leave(db, apply(db, steps, n, level, e), e);
+        int on = db_exec(db, "PRAGMA foreign_keys = ON", r == 0 ? e : NULL);
+        return r != 0 ? r : on;
 }

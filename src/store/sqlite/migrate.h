@@ -18,6 +18,7 @@ extern const size_t n_migrations;
 enum { STORE_APPLICATION_ID = 0x45574344 }; /* "EWCD" */
 
 /* Compares the hashes recorded in the file with those of the steps (-EBADMSG: the file was made by other steps),
- * then applies the missing ones: all of them, the identity and the new level in one transaction. Before an existing
+ * then applies the missing ones: all of them, the identity and the new level in one transaction, which ends with
+ * every reference leading somewhere (-EBADMSG). Outside of any transaction. Before an existing
  * file is changed, a copy of it is written beside it (path.level-N) unless no_backup. level: the file's. */
 int migrate_run(struct db *db, const struct migration *steps, size_t n, int level, bool no_backup, struct err *e);

@@ -98,6 +98,7 @@ static int open_writer(struct db *db, const struct store_open *how, int level, s
         sqlite3_wal_hook(db->h, on_commit, db);
         if (level > 0 && (r = pragma_int(db, "SELECT clean FROM store_state", &clean, e)) != 0)
                 return r;
+        db->scrub = !clean; /* what the last one erased may still be in its WAL */
         if (!clean && (r = sqlite_check(&db->base, false, NULL, e)) != 0)
                 return err_wrap(e, r, "%s was not closed properly and is damaged", db->path);
         if ((r = migrate_run(db, migrations, n_migrations, level, how->no_backup, e)) != 0)
@@ -126,7 +127,7 @@ static int open_file(struct db *db, const struct store_open *how, struct err *e)
         if ((r = identify(db, &level, e)) != 0)
                 return r;
         sqlite3_busy_timeout(db->h, BUSY_MS); /* only for the moments of a checkpoint: no other process comes in */
-        if ((r = db_exec(db, pragmas, e)) != 0)
+        if ((r = db_exec(db, pragmas, e)) != 0 || (r = expire_register(db, e)) != 0)
                 return r;
         return how->read_only ? open_reader(db, level, e) : open_writer(db, how, level, e);
 }

@@ -1,7 +1,9 @@
 /* outcome.c: how jobs end with a version. Each commit is one transaction: what is asked first stands in look(),
  * then everything is written, or nothing of it.
  *
- * Consolidation: version, outputs, evaluations, used range, verdict, job state, alias if promoted, audit. A
+ * Consolidation: version, outputs, evaluations, used range, verdict, job state, alias, audit. What is promoted
+ * becomes the champion, a candidate the challenger, except by a dry run, which moves nothing and consumes nothing. A
+ * reweight consumes nothing either, since its theta is its parent's; promoted it gives its task the new alpha. A
  * promoted rollover also closes the task with its record, extends the model's classes (scenario class), opens the
  * next task and hands it the rows above the claimed range that name no task. */
 #include "base/err.h"
@@ -19,54 +21,93 @@ struct subject { /* the job as it was claimed, and where its model stands now */
         model_id model;
         enum job_kind kind;
         enum scenario scenario;
+        enum strategy strategy;
         version_id parent, champion;
-        uint64_t champion_epoch, seed, next_number;
-        task_id task;
-        struct seq_range range;
-        bool next_given;
-        char who[KEY_SIZE], next_task[NAME_SIZE], task_name[NAME_SIZE];
+        uint64_t champion_epoch, challenger_epoch, challenger_number, seed, next_number;
+        task_id task, alpha_task;
+        double alpha, alpha_was;
+        struct seq_range range, trained; /* trained: what the version's theta has seen */
+        bool next_given, dry_run;
+        char who[KEY_SIZE], next_task[NAME_SIZE], task_name[NAME_SIZE], alpha_name[NAME_SIZE];
 };
 
 static const char subject_sql[] =
     "SELECT j.model AS model, j.kind AS kind, j.state AS state, m.scenario AS scenario, j.parent AS parent, "
     "a.version AS champion, a.epoch AS epoch, j.seed AS seed, j.task AS task, j.range_first AS range_first, "
     "j.range_last AS range_last, j.next_classes_given AS next_given, j.who AS who, j.next_task AS next_task, "
-    "t.name AS task_name, t.state AS task_state, "
+    "t.name AS task_name, j.strategy AS strategy, j.dry_run AS dry_run, j.alpha_task AS alpha_task, "
+    "coalesce(j.alpha, 0.0) AS alpha, coalesce(w.alpha, 0.0) AS alpha_was, w.name AS alpha_name, "
+    "p.range_first AS parent_first, p.range_last AS parent_last, c.epoch AS challenger_epoch, "
+    "d.number AS challenger_number, "
     "(SELECT coalesce(max(number), 0) + 1 FROM version v WHERE v.model = j.model) AS next_number "
     "FROM job j JOIN model m ON m.id = j.model JOIN alias a ON a.model = j.model AND a.name = 'champion' "
-    "LEFT JOIN task t ON t.id = j.task WHERE j.id = :job";
+    "LEFT JOIN task t ON t.id = j.task LEFT JOIN task w ON w.id = j.alpha_task "
+    "LEFT JOIN version p ON p.id = j.parent LEFT JOIN alias c ON c.model = j.model AND c.name = 'challenger' "
+    "LEFT JOIN version d ON d.id = c.version WHERE j.id = :job";
 
-static int look(struct db *db, job_id j, enum job_kind kind, struct subject *s, struct err *e)
+static void subject_fill(struct query *q, job_id j, struct subject *ret)
+{
+        *ret = (struct subject){
+            .job = j,
+            .model = query_get_u64(q, "model"),
+            .kind = job_kind_in_db(q, "kind"),
+            .scenario = scenario_in_db(q, "scenario"),
+            .strategy = strategy_in_db(q, "strategy"),
+            .parent = query_get_u64(q, "parent"),
+            .champion = query_get_u64(q, "champion"),
+            .champion_epoch = query_get_u64(q, "epoch"),
+            .challenger_epoch = query_get_u64(q, "challenger_epoch"),
+            .challenger_number = query_get_u64(q, "challenger_number"),
+            .seed = query_get_u64(q, "seed"),
+            .next_number = query_get_u64(q, "next_number"),
+            .task = query_get_u64(q, "task"),
+            .alpha_task = query_get_u64(q, "alpha_task"),
+            .alpha = query_get_real(q, "alpha"),
+            .alpha_was = query_get_real(q, "alpha_was"),
+            .range = {query_get_u64(q, "range_first"), query_get_u64(q, "range_last")},
+            .next_given = query_get_int(q, "next_given") != 0,
+            .dry_run = query_get_int(q, "dry_run") != 0,
+        };
+        ret->trained = ret->range;
+        if (ret->kind == JOB_REWEIGHT)
+                ret->trained = (struct seq_range){query_get_u64(q, "parent_first"), query_get_u64(q, "parent_last")};
+        query_get_name(q, "who", ret->who, sizeof(ret->who));
+        query_get_name(q, "next_task", ret->next_task, sizeof(ret->next_task));
+        query_get_name(q, "task_name", ret->task_name, sizeof(ret->task_name));
+        query_get_name(q, "alpha_name", ret->alpha_name, sizeof(ret->alpha_name));
+}
+
+/* The outcome is one that this kind of job has. */
+static int check_kind(const struct subject *s, const struct outcome *o, bool rollover, struct err *e)
+{
+        if (rollover ? s->kind != JOB_ROLLOVER : s->kind != JOB_CONSOLIDATE && s->kind != JOB_REWEIGHT)
+                return err_set(e, -EINVAL, "store: job %" PRIu64 " is a %s: it does not end with this commit", s->job,
+                    job_kind_name(s->kind));
+        if (s->dry_run && o->promote)
+                return err_set(e, -EINVAL, "store: job %" PRIu64 " is a dry run: nothing is promoted", s->job);
+        if (o->candidate && s->kind != JOB_CONSOLIDATE && !s->dry_run)
+                return err_set(e, -EINVAL,
+                    "store: job %" PRIu64 " is a %s: its version serves at once, or not at all", s->job,
+                    job_kind_name(s->kind));
+        return 0;
+}
+
+static int look(struct db *db, const struct outcome *o, bool rollover, struct subject *s, struct err *e)
 {
         _query_ struct query q = query_open(db, subject_sql);
 
-        query_seq(&q, ":job", j);
-        int r = query_one(&q, STORE_NOT_FOUND, e, "no job %" PRIu64, j);
+        query_seq(&q, ":job", o->job);
+        int r = query_one(&q, STORE_NOT_FOUND, e, "no job %" PRIu64, o->job);
         if (r != QUERY_ROW)
                 return r;
         enum job_state state = job_state_in_db(&q, "state");
-        *s = (struct subject){
-            .job = j,
-            .model = query_get_u64(&q, "model"),
-            .kind = job_kind_in_db(&q, "kind"),
-            .scenario = scenario_in_db(&q, "scenario"),
-            .parent = query_get_u64(&q, "parent"),
-            .champion = query_get_u64(&q, "champion"),
-            .champion_epoch = query_get_u64(&q, "epoch"),
-            .seed = query_get_u64(&q, "seed"),
-            .next_number = query_get_u64(&q, "next_number"),
-            .task = query_get_u64(&q, "task"),
-            .range = {query_get_u64(&q, "range_first"), query_get_u64(&q, "range_last")},
-            .next_given = query_get_int(&q, "next_given") != 0,
-        };
-        query_get_name(&q, "who", s->who, sizeof(s->who));
-        query_get_name(&q, "next_task", s->next_task, sizeof(s->next_task));
-        query_get_name(&q, "task_name", s->task_name, sizeof(s->task_name));
+        subject_fill(&q, o->job, s);
         if (q.rc != 0)
                 return query_step(&q, e);
         if (state != JOB_JUDGING)
-                return err_set(e, STORE_CONFLICT, "job %" PRIu64 " is %s, not judging", j, job_state_name(state));
-        return s->kind == kind ? 0 : err_set(e, -EINVAL, "store: job %" PRIu64 " is of the other kind", j);
+                return err_set(
+                    e, STORE_CONFLICT, "job %" PRIu64 " is %s, not judging", o->job, job_state_name(state));
+        return check_kind(s, o, rollover, e);
 }
 
 /* --- the version --- */
@@ -87,15 +128,15 @@ static int version_row(
 {
         _query_ struct query q = query_open(db,
             "INSERT INTO version (model, number, state, parent, job, task, n_params, theta, fisher, theta_old, "
-            "fisher_scale, fisher_kind, importance, fisher_samples, lambda, seed, range_first, range_last, program, "
-            "reason, "
-            "created_ms) VALUES (:model, :number, :state, :parent, :job, :task, :n_params, :theta, :fisher, "
-            ":theta_old, "
-            ":scale, :kind, :importance, :samples, :lambda, :seed, :first, :last, :program, :reason, :now)");
+            "fisher_scale, fisher_kind, importance, fisher_samples, lambda, strategy, seed, range_first, range_last, "
+            "n_train, threads, job_file, program, gate, reason, created_ms) VALUES (:model, "
+            ":number, :state, :parent, :job, :task, :n_params, :theta, :fisher, :theta_old, :scale, :kind, "
+            ":importance, :samples, :lambda, "
+            ":strategy, :seed, :first, :last, :n_train, :threads, :job_file, :program, :gate, :reason, :now)");
 
         query_seq(&q, ":model", s->model);
         query_seq(&q, ":number", s->next_number);
-        query_int(&q, ":state", o->promote ? VERSION_PROMOTED : VERSION_REJECTED);
+        query_int(&q, ":state", outcome_version_state(o));
         query_seq(&q, ":parent", s->parent);
         query_seq(&q, ":job", s->job);
         query_seq(&q, ":task", s->task);
@@ -108,10 +149,15 @@ static int version_row(
         query_int(&q, ":importance", o->importance);
         query_seq(&q, ":samples", o->fisher_samples);
         query_real(&q, ":lambda", o->lambda);
+        query_int(&q, ":strategy", s->strategy);
         query_u64(&q, ":seed", s->seed);
-        query_seq(&q, ":first", s->range.first);
-        query_seq(&q, ":last", s->range.last);
+        query_seq(&q, ":first", s->trained.first);
+        query_seq(&q, ":last", s->trained.last);
+        query_seq(&q, ":n_train", o->n_train);
+        query_int(&q, ":threads", o->threads);
+        query_digest(&q, ":job_file", &o->job_file);
         query_text(&q, ":program", o->program);
+        query_text(&q, ":gate", o->gate);
         query_text(&q, ":reason", o->reason);
         query_int(&q, ":now", db_now(db));
         int r = query_run(&q, e);
@@ -123,9 +169,9 @@ static int evaluation_row(struct db *db, version_id v, size_t i, const struct ev
     const struct evaluation *after, struct err *e)
 {
         _query_ struct query q = query_open(db,
-            "INSERT INTO evaluation (version, task, ordinal, n, accuracy, loss, parent_n, parent_accuracy, "
-            "parent_loss) "
-            "VALUES (:version, :task, :ordinal, :n, :accuracy, :loss, :parent_n, :parent_accuracy, :parent_loss)");
+            "INSERT INTO evaluation (version, task, ordinal, n, accuracy, loss, ece, n_won, n_lost, predicted, "
+            "parent_n, parent_accuracy, parent_loss, parent_ece) VALUES (:version, :task, :ordinal, :n, :accuracy, "
+            ":loss, :ece, :n_won, :n_lost, :predicted, :parent_n, :parent_accuracy, :parent_loss, :parent_ece)");
 
         query_seq(&q, ":version", v);
         query_seq(&q, ":task", after->task);
@@ -133,9 +179,14 @@ static int evaluation_row(struct db *db, version_id v, size_t i, const struct ev
         query_seq(&q, ":n", after->n);
         query_real(&q, ":accuracy", after->accuracy);
         query_real(&q, ":loss", after->loss);
+        query_real(&q, ":ece", after->ece);
+        query_seq(&q, ":n_won", after->n_won);
+        query_seq(&q, ":n_lost", after->n_lost);
+        query_real(&q, ":predicted", after->predicted);
         query_seq(&q, ":parent_n", before->n);
         query_real(&q, ":parent_accuracy", before->accuracy);
         query_real(&q, ":parent_loss", before->loss);
+        query_real(&q, ":parent_ece", before->ece);
         return query_run(&q, e);
 }
 
@@ -145,7 +196,7 @@ static int job_end(struct db *db, const struct subject *s, const struct outcome 
             query_open(db, "UPDATE job SET state = :state, version = :version, reason = :reason, tries = :tries, "
                            "ended_ms = :now WHERE id = :job");
 
-        query_int(&q, ":state", o->promote ? JOB_PROMOTED : JOB_REJECTED);
+        query_int(&q, ":state", outcome_job_state(o));
         query_seq(&q, ":version", v);
         query_text(&q, ":reason", o->reason);
         query_text(&q, ":tries", o->tries); /* NULL stays NULL */
@@ -163,8 +214,25 @@ static int range_used(struct db *db, const struct subject *s, struct err *e)
         return query_run(&q, e);
 }
 
+/* Who serves, and who waits beside it. A promotion leaves the challenger alone. */
+static int aliases_follow(
+    struct db *db, const struct subject *s, const struct outcome *o, version_id v, struct err *e)
+{
+        if (o->promote)
+                return alias_move(db, s->model, "champion", v, s->champion_epoch + 1, e);
+        if (!o->candidate || s->dry_run)
+                return 0;
+        uint64_t epoch = s->challenger_epoch + 1;
+        int r = alias_move(db, s->model, "challenger", v, epoch, e);
+        return r != 0
+                   ? r
+                   : audit_add(db, s->model, s->who, "alias.set",
+                         words_alias("challenger", s->next_number, s->challenger_number, epoch, o->reason).text, e);
+}
+
 static int settle(struct db *db, const struct subject *s, const struct outcome *o, version_id *ret, struct err *e)
 {
+        bool consumes = !s->dry_run && s->kind != JOB_REWEIGHT;
         int r;
 
         if (o->promote && s->champion != s->parent)
@@ -175,9 +243,27 @@ static int settle(struct db *db, const struct subject *s, const struct outcome *
         for (size_t i = 0; i < o->n_evaluations; i++)
                 if ((r = evaluation_row(db, *ret, i, &o->before[i], &o->after[i], e)) != 0)
                         return r;
-        if ((r = job_end(db, s, o, *ret, e)) != 0 || (r = range_used(db, s, e)) != 0)
+        if ((r = job_end(db, s, o, *ret, e)) != 0 || (consumes && (r = range_used(db, s, e)) != 0))
                 return r;
-        return o->promote ? alias_move(db, s->model, "champion", *ret, s->champion_epoch + 1, e) : 0;
+        return aliases_follow(db, s, o, *ret, e);
+}
+
+static int audit_verdict(struct db *db, const struct subject *s, const struct outcome *o, struct err *e)
+{
+        return audit_add(db, s->model, s->who, outcome_what(o),
+            words_outcome(s->job, s->next_number, outcome_job_state(o), s->dry_run, o->reason).text, e);
+}
+
+static int reweigh(struct db *db, const struct subject *s, struct err *e)
+{
+        _query_ struct query q = query_open(db, "UPDATE task SET alpha = :alpha WHERE id = :task");
+
+        query_real(&q, ":alpha", s->alpha);
+        query_seq(&q, ":task", s->alpha_task);
+        int r = query_run(&q, e);
+        return r != 0 ? r
+                      : audit_add(db, s->model, s->who, "task.alpha",
+                            words_alpha(s->job, s->alpha_name, s->alpha_was, s->alpha, s->next_number).text, e);
 }
 
 static int consolidate(struct db *db, const struct outcome *o, version_id *ret, struct err *e)
@@ -185,10 +271,10 @@ static int consolidate(struct db *db, const struct outcome *o, version_id *ret, 
         struct subject s;
         int r;
 
-        if ((r = look(db, o->job, JOB_CONSOLIDATE, &s, e)) != 0 || (r = settle(db, &s, o, ret, e)) != 0)
+        if ((r = look(db, o, false, &s, e)) != 0 || (r = settle(db, &s, o, ret, e)) != 0 ||
+            (r = audit_verdict(db, &s, o, e)) != 0)
                 return r;
-        return audit_add(db, s.model, s.who, o->promote ? "version.promote" : "version.reject",
-            words_outcome(s.job, s.next_number, o->promote, o->reason).text, e);
+        return s.kind == JOB_REWEIGHT && o->promote ? reweigh(db, &s, e) : 0;
 }
 
 int sqlite_consolidation_commit(struct store *s, const struct outcome *o, version_id *ret, struct err *e)
@@ -224,7 +310,8 @@ static int hand_over(struct db *db, task_id from, task_id to, uint64_t last, str
 {
         static const char add[] =
             "INSERT INTO task_count (task, holdout, class, n) SELECT :to, holdout, class, count(*) "
-            "FROM feedback WHERE task = :from AND seq > :last AND task_named = 0 GROUP BY holdout, class";
+            "FROM feedback f WHERE task = :from AND seq > :last AND task_named = 0 AND NOT EXISTS (SELECT 1 FROM "
+            "feedback_fate x WHERE x.seq = f.seq) GROUP BY holdout, class";
         static const char take[] =
             "UPDATE task_count SET n = n - coalesce((SELECT k.n FROM task_count k WHERE k.task = :to "
             "AND k.holdout = task_count.holdout AND k.class = task_count.class), 0) WHERE task = :from";
@@ -309,11 +396,10 @@ static int roll(struct db *db, const struct outcome *o, const struct task_close 
         task_id next = 0;
         int r;
 
-        if ((r = look(db, o->job, JOB_ROLLOVER, &s, e)) != 0 || (r = settle(db, &s, o, ret, e)) != 0)
+        if ((r = look(db, o, true, &s, e)) != 0 || (r = settle(db, &s, o, ret, e)) != 0)
                 return r;
         if (!c)
-                return audit_add(db, s.model, s.who, "version.reject",
-                    words_outcome(s.job, s.next_number, false, o->reason).text, e);
+                return audit_verdict(db, &s, o, e);
         if ((r = close_task(db, &s, o, c, *ret, e)) != 0 ||
             (r = task_open_next(db, s.model, s.next_task, s.next_given, &next, e)) != 0 ||
             (r = hand_over(db, s.task, next, s.range.last, e)) != 0 || (r = keep_classes(db, s.task, e)) != 0 ||

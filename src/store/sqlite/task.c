@@ -1,7 +1,7 @@
 /* task.c: tasks, their classes and their records.
  *
- * An open task without given classes has those of its feedback so far (all of the model's when a row has targets);
- * when it is closed they are written down. */
+ * An open task without given classes has those of its feedback so far (all of the model's when a row has targets),
+ * expired rows too; when it is closed they are written down. */
 #include "base/arena.h"
 #include "base/err.h"
 #include "store/sqlite/db.h"
@@ -52,6 +52,7 @@ int task_class_add(struct db *db, task_id t, uint32_t class, struct err *e)
 static const char given_sql[] = "SELECT class FROM task_class WHERE task = :task ORDER BY class";
 static const char seen_sql[] =
     "SELECT class FROM task_count WHERE task = :task AND class >= 0 AND n > 0 UNION "
+    "SELECT class FROM task_class WHERE task = :task UNION "
     "SELECT c.ordinal FROM class c JOIN task t ON t.model = c.model WHERE t.id = :task AND EXISTS "
     "(SELECT 1 FROM task_count k WHERE k.task = :task AND k.class = -1 AND k.n > 0) ORDER BY 1";
 

@@ -22,12 +22,34 @@ int sqlite_task_tensor(struct store *s, task_id t, enum tensor_role role, float 
 
 /* feedback.c, feedback_read.c */
 int sqlite_feedback_add(struct store *s, model_id m, const struct feedback *rows, size_t n,
-    enum feedback_verdict *verdicts, struct receipt *ret, struct err *e);
+    const struct feedback_rules *rules, enum feedback_verdict *verdicts, struct receipt *ret, struct err *e);
 int sqlite_feedback_get(
     struct store *s, model_id m, const char *event_id, struct arena *a, struct feedback_fate *ret, struct err *e);
-int sqlite_feedback_count(struct store *s, model_id m, struct counters *ret, struct err *e);
+int sqlite_feedback_newest(struct store *s, model_id m, uint64_t after_seq, size_t limit, store_feedback_fn each,
+    void *arg, struct err *e);
 int sqlite_feedback_scan(
     struct store *s, model_id m, const struct feedback_filter *f, store_feedback_fn each, void *arg, struct err *e);
+
+/* feedback_count.c */
+int sqlite_feedback_count(struct store *s, model_id m, struct counters *ret, struct err *e);
+
+/* erase.c */
+int sqlite_feedback_erase(struct store *s, model_id m, const struct feedback_selection *sel, const char *who,
+    struct erased *ret, struct err *e);
+int sqlite_feedback_release(struct store *s, model_id m, const char *event_id, bool accept, const char *who,
+    uint64_t *ret_n, struct err *e);
+
+/* expire.c */
+int sqlite_feedback_expire(
+    struct store *s, model_id m, const struct retention *how, size_t limit, uint64_t *ret_n, struct err *e);
+
+/* source.c */
+int sqlite_source_list(struct store *s, model_id m, store_source_fn each, void *arg, struct err *e);
+int sqlite_source_unlearn(
+    struct store *s, model_id m, const char *source, const char *who, struct unlearned *ret, struct err *e);
+
+/* secret.c */
+int sqlite_secret(struct store *s, const char *name, const uint8_t fresh[32], uint8_t ret[32], struct err *e);
 
 /* job.c */
 int sqlite_job_create(struct store *s, const struct job_new *j, job_id *ret, struct err *e);
@@ -48,6 +70,12 @@ int sqlite_blob_chunk(struct store *s, const struct digest *d, size_t size, uint
 int sqlite_consolidation_commit(struct store *s, const struct outcome *o, version_id *ret, struct err *e);
 int sqlite_rollover_commit(
     struct store *s, const struct outcome *o, const struct task_close *close, version_id *ret, struct err *e);
+
+/* rebuild.c */
+int sqlite_rebuild_commit(struct store *s, job_id j, bool same, const char *reason, struct err *e);
+
+/* prune.c */
+int sqlite_version_prune(struct store *s, model_id m, uint64_t keep, uint64_t *ret_n, struct err *e);
 
 /* version.c */
 int sqlite_version_get(struct store *s, version_id v, struct arena *a, struct version *ret, struct err *e);

@@ -6,6 +6,7 @@
 #include "store/sqlite/verbs.h"
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 
 int output_add(struct db *db, version_id v, size_t n, const struct output_row *rows, struct err *e)
 {
@@ -67,18 +68,29 @@ int evaluation_list(struct db *db, version_id v, struct arena *a, size_t *ret_n,
         if (!(tasks = arena_new_array(a, struct job_task, want)))
                 return err_oom(e);
         _query_ struct query q = query_open(db,
-            "SELECT e.task AS task, t.name AS name, e.n AS n, e.accuracy AS accuracy, e.loss AS loss, "
-            "e.parent_n AS parent_n, e.parent_accuracy AS parent_accuracy, e.parent_loss AS parent_loss "
+            "SELECT e.task AS task, t.name AS name, e.n AS n, e.accuracy AS accuracy, e.loss AS loss, e.ece AS ece, "
+            "e.n_won AS n_won, e.n_lost AS n_lost, e.predicted AS predicted, e.parent_n AS parent_n, "
+            "e.parent_accuracy AS parent_accuracy, e.parent_loss AS parent_loss, e.parent_ece AS parent_ece "
             "FROM evaluation e JOIN task t ON t.id = e.task WHERE e.version = :version ORDER BY e.ordinal");
         query_seq(&q, ":version", v);
         while ((r = query_step(&q, e)) == QUERY_ROW && n < want) {
                 struct job_task *t = &tasks[n++];
                 task_id id = query_get_u64(&q, "task");
                 query_get_name(&q, "name", t->name, sizeof(t->name));
-                t->after = (struct evaluation){
-                    id, query_get_u64(&q, "n"), query_get_real(&q, "accuracy"), query_get_real(&q, "loss")};
-                t->before = (struct evaluation){id, query_get_u64(&q, "parent_n"),
-                    query_get_real(&q, "parent_accuracy"), query_get_real(&q, "parent_loss")};
+                t->after = (struct evaluation){.task = id,
+                    .n = query_get_u64(&q, "n"),
+                    .accuracy = query_get_real(&q, "accuracy"),
+                    .loss = query_get_real(&q, "loss"),
+                    .ece = query_get_real(&q, "ece"),
+                    .n_won = query_get_u64(&q, "n_won"),
+                    .n_lost = query_get_u64(&q, "n_lost"),
+                    .predicted = query_get_real(&q, "predicted")};
+                t->before = (struct evaluation){.task = id,
+                    .n = query_get_u64(&q, "parent_n"),
+                    .accuracy = query_get_real(&q, "parent_accuracy"),
+                    .loss = query_get_real(&q, "parent_loss"),
+                    .ece = query_get_real(&q, "parent_ece"),
+                    .predicted = (double)NAN};
         }
         *ret_n = n;
         *ret = tasks;
@@ -121,9 +133,11 @@ static int aliases(struct db *db, struct version *v, struct arena *a, struct err
 
 #define VERSION_SQL                                                                                                  \
         "SELECT v.id AS id, v.model AS model, v.number AS number, v.state AS state, v.parent AS parent, "            \
-        "p.number AS parent_number, v.job AS job, v.task AS task, v.n_params AS n_params, v.theta AS theta, "        \
-        "v.fisher AS fisher, v.theta_old AS theta_old, v.fisher_scale AS fisher_scale, v.fisher_kind AS "            \
-        "fisher_kind, "                                                                                              \
+        "p.number AS parent_number, v.job AS job, v.task AS task, v.n_params AS n_params, "                          \
+        "coalesce(v.theta, v.pruned_theta) AS theta, coalesce(v.fisher, v.pruned_fisher) AS fisher, "                \
+        "coalesce(v.theta_old, v.pruned_theta_old) AS theta_old, v.pruned_ms AS pruned_ms, v.strategy AS strategy, " \
+        "v.threads AS threads, v.n_train AS n_train, v.job_file AS job_file, v.gate AS gate, "                       \
+        "v.fisher_scale AS fisher_scale, v.fisher_kind AS fisher_kind, "                                             \
         "v.importance AS importance, v.fisher_samples AS fisher_samples, v.lambda AS lambda, v.seed AS seed, "       \
         "v.range_first AS range_first, "                                                                             \
         "v.range_last AS range_last, v.program AS program, v.reason AS reason, v.created_ms AS created_ms "          \
@@ -149,10 +163,16 @@ static int version_fill(struct query *q, struct arena *a, struct version *ret, s
             .lambda = query_get_real(q, "lambda"),
             .seed = query_get_u64(q, "seed"),
             .range = {query_get_u64(q, "range_first"), query_get_u64(q, "range_last")},
+            .strategy = strategy_in_db(q, "strategy"),
+            .threads = (uint32_t)query_get_int(q, "threads"),
+            .n_train = query_get_u64(q, "n_train"),
+            .gate = query_null(q, "gate") ? NULL : query_get_dup(q, "gate", a),
+            .pruned = !query_null(q, "pruned_ms"),
             .created_ms = query_get_int(q, "created_ms"),
         };
         int r;
 
+        query_get_digest(q, "job_file", &v.job_file);
         query_get_digest(q, "theta", &v.theta);
         query_get_digest(q, "fisher", &v.fisher);
         query_get_digest(q, "theta_old", &v.anchor);
@@ -237,12 +257,15 @@ _Static_assert(TENSOR_THETA == 1 && TENSOR_FISHER == 2 && TENSOR_ANCHOR == 3, "r
 static int tensor(struct db *db, version_id v, enum tensor_role role, float *ret, size_t P, struct err *e)
 {
         struct digest d;
-        _query_ struct query q = query_open(db, "SELECT theta, fisher, theta_old FROM version WHERE id = :id");
+        _query_ struct query q =
+            query_open(db, "SELECT number, theta, fisher, theta_old FROM version WHERE id = :id");
 
         query_seq(&q, ":id", v);
         int r = query_one(&q, STORE_NOT_FOUND, e, "no such version");
         if (r != QUERY_ROW)
                 return r;
+        if (query_null(&q, "theta"))
+                return err_set(e, STORE_NOT_FOUND, "version %" PRIu64 " was pruned", query_get_u64(&q, "number"));
         if (query_null(&q, role_columns[role]))
                 return err_set(e, STORE_NOT_FOUND, "this version has no %s", role_columns[role]);
         query_get_digest(&q, role_columns[role], &d);

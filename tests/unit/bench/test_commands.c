@@ -210,8 +210,10 @@ static void test_too_few_rows_for_a_batch(void **state)
         (void)state;
         assert_int_equal(refused("run split-mnist --rows 100"), EXIT_USAGE);
         assert_non_null(strstr(kit_said(), "--rows: 100 rows"));
-        /* a search keeps a tenth of them */
+        /* a search keeps a tenth of them, and its brake a tenth of the first task's too */
         assert_int_equal(refused("run split-mnist --rows 130 --lambda auto --steps 2"), EXIT_USAGE);
+        assert_non_null(strstr(kit_said(), "--rows: task 1 trains on 117 rows"));
+        assert_int_equal(refused("run split-mnist --rows 130 --lambda auto --brake 0 --steps 2"), EXIT_USAGE);
         assert_non_null(strstr(kit_said(), "--rows: task 2 trains on 117 rows"));
 }
 

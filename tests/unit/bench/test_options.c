@@ -45,22 +45,24 @@ static void test_departures(void **state)
         struct err e = ERR_NULL;
         assert_int_equal(parse(&o, &e,
                              "run p --fisher argmax --fisher-samples 10% --scale l2 --merge ema --merge-decay 0.5 "
-                             "--form prox --huber 0.1 --rate-new 0.1 --rate-floor 0.01 --keep 20% --encoding csr"),
+                             "--form prox --huber 0.1 --rate-new 0.1 --rate-floor 0.01 --keep 20% --encoding csr "
+                             "--damping 0.001"),
             0);
         assert_true(o.fisher == EWC_FISHER_ARGMAX && o.fisher_samples_given);
         assert_true(o.fisher_percent == 10 && o.fisher_samples == 0);
         assert_true(o.scale_given && o.scale == LEARN_SCALE_L2 && o.merge_given && o.merge == LEARN_MERGE_EMA);
         assert_true(o.merge_decay == 0.5 && o.form_given && o.form == LEARN_FORM_PROX && o.huber == 0.1);
-        assert_true(o.rate_new == 0.1 && o.rate_floor == 0.01);
+        assert_true(o.rate_new == 0.1 && o.rate_floor == 0.01 && o.damping == 0.001);
         assert_true(o.keep_percent == 20 && o.encoding == EWC_PACK_CSR16);
         assert_int_equal(parse(&o, &e, "run p --encoding dense"), 0);
         assert_int_equal(o.encoding, EWC_PACK_DENSE32);
         assert_int_equal(parse(&o, &e, "run p --encoding log8 --fisher-samples 5% --fisher-samples 7"), 0);
         assert_true(o.encoding == EWC_PACK_LOG8 && o.fisher_percent == 0 && o.fisher_samples == 7); /* the last */
-        assert_int_equal(parse(&o, &e, "run p --method plain --lambda auto --lambda-start top"), 0);
+        assert_int_equal(parse(&o, &e, "run p --method plain --lambda auto --lambda-start top --brake 0"), 0);
+        assert_true(o.brake_given && o.brake == 0);
         assert_true(o.method == METHOD_NONE && o.start_given && o.start == LEARN_START_TOP);
         struct options c = options_plain(&o);
-        assert_true(!c.lambda_given && !c.lambda_auto && !c.start_given && c.method == METHOD_NONE);
+        assert_true(!c.lambda_given && !c.lambda_auto && !c.start_given && !c.brake_given && c.method == METHOD_NONE);
         assert_int_equal(parse(&o, &e, "two-task"), 0); /* with a protocol of its own */
         assert_null(o.protocol);
         assert_int_equal(parse(&o, &e, "two-task pneumonia"), 0);
@@ -110,6 +112,8 @@ static void test_refusals_name_the_range(void **state)
         } v[] = {
             {"run p --keep 0%", "above 0% and at most 100%"},
             {"run p --lambda -1", "of at least 0, or auto"},
+            {"run p --brake 1.5", "a share from 0 to 1"},
+            {"run p --damping 0", "a finite number above 0"},
             {"run p --seeds 0", "from 1 to 4294967295"},
             {"run p --huber 0", "above 0"},
             {"run p --fisher-samples 101%", "at most 100%"},

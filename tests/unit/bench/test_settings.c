@@ -80,6 +80,14 @@ static void test_flags_without_effect(void **state)
                 for (size_t k = 0; k < ARRAY_LEN(methods); k++)
                         refused(&o[i], "split-mnist-task", methods[k], flags[i]);
         refused(&o[1], "split-mnist-task", METHOD_EWC, "--lambda-start"); /* without auto */
+        struct options more = plain;
+        more.brake_given = true;
+        refused(&more, "split-mnist-task", METHOD_EWC, "--brake"); /* without auto */
+        refused(&more, "split-mnist-task", METHOD_JOINT, "--brake");
+        more = plain;
+        more.damping = 1e-3;
+        refused(&more, "split-mnist-task", METHOD_MAS, "--damping");
+        refused(&more, "split-mnist-task", METHOD_REPLAY, "--damping");
         refused(&o[3], "split-mnist-task", METHOD_SI, "--merge");
         refused(&o[3], "split-mnist-task", METHOD_ONLINE_EWC, "--merge");
         refused(&o[4], "split-mnist-task", METHOD_SI, "--merge-decay");
@@ -245,7 +253,13 @@ static void test_plans(void **state)
         o.lambda_given = o.lambda_auto = true;
         s = made(&o, "split-mnist-task", METHOD_EWC);
         p = settings_plan(&s, 1);
-        assert_true(p.lambda_auto && p.scale == LEARN_SCALE_UNIT);
+        assert_true(p.lambda_auto && p.scale == LEARN_SCALE_UNIT && p.brake == 0.02 && p.fisher_damping == 0);
+        o.brake_given = true;
+        o.damping = 1e-3;
+        s = made(&o, "split-mnist-task", METHOD_EWC);
+        p = settings_plan(&s, 1);
+        assert_true(p.brake == 0 && p.fisher_damping == 1e-3);
+        assert_string_equal(flags_of(&s), " --damping 0.001 --lambda-start similarity --brake 0");
 }
 
 static void test_every_protocol_runs_with_its_own_choices(void **state)

@@ -181,6 +181,13 @@ static void test_search(void **state)
         run(&s, NULL, &r);
         assert_true(r.lambda > 0 && r.lambda <= 0.1);
         assert_true(r.R[2][2] > 0.6);
+        struct unit_result braked;
+        s.brake = 1e-9;
+        run(&s, NULL, &braked);
+        for (size_t i = 0; i < 3; i++)
+                for (size_t j = 0; j <= i; j++) /* all of them test rows, though the brake has rows of its own */
+                        assert_true(fabs(braked.R[i][j] * 60 - round(braked.R[i][j] * 60)) < 1e-9);
+        assert_true(braked.n_tries >= r.n_tries);
 }
 
 int main(void)

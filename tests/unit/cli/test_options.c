@@ -24,6 +24,7 @@ const struct command commands[] = {
     {"job watch", never, "MODEL JOB", 2, 2, FLAG_WAIT, "the long one"},
     {"one", never, "A", 1, 1, FLAG_LIMIT | FLAG_SKIP | FLAG_BATCH | FLAG_TASK, "exactly one"},
     {"some", never, "A [B [C]]", 1, 3, FLAG_LABELS | FLAG_ONLY, "one to three"},
+    {"decide", never, "A", 1, 1, FLAG_DRY_RUN | FLAG_REJECT | FLAG_REBUILD, "with words that take no value"},
 };
 const size_t n_commands = sizeof(commands) / sizeof(commands[0]);
 
@@ -122,6 +123,19 @@ static void test_optional_values(void **state)
         assert_string_equal(opt.labels_file, "y.idx");
 }
 
+static void test_flags_without_values(void **state)
+{
+        (void)state;
+        assert_int_equal(PARSE("decide", "--dry-run", "m"), 0);
+        assert_true(opt.dry_run && !opt.reject && !opt.rebuild);
+        assert_string_equal(opt.pos[0], "m");
+        assert_int_equal(PARSE("decide", "m", "--reject"), 0);
+        assert_true(opt.reject && !opt.dry_run && !opt.rebuild);
+        assert_int_equal(PARSE("decide", "m", "--rebuild"), 0);
+        assert_true(opt.rebuild && !opt.dry_run && !opt.reject);
+        assert_true(PARSE("job", "--dry-run") < 0);
+}
+
 static void test_flags_of_other_commands(void **state)
 {
         (void)state;
@@ -174,6 +188,7 @@ int main(void)
             cmocka_unit_test(test_values_behind_a_space_or_an_equals_sign),
             cmocka_unit_test(test_values_that_are_not),
             cmocka_unit_test(test_optional_values),
+            cmocka_unit_test(test_flags_without_values),
             cmocka_unit_test(test_flags_of_other_commands),
             cmocka_unit_test(test_help_needs_nothing_else),
             cmocka_unit_test(test_defaults),

@@ -49,6 +49,24 @@ static void test_percentages(void **state)
         assert_string_equal(small, "50.");
 }
 
+static const char *number(double v)
+{
+        static char text[32];
+        out_number(text, sizeof(text), v);
+        return text;
+}
+
+static void test_numbers(void **state)
+{
+        (void)state;
+        assert_string_equal(number(0), "0");
+        assert_string_equal(number(-3), "-3");
+        assert_string_equal(number(9007199254740991.0), "9007199254740991");
+        assert_string_equal(number(0.125), "0.125");
+        assert_string_equal(number(1e20), "1e+20");
+        assert_string_equal(number((double)NAN), "-");
+}
+
 /* What fn prints to stdout. */
 static void capture(void (*fn)(void), char *ret, size_t size)
 {
@@ -79,6 +97,19 @@ static void print_table(void)
         out_table_print(t);
 }
 
+static void print_cells(void)
+{
+        const char *heads[] = {"SHARE", "NUMBER", "FIXED"};
+        struct out_table *t = out_table_new(3, heads);
+        out_table_percent(t, 0.5);
+        out_table_number(t, 7);
+        out_table_fixed(t, 0.123456);
+        out_table_percent(t, (double)NAN);
+        out_table_number(t, (double)NAN);
+        out_table_fixed(t, (double)NAN);
+        out_table_print(t);
+}
+
 static void print_empty_table(void)
 {
         const char *heads[] = {"A", "B"};
@@ -105,6 +136,8 @@ static void test_tables_align_by_characters(void **state)
         (void)state;
         capture(print_table, text, sizeof(text));
         assert_string_equal(text, "A   LONG    LAST\n1   caf\xc3\xa9    x\n22  longer  \n");
+        capture(print_cells, text, sizeof(text));
+        assert_string_equal(text, "SHARE    NUMBER  FIXED\n50.00 %  7       0.1235\n-        -       -\n");
         capture(print_empty_table, text, sizeof(text));
         assert_string_equal(text, "A  B\n");
 }
@@ -122,6 +155,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
             cmocka_unit_test(test_lists),
             cmocka_unit_test(test_percentages),
+            cmocka_unit_test(test_numbers),
             cmocka_unit_test(test_tables_align_by_characters),
             cmocka_unit_test(test_json_ends_with_one_newline),
         };

@@ -31,6 +31,10 @@ struct row {
         {                                                                                                            \
                 "POST", path, "", body, status, says, BODY                                                           \
         }
+#define DELETE(path, status, says)                                                                                   \
+        {                                                                                                            \
+                "DELETE", path, "", NULL, status, says, BODY                                                         \
+        }
 #define M                                                                                                            \
         "{\"name\":\"m\",\"input\":{\"name\":\"x\",\"shape\":[2]},\"classes\":[\"a\",\"b\",\"c\",\"d\"],"            \
         "\"scenario\":\"task\",\"layers\":[],"                                                                       \
@@ -72,7 +76,7 @@ static const struct row conversation[] = {
     GET("/v2/models/m/versions/1/ready", 200, "ready"),
     GET("/v2/models/m/versions/2/ready", 404, "unknown-version"),
 
-    POST("/v2/models/m/predict", "{\"inputs\":[[1,2],[3,4]]}", 200, "\"task\":\"one\",\"predictions\":[{\"label\":"),
+    POST("/v2/models/m/predict", "{\"inputs\":[[1,2],[3,4]]}", 200, "\"task\":\"one\",\"predictions\":[{\"id\":\"0"),
     POST("/v2/models/m/predict", "{\"inputs\":[1,2],\"task\":\"one\",\"top_k\":1}", 200, "\"probability\":"),
     POST("/v2/models/m/versions/%40champion/predict", "{\"inputs\":[1,2]}", 200, "\"model_version\":\"1\""),
     POST("/v2/models/m/versions/@champion/predict", "{\"inputs\":[1,2]}", 200, "\"model_version\":\"1\""),
@@ -115,8 +119,8 @@ static const struct row conversation[] = {
     POST("/v2/models/m/feedback", EV("\"label\":\"a\",\"weight\":-1"), 422, "weight"),
     POST("/v2/models/m/feedback",
         "{\"events\":[{\"inputs\":[1],\"label\":\"a\"},{\"inputs\":[1,2],\"label\":\"a\"}]}", 200,
-        "\"accepted\":1,\"duplicate\":0,\"quarantined\":0,\"rejected\":[{\"index\":0,\"pointer\":\"/events/0/"
-        "inputs\""),
+        "\"accepted\":1,\"duplicate\":0,\"quarantined\":0,\"late\":0,\"superseded\":0,"
+        "\"rejected\":[{\"index\":0,\"pointer\":\"/events/0/inputs\""),
     {"POST", "/v2/models/m/feedback", "Content-Type: application/x-ndjson\r\n",
         "{\"inputs\":[1,2],\"label\":\"b\"}\n{\"inputs\":[1,2],\"label\":\"zebra\"}\n", 200, "\"line\":2", BODY},
     POST("/v2/models/m/feedback",
@@ -189,7 +193,7 @@ static const struct row conversation[] = {
     GET("/v2/status", 200, "\"read_only\":false,\"full\":false"),
     GET("/metrics", 200, "\newcd_store_full 0\n"),
     GET("/v2/nothing", 404, "near it: /v2, /v2/status, /v2/models\""),
-    GET("/v2/models/m/alias", 404, "/v2/models/{m}/aliases, /v2/models/{m}/jobs\""),
+    GET("/v2/models/m/alias", 404, "/v2/models/{m}/versions, /v2/models/{m}/aliases\""),
     {"POST", "/v2/models/m/feedback", "Idempotency-Key: k\r\n", EV("\"label\":\"a\""), 501, "event_id", BODY},
     {"DELETE", "/v2/models/m/predict", "", NULL, 405, "method", BODY},
 };
@@ -277,6 +281,56 @@ static void shared_heads(void **state)
             POST("/v2/models/d/jobs", "{\"kind\":\"consolidate\"}", 202, "\"trigger\":{\"kind\":\"manual\""),
             POST("/v2/models/c/tasks", "{\"task\":\"two\",\"classes\":[\"c\",\"c\"]}", 400, "/classes/1"),
             POST("/v2/models/c/tasks", "{\"task\":\"two\",\"classes\":[\"c\",\"d\"]}", 202, "\"kind\":\"rollover\""),
+        };
+        struct house h;
+        house_make(&h);
+        house_start(&h);
+        play(&h, rows, ARRAY_LEN(rows));
+        house_remove(&h);
+}
+
+/* What can be done to labels once they are there, and how it is refused. */
+static void labels(void **state)
+{
+        (void)state;
+        static const struct row rows[] = {
+            POST("/v2/models", M, 201, "\"name\":\"m\""),
+            POST("/v2/models/m/feedback", EV("\"label\":\"a\",\"event_id\":\"e1\",\"source\":\"x/y\""), 200,
+                "\"accepted\":1"),
+            POST("/v2/models/m/feedback", EV("\"label\":\"b\",\"event_id\":\"e2\",\"source\":\"x/y\""), 200,
+                "\"accepted\":1"),
+            POST("/v2/models/m/feedback", EV("\"label\":\"b\",\"event_id\":\"e3\""), 200, "\"accepted\":1"),
+            POST("/v2/models/m/feedback", "{\"events\":[{\"prediction_id\":\"e1\",\"label\":\"a\"}]}", 422,
+                "\"pointer\":\"/events/0/prediction_id\",\"type\":\"urn:ewcd:problem:unknown-prediction\""),
+            POST("/v2/models/m/feedback",
+                "{\"events\":[{\"prediction_id\":\"01ARZ3NDEKTSV4RRFFQ69G5FAV-0123456789abcdef\",\"label\":\"a\"}]}",
+                422, "no version of model m that is loaded gave a prediction this id"),
+            GET("/v2/models/m/feedback/e1", 200,
+                "\"trusted\":false,\"job\":null,\"version\":null,\"prediction\":null,"),
+            GET("/v2/models/m/sources", 200, "{\"sources\":[{\"source\":\"\",\"rows\":1,"),
+            GET("/v2/models/m/sources", 200, "{\"source\":\"x/y\",\"rows\":2,\"live\":2,\"used\":0,\"served\":0,"),
+            GET("/v2/models/none/sources", 404, "unknown-model"),
+            DELETE(
+                "/v2/models/m/feedback/e3", 200, "{\"erased\":1,\"used\":0,\"first_version\":null,\"detail\":null}"),
+            GET("/v2/models/m/feedback/e3", 200, "\"state\":\"erased\""),
+            POST("/v2/models/m/feedback", EV("\"label\":\"b\",\"event_id\":\"e3\""), 422, "it does not come back"),
+            DELETE("/v2/models/m/feedback/e9", 404, "no rows of event 'e9'"),
+            DELETE("/v2/models/m/feedback", 400, "?source=NAME"),
+            DELETE("/v2/models/m/feedback?source=", 400, "?source=NAME"),
+            DELETE("/v2/models/m/feedback?source=%FF", 400, "bad-value"),
+            DELETE("/v2/models/m/feedback?source=z", 404, "no rows of source 'z'"),
+            POST("/v2/models/m/feedback/e1/release", "{\"accept\":true}", 404, "no quarantined row of event 'e1'"),
+            POST("/v2/models/m/feedback/e1/release", "{\"accept\":3}", 400, "\"pointer\":\"/accept\""),
+            POST("/v2/models/m/sources/z/unlearn", NULL, 404, "no rows of source 'z'"),
+            POST("/v2/models/m/sources/x%2Fy/unlearn", NULL, 202,
+                "{\"source\":\"x/y\",\"erased\":2,\"from_version\":\"1\",\"version\":\"1\",\"job\":null,"),
+            GET("/v2/models/m/feedback/e1", 200, "\"state\":\"erased\""),
+            POST("/v2/models/m/tasks/two/holdout", EV("\"label\":\"a\""), 422, "unknown-task"),
+            POST("/v2/models/m/tasks/one/holdout", EV("\"label\":\"a\",\"task\":\"two\""), 422, "as the path says"),
+            POST("/v2/models/m/tasks/one/holdout", EV("\"label\":\"c\""), 422, "not one of task one"),
+            POST("/v2/models/m/tasks/one/holdout", EV("\"label\":\"a\",\"event_id\":\"t1\""), 200, "\"accepted\":1"),
+            GET("/v2/models/m/feedback/t1", 200, "\"source\":\"operator\",\"split\":\"holdout\",\"trusted\":true"),
+            GET("/v2/models/m/tasks", 200, "\"train\":0,\"holdout\":1"),
         };
         struct house h;
         house_make(&h);
@@ -403,6 +457,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
             cmocka_unit_test(a_session),
             cmocka_unit_test(shared_heads),
+            cmocka_unit_test(labels),
             cmocka_unit_test(survives_a_restart),
             cmocka_unit_test(a_full_disk),
             cmocka_unit_test(sizes_from_the_start),

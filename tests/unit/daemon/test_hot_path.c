@@ -1,5 +1,5 @@
-/* A prediction by the Open Inference Protocol allocates nothing on its serving thread once the first have been made,
- * by JSON and by the binary form. */
+/* A prediction allocates nothing on its serving thread once the first have been made: by the Open Inference
+ * Protocol, as JSON and in the binary form, and by the short form, which names and remembers each. */
 #include "daemon/serve_thread.h"
 #include "house.h"
 #include "lib/count_alloc.h"
@@ -84,9 +84,10 @@ static void check(const char *request, size_t n)
         close(fd);
 }
 
-static size_t put_head(char *to, size_t json, size_t n)
+static size_t put_head(char *to, const char *verb, size_t json, size_t n)
 {
-        size_t len = (size_t)sprintf(to, "POST /v2/models/m/infer HTTP/1.1\r\nHost: a\r\nContent-Length: %zu\r\n", n);
+        size_t len =
+            (size_t)sprintf(to, "POST /v2/models/m/%s HTTP/1.1\r\nHost: a\r\nContent-Length: %zu\r\n", verb, n);
         if (json < n)
                 len += (size_t)sprintf(to + len, "Inference-Header-Content-Length: %zu\r\n", json);
         return len + (size_t)sprintf(to + len, "\r\n");
@@ -101,7 +102,7 @@ static void test_json(void **state)
         for (int i = 0; i < INPUTS; i++)
                 n += (size_t)sprintf(body + n, "%s%.8f", i > 0 ? "," : "", (i * 7919 % 1000) / 1000.0);
         n += (size_t)sprintf(body + n, "]}]}");
-        size_t head = put_head(request, n, n);
+        size_t head = put_head(request, "infer", n, n);
         memcpy(request + head, body, n);
         check(request, head + n);
 }
@@ -117,9 +118,26 @@ static void test_binary(void **state)
                 float v = (float)(i * 7919 % 1000) / 1000.0f;
                 memcpy(body + json + 4 * i, &v, sizeof(v));
         }
-        size_t n = json + INPUTS * 4, head = put_head(request, json, n);
+        size_t n = json + INPUTS * 4, head = put_head(request, "infer", json, n);
         memcpy(request + head, body, n);
         check(request, head + n);
+}
+
+static void test_predict(void **state)
+{
+        (void)state;
+        static char body[INPUTS * 12 + 200], request[sizeof(body) + 300], answer[16384];
+        size_t n = (size_t)sprintf(body, "{\"inputs\":[[");
+        for (int i = 0; i < INPUTS; i++)
+                n += (size_t)sprintf(body + n, "%s%.8f", i > 0 ? "," : "", (i * 7919 % 1000) / 1000.0);
+        n += (size_t)sprintf(body + n, "]]}");
+        size_t head = put_head(request, "predict", n, n);
+        memcpy(request + head, body, n);
+        check(request, head + n);
+        int fd = connected();
+        exchange(fd, request, head + n, answer, sizeof(answer));
+        assert_non_null(strstr(answer, "\"id\":\""));
+        close(fd);
 }
 
 int main(void)
@@ -127,6 +145,7 @@ int main(void)
         static const struct CMUnitTest tests[] = {
             cmocka_unit_test(test_json),
             cmocka_unit_test(test_binary),
+            cmocka_unit_test(test_predict),
         };
         return cmocka_run_group_tests(tests, setup, teardown);
 }

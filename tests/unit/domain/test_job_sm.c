@@ -7,11 +7,11 @@
 #include <string.h>
 #include <cmocka.h>
 
-static const enum job_state states[] = {
-    JOB_QUEUED, JOB_EXPORTING, JOB_RUNNING, JOB_JUDGING, JOB_PROMOTED, JOB_REJECTED, JOB_CANCELLED, JOB_FAILED};
-static const char *const names[] = {
-    "queued", "exporting", "running", "judging", "promoted", "rejected", "cancelled", "failed"};
-enum { N = 8 };
+static const enum job_state states[] = {JOB_QUEUED, JOB_EXPORTING, JOB_RUNNING, JOB_JUDGING, JOB_PROMOTED,
+    JOB_REJECTED, JOB_CANCELLED, JOB_FAILED, JOB_CANDIDATE, JOB_VERIFIED};
+static const char *const names[] = {"queued", "exporting", "running", "judging", "promoted", "rejected", "cancelled",
+    "failed", "candidate", "verified"};
+enum { N = 10 };
 
 static const struct {
         enum job_state from, to;
@@ -28,6 +28,8 @@ static const struct {
     {JOB_RUNNING, JOB_FAILED},
     {JOB_JUDGING, JOB_PROMOTED},
     {JOB_JUDGING, JOB_REJECTED},
+    {JOB_JUDGING, JOB_CANDIDATE},
+    {JOB_JUDGING, JOB_VERIFIED},
     {JOB_JUDGING, JOB_CANCELLED},
     {JOB_JUDGING, JOB_FAILED},
 };
@@ -78,6 +80,8 @@ static void test_ends_and_restarts(void **state)
         assert_int_equal(job_restart_rule(JOB_RUNNING), RESTART_RESUME);
         assert_int_equal(job_restart_rule(JOB_JUDGING), RESTART_REJUDGE);
         assert_int_equal(job_restart_rule(JOB_FAILED), RESTART_KEEP);
+        assert_int_equal(job_restart_rule(JOB_CANDIDATE), RESTART_KEEP);
+        assert_int_equal(job_restart_rule(JOB_VERIFIED), RESTART_KEEP);
         assert_int_equal(job_restart_rule((enum job_state)6), RESTART_KEEP);
 }
 

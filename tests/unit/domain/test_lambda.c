@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <cmocka.h>
 
 static const struct lambda_conf conf = {
@@ -88,11 +89,15 @@ static void test_choice_is_the_candidate(void **state)
                 uint32_t n = 0, kept = 0;
                 struct lambda_next next;
                 c.start = 1e-4 * pow(1000, (double)ewc_rng_unit(&r));
+                c.past_floor = round % 3 == 0 ? 0 : round % 3 == 1 ? (double)NAN : 0.9;
                 while (next = lambda_next(t, n, &c), !next.stop) {
                         assert_in_range(n, 0, c.max_tries - 1);
                         assert_true(n == 0 || (next.lambda >= c.low && next.lambda <= c.high));
-                        t[n++] = (struct learn_try){
-                            .lambda = next.lambda, .accuracy = 1 - (n > 0 ? ewc_rng_below(&r, 20) / 300.0 : 0)};
+                        for (uint32_t i = 0; i < n; i++)
+                                assert_true(t[i].lambda != next.lambda); /* no value twice */
+                        t[n++] = (struct learn_try){.lambda = next.lambda,
+                            .accuracy = 1 - (n > 0 ? ewc_rng_below(&r, 20) / 300.0 : 0),
+                            .past_accuracy = 1 - ewc_rng_below(&r, 20) / 100.0};
                         kept = lambda_best(t, n, &c) == n - 1 ? n - 1 : kept;
                 }
                 assert_int_equal(next.chosen, lambda_best(t, n, &c));
@@ -130,6 +135,63 @@ static void test_upwards(void **state)
         n = lambda_next(t, 5, &conf);
         assert_true(n.stop);
         assert_int_equal(n.chosen, 4);
+}
+
+#define TRY(l, a, past)                                                                                              \
+        {                                                                                                            \
+                .lambda = (l), .accuracy = (a), .past_accuracy = (past)                                              \
+        }
+#define NO ((double)NAN)
+/* Tries so far, and what follows: the next lambda, or the chosen index after a stop. Target 0.9, brake 0.8. */
+static const struct {
+        uint32_t n;
+        struct learn_try t[LEARN_MAX_TRIES];
+        double high, floor;
+        bool stop;
+        uint32_t chosen;
+        double lambda;
+        const char *says;
+} braked[] = {
+    /* reaches the target and breaks the brake: up, and what keeps it is chosen */
+    {2, {TRY(0, 1, 0.2), TRY(0.8, 0.95, 0.7)}, 8, 0.8, false, 0, 1.6, "brake allows"},
+    {3, {TRY(0, 1, 0.2), TRY(0.8, 0.95, 0.7), TRY(1.6, 0.92, 0.81)}, 8, 0.8, true, 2, 1.6, "at least the brake's"},
+    {3, {TRY(0, 1, 0.2), TRY(0.8, 0.95, 0.7), TRY(1.6, 0.92, 0.75)}, 8, 0.8, false, 0, 3.2, "brake allows"},
+    /* kept, though the new task pays more than its target allows: better than the try that broke it */
+    {3, {TRY(0, 1, 0.2), TRY(0.8, 0.95, 0.7), TRY(1.6, 0.6, 0.81)}, 8, 0.8, true, 2, 1.6, "below the target"},
+    /* exactly at the brake */
+    {2, {TRY(0, 1, 0.2), TRY(0.8, 0.92, 0.8)}, 8, 0.8, true, 1, 0.8, "at least the brake's"},
+    {2, {TRY(0, 1, 0.2), TRY(0.8, 0.92, 0.8 - 1e-6)}, 8, 0.8, false, 0, 1.6, NULL},
+    {2, {TRY(0, 1, 0.2), TRY(0.8, 0.92, 0.8 - 1e-12)}, 8, 0.8, true, 1, 0.8, NULL}, /* sums of shares */
+    /* neither: the brake comes first */
+    {2, {TRY(0, 1, 0.2), TRY(0.8, 0.5, 0.7)}, 8, 0.8, false, 0, 1.6, NULL},
+    /* fallen into it: the value above is known */
+    {3, {TRY(0, 1, 0.2), TRY(0.8, 0.5, 0.9), TRY(0.4, 0.95, 0.7)}, 8, 0.8, true, 1, 0.8, "below the target"},
+    /* top of the band; tries used up: the nearest to the brake */
+    {2, {TRY(0, 1, 0.2), TRY(8, 0.95, 0.7)}, 8, 0.8, true, 1, 8, "no try kept the brake's"},
+    {5, {TRY(0, 1, 0.2), TRY(0.8, 1, 0.5), TRY(1.6, 1, 0.7), TRY(3.2, 1, 0.6), TRY(6.4, 1, 0.7)}, 8, 0.8, true, 2,
+        1.6, "no try kept the brake's"},
+    /* no brake, and nothing to measure it on */
+    {2, {TRY(0, 1, 0.2), TRY(0.8, 0.92, 0.1)}, 8, 0, true, 1, 0.8, NULL},
+    {2, {TRY(0, 1, 0.2), TRY(0.8, 0.92, 0.1)}, 8, NO, true, 1, 0.8, NULL},
+    {2, {TRY(0, 1, NO), TRY(0.8, 0.92, NO)}, 8, 0.8, true, 1, 0.8, NULL},
+};
+
+static void test_brake(void **state)
+{
+        (void)state;
+        for (size_t i = 0; i < sizeof(braked) / sizeof(braked[0]); i++) {
+                struct lambda_conf c = conf;
+                c.high = braked[i].high;
+                c.past_floor = braked[i].floor;
+                struct lambda_next n = lambda_next(braked[i].t, braked[i].n, &c);
+                assert_int_equal(n.stop, braked[i].stop);
+                assert_true(n.lambda == braked[i].lambda);
+                assert_int_equal(n.chosen, braked[i].chosen);
+                if (braked[i].says)
+                        assert_non_null(strstr(n.reason, braked[i].says));
+                else if (!(braked[i].floor > 0))
+                        assert_null(strstr(n.reason, "brake"));
+        }
 }
 
 static void test_band(void **state)
@@ -192,6 +254,7 @@ int main(void)
             cmocka_unit_test(test_no_accuracy),
             cmocka_unit_test(test_choice_is_the_candidate),
             cmocka_unit_test(test_upwards),
+            cmocka_unit_test(test_brake),
             cmocka_unit_test(test_band),
             cmocka_unit_test(test_more_tasks_more_drop),
             cmocka_unit_test(test_starts),

@@ -32,20 +32,32 @@ static void test_defaults(void **state)
         assert_int_equal(l.replay_per_class, 0);
         assert_int_equal(l.lambda_start, LEARN_START_SIMILARITY);
         assert_int_equal(l.fisher_encoding, EWC_PACK_DENSE32);
-        assert_true(l.fisher_keep == 1 && l.fisher_floor && l.fisher_fraction == 0);
+        assert_true(l.fisher_keep == 1 && l.fisher_floor && l.fisher_fraction == 0 && l.fisher_damping == 0);
         assert_int_equal(l.importance_type, LEARN_IMPORTANCE_FISHER);
         assert_int_equal(l.merge_rule, LEARN_MERGE_SEPARATE);
         assert_int_equal(l.penalty_form, LEARN_FORM_PROX);
         assert_int_equal(l.penalty_scale, LEARN_SCALE_UNIT);
         assert_true(l.rates_new_task == 1 && l.rates_floor == 0 && l.rates_layers.n == 0);
         assert_true(l.distill_weight == 0 && l.distill_temperature == 2 && l.replay_derpp == 0);
+        /* Everything that came later is off, so that an older section means what it meant. */
+        assert_true(
+            l.gate_floor == 0 && l.gate_class_floor == 0 && l.gate_max_ece_rise == 1 && l.gate_confidence == 0);
+        assert_true(l.trigger_accuracy == 0 && l.trigger_inputs == 0 && l.trigger_cool_down_s == 0);
+        assert_int_equal(l.trigger_daily_min, TRIGGER_DAILY_OFF);
+        assert_int_equal(l.task_boundary, BOUNDARY_OFF);
+        assert_int_equal(l.strategy, STRATEGY_MODE_FIXED);
+        assert_int_equal(l.promotion, PROMOTION_GATE);
+        assert_int_equal(l.feedback_on_conflict, CONFLICT_EARLIEST);
+        assert_int_equal(l.feedback_window_s, 0);
+        assert_int_equal(l.retention_features, RETAIN_FOREVER);
+        assert_true(l.retention_holdout_per_class == 0 && l.retention_versions == 0);
         assert_int_equal(learning_check(&l, &e), 0);
 }
 
 static void test_table(void **state)
 {
         (void)state;
-        assert_int_equal(n_learning_keys, 38);
+        assert_int_equal(n_learning_keys, 66);
         for (size_t i = 0; i < n_learning_keys; i++) {
                 const struct learning_key *k = &learning_keys[i];
                 assert_true(k->offset + k->size <= sizeof(struct learning));
@@ -137,6 +149,7 @@ SET(set_keep_dense, l->fisher_keep = 0.2)
 SET(set_keep_log, (l->fisher_keep = 0.2, l->fisher_encoding = EWC_PACK_LOG8))
 SET(set_keep_none, (l->fisher_keep = 0, l->fisher_encoding = EWC_PACK_CSR16))
 SET(set_floor_dense, l->fisher_floor = false)
+SET(set_damping_mas, (l->importance_type = LEARN_IMPORTANCE_MAS, l->fisher_damping = 1e-3))
 SET(set_encoding, l->fisher_encoding = (enum ewc_pack_encoding)0)
 SET(set_rule_plain, (l->merge_rule = LEARN_MERGE_SUM, l->method = LEARN_PLAIN))
 SET(set_decay, l->merge_decay = 0.5)
@@ -156,6 +169,16 @@ SET(set_new_task, l->rates_new_task = 0)
 SET(set_derpp, l->replay_derpp = 0.5)
 SET(set_distill_joint, (l->distill_weight = 0.5, l->method = LEARN_JOINT))
 SET(set_temperature, l->distill_temperature = 0)
+SET(set_auto_plain, (l->strategy = STRATEGY_MODE_AUTO, l->method = LEARN_PLAIN))
+SET(set_boundary_blind, l->task_boundary = BOUNDARY_PROPOSE)
+SET(set_shadow_short, (l->shadow_min_rows = 200, l->shadow_max_rows = 199))
+SET(set_joint_used, (l->method = LEARN_JOINT, l->retention_features = RETAIN_USED))
+SET(set_joint_rollover, (l->method = LEARN_JOINT, l->retention_features = RETAIN_ROLLOVER))
+SET(set_replay_used, (l->replay_per_class = 5, l->retention_features = RETAIN_USED))
+SET(set_daily, l->trigger_daily_min = 1441)
+SET(set_promotion, l->promotion = (enum promotion_mode)3)
+SET(set_inputs, l->trigger_inputs = 0.51)
+SET(set_retained, l->retention_days = 0)
 
 static void test_refusals(void **state)
 {
@@ -188,6 +211,7 @@ static void test_refusals(void **state)
             {set_keep_log, "/learning/fisher/keep"},
             {set_keep_none, "/learning/fisher/keep"},
             {set_floor_dense, "/learning/fisher/floor"},
+            {set_damping_mas, "/learning/fisher/damping"},
             {set_encoding, "/learning/fisher/encoding"},
             {set_rule_plain, "/learning/merge/rule"},
             {set_decay, "/learning/merge/decay"},
@@ -207,6 +231,16 @@ static void test_refusals(void **state)
             {set_derpp, "/learning/replay/derpp"},
             {set_distill_joint, "/learning/distill/weight"},
             {set_temperature, "/learning/distill/temperature"},
+            {set_auto_plain, "/learning/strategy"},
+            {set_boundary_blind, "/learning/task/boundary"},
+            {set_shadow_short, "/learning/shadow/max_rows"},
+            {set_joint_used, "/learning/retention/features"},
+            {set_joint_rollover, "/learning/retention/features"},
+            {set_replay_used, "/learning/retention/replay_per_class"},
+            {set_daily, "/learning/trigger/daily_min"},
+            {set_promotion, "/learning/promotion"},
+            {set_inputs, "/learning/trigger/inputs"},
+            {set_retained, "/learning/retention/days"},
         };
         for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
                 struct learning l;
@@ -234,6 +268,33 @@ static void test_edges_allowed(void **state)
         assert_int_equal(learning_check(&l, NULL), 0);
 }
 
+SET(allow_boundary, (l->task_boundary = BOUNDARY_AUTO, l->trigger_inputs = 0.01))
+SET(allow_boundary_answers, (l->task_boundary = BOUNDARY_PROPOSE, l->trigger_accuracy = 25))
+SET(allow_shadow_endless, (l->shadow_min_rows = 200, l->shadow_max_rows = 0))
+SET(allow_shadow_equal, (l->shadow_min_rows = 200, l->shadow_max_rows = 200))
+SET(allow_auto_all, (l->strategy = STRATEGY_MODE_AUTO, l->replay_per_class = 5, l->distill_weight = 1))
+SET(allow_auto_dropping, (l->strategy = STRATEGY_MODE_AUTO, l->retention_features = RETAIN_USED))
+SET(allow_joint_days, (l->method = LEARN_JOINT, l->retention_features = RETAIN_DAYS))
+SET(allow_joint_kept,
+    (l->method = LEARN_JOINT, l->retention_features = RETAIN_USED, l->retention_replay_per_class = 9))
+SET(allow_replay_kept,
+    (l->replay_per_class = 50, l->retention_features = RETAIN_ROLLOVER, l->retention_replay_per_class = 1))
+SET(allow_midnight, l->trigger_daily_min = 0)
+
+static void test_rules_allow(void **state)
+{
+        (void)state;
+        static void (*const cases[])(struct learning *) = {allow_boundary, allow_boundary_answers,
+            allow_shadow_endless, allow_shadow_equal, allow_auto_all, allow_auto_dropping, allow_joint_days,
+            allow_joint_kept, allow_replay_kept, allow_midnight};
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+                struct learning l;
+                learning_defaults(&l);
+                cases[i](&l);
+                assert_int_equal(learning_check(&l, NULL), 0);
+        }
+}
+
 static void test_plan(void **state)
 {
         (void)state;
@@ -248,15 +309,19 @@ static void test_plan(void **state)
         assert_int_equal(p.method, LEARN_EWC);
         assert_int_equal(p.optim.type, EWC_OPTIM_ADAM);
         assert_true(p.optim.rate == 1e-3f && p.optim.momentum == 0.0f && p.optim.eps == 1e-8f);
-        assert_true(p.lambda_auto && p.lambda == 0.01);
+        assert_true(p.lambda_auto && p.lambda == 0.01 && p.brake == 0.02 && p.fisher_damping == 0);
         assert_int_equal(p.seed, 99);
         assert_int_equal(p.threads, 2);
         assert_int_equal(p.steps, 7);
         assert_int_equal(p.replay_per_class, 3);
+        l.gate_max_forgetting = 0; /* the strictest gate brakes too */
+        l.fisher_damping = 1e-3;
+        learning_plan(&l, 1, 1, &p);
+        assert_true(p.brake > 0 && p.brake < 1e-6 && p.fisher_damping == 1e-3);
         l.method = LEARN_PLAIN;
         l.optimizer_type = EWC_OPTIM_SGD;
         learning_plan(&l, 1, 1, &p);
-        assert_false(p.lambda_auto);
+        assert_true(!p.lambda_auto && p.brake == 0);
         assert_true(p.optim.momentum == 0.5f);
 }
 
@@ -285,6 +350,18 @@ static void test_net(void **state)
         l.distill_weight = 0.5;
         net.loss = EWC_LOSS_SOFTMAX;
         assert_int_equal(learning_check_net(&l, &net, &e), 0);
+        learning_defaults(&l);
+        l.trigger_accuracy = 25; /* softmax and sigmoid have right answers, a majority only softmax */
+        l.feedback_on_conflict = CONFLICT_MAJORITY;
+        assert_int_equal(learning_check_net(&l, &net, &e), 0);
+        net.loss = EWC_LOSS_SIGMOID;
+        assert_int_equal(learning_check_net(&l, &net, &e), -EINVAL);
+        assert_string_equal(e.field, "/learning/feedback/on_conflict");
+        l.feedback_on_conflict = CONFLICT_LATEST;
+        assert_int_equal(learning_check_net(&l, &net, &e), 0);
+        net.loss = EWC_LOSS_SQUARED;
+        assert_int_equal(learning_check_net(&l, &net, &e), -EINVAL);
+        assert_string_equal(e.field, "/learning/trigger/accuracy");
 }
 
 /* Each key reaches the plan, and the defaults leave every place that only papers' protocols used as it was. */
@@ -329,7 +406,7 @@ static void test_plan_of_all(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {cmocka_unit_test(test_defaults), cmocka_unit_test(test_table),
-            cmocka_unit_test(test_refusals), cmocka_unit_test(test_edges_allowed), cmocka_unit_test(test_plan),
-            cmocka_unit_test(test_net), cmocka_unit_test(test_plan_of_all)};
+            cmocka_unit_test(test_refusals), cmocka_unit_test(test_edges_allowed), cmocka_unit_test(test_rules_allow),
+            cmocka_unit_test(test_plan), cmocka_unit_test(test_net), cmocka_unit_test(test_plan_of_all)};
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

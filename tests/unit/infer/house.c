@@ -124,7 +124,7 @@ static job_id judging(struct house *h, const struct house_step *s)
 uint64_t house_step(struct house *h, const struct house_step *s)
 {
         size_t P = s->n_outputs * (HOUSE_I + 1);
-        struct evaluation ev = {house_task(h, s->model, NULL), 5, 0.5, 0.5};
+        struct evaluation ev = {.task = house_task(h, s->model, NULL), .n = 5, .accuracy = 0.5, .loss = 0.5};
         struct outcome o = {.job = judging(h, s),
             .promote = true,
             .reason = "promoted",
@@ -180,7 +180,7 @@ void house_feedback(struct house *h, model_id m, int n, uint32_t n_classes)
                     .class = (int32_t)((uint32_t)i % n_classes),
                     .weight = 1};
                 digest_of(id, strlen(id), &f.payload);
-                if (store_feedback_add(h->s, m, &f, 1, NULL, &receipt, &h->e) != 0)
+                if (store_feedback_add(h->s, m, &f, 1, NULL, NULL, &receipt, &h->e) != 0)
                         fail_msg("feedback: %s", h->e.msg);
         }
 }

@@ -112,6 +112,18 @@ static void same_bits(const void *a, const void *b, size_t n)
                 assert_memory_equal(a, b, n);
 }
 
+void made_same_evaluations(const struct evaluation *a, const struct evaluation *b, size_t n)
+{
+        assert_int_equal(a == NULL, b == NULL);
+        for (size_t i = 0; a && i < n; i++) {
+                struct evaluation x = a[i], y = b[i];
+                assert_int_equal(x.n_outputs, y.n_outputs);
+                same_bits(x.outputs, y.outputs, x.n_outputs * sizeof(*x.outputs));
+                x.outputs = y.outputs = NULL;
+                same_bits(&x, &y, sizeof(x));
+        }
+}
+
 void made_same(const struct learn_result *a, const struct learn_result *b)
 {
         assert_int_equal(a->outcome, b->outcome);
@@ -127,9 +139,12 @@ void made_same(const struct learn_result *a, const struct learn_result *b)
         same_bits(&a->loss, &b->loss, sizeof(double));
         same_bits(&a->penalty, &b->penalty, sizeof(double));
         assert_int_equal(a->steps, b->steps);
+        assert_int_equal(a->n_optim, b->n_optim);
+        assert_int_equal(a->optim_steps, b->optim_steps);
+        same_bits(a->optim, b->optim, a->n_optim * sizeof(float));
         assert_int_equal(a->n_evaluations, b->n_evaluations);
-        same_bits(a->before, b->before, a->n_evaluations * sizeof(*a->before));
-        same_bits(a->after, b->after, a->n_evaluations * sizeof(*a->after));
+        made_same_evaluations(a->before, b->before, a->n_evaluations);
+        made_same_evaluations(a->after, b->after, a->n_evaluations);
         assert_int_equal(a->n_tries, b->n_tries);
         for (uint32_t i = 0; i < a->n_tries; i++) {
                 same_bits(&a->tries[i].lambda, &b->tries[i].lambda, sizeof(double));

@@ -30,6 +30,8 @@ struct learn_job made_job(
 /* Fails the test unless learn_run gives `outcome`. */
 void made_run(const struct learn_job *job, const struct learn_callbacks *cb, int outcome, struct learn_result *ret);
 
+/* The same bits, in the counts by label too. */
+void made_same_evaluations(const struct evaluation *a, const struct evaluation *b, size_t n);
 /* Both results hold the same bits, seconds aside. */
 void made_same(const struct learn_result *a, const struct learn_result *b);
 

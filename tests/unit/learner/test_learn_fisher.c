@@ -3,6 +3,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "made.h"
+#include <errno.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -51,6 +52,36 @@ static void test_against_one_call(void **state)
         check_against_whole(EWC_FISHER_EXACT, 20);
         check_against_whole(EWC_FISHER_EMPIRICAL, 20);
         check_against_whole(EWC_FISHER_BATCHED, MADE_ROWS);
+}
+
+/* Only what a plan asks for; the rest of the run is the same. */
+static void test_damping(void **state)
+{
+        (void)state;
+        struct ewc_spec net = made_net(EWC_LOSS_SOFTMAX, 2);
+        struct made_task t;
+        struct err e = ERR_NULL;
+        float theta[MADE_PARAMS_MAX];
+        struct learn_result plain = {0}, damped = {0};
+        made_task(&t, 'A', 1, &net, 0, 1);
+        made_theta(&net, 1, theta);
+        struct learn_job job = made_job(&net, theta, &t, LEARN_PLAIN, 1);
+        job.kind = JOB_ROLLOVER;
+        made_run(&job, NULL, LEARN_DONE, &plain);
+        job.plan.fisher_damping = 0.01;
+        made_run(&job, NULL, LEARN_DONE, &damped);
+        assert_memory_equal(plain.theta, damped.theta, plain.n_params * sizeof(float));
+        assert_true(fabs(damped.fisher_info.factor / (1.01 * plain.fisher_info.factor) - 1) < 1e-12);
+        for (size_t i = 0; i < plain.n_params; i++)
+                assert_true(fabs(1.01 * (double)damped.fisher[i] - (double)plain.fisher[i] - 0.01) < 1e-5);
+        learn_result_free(&damped);
+        job.plan.importance = LEARN_IMPORTANCE_MAS;
+        assert_int_equal(learn_run(&job, NULL, &damped, &e), -EINVAL);
+        assert_string_equal(e.field, "fisher_damping");
+        job.plan.importance = LEARN_IMPORTANCE_FISHER;
+        job.plan.fisher_damping = -1;
+        assert_int_equal(learn_run(&job, NULL, &damped, &e), -EINVAL);
+        learn_result_free(&plain);
 }
 
 static void test_sample_and_batches(void **state)
@@ -266,6 +297,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
             cmocka_unit_test(test_against_one_call),
+            cmocka_unit_test(test_damping),
             cmocka_unit_test(test_sample_and_batches),
             cmocka_unit_test(test_sampled_labels_differ_by_batch),
             cmocka_unit_test(test_many_classes_and_rows_report_often),

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "domain/lambda.h"
 #include "made.h"
+#include <errno.h>
 #include <ewc/similarity.h>
 #include <math.h>
 #include <setjmp.h>
@@ -160,6 +161,112 @@ static void test_search_uses_all_tries(void **state)
         learn_result_free(&f.closed);
 }
 
+struct keeper { /* the optimiser as each try ended with it */
+        const struct learn_job *job;
+        size_t n;
+        float optim[LEARN_MAX_TRIES][2 * MADE_PARAMS_MAX];
+};
+
+static int keep_optim(void *arg, const struct learn_progress *p)
+{
+        struct keeper *k = arg;
+        if (p->state && p->phase == LEARN_PHASE_TRAIN && p->epoch == p->epochs) {
+                memcpy(k->optim[p->try], p->state->optim, p->state->n_optim * sizeof(float));
+                k->n = p->state->n_optim;
+        }
+        return 0;
+}
+
+/* The optimiser that is handed over belongs to the theta beside it, not to the try that happened to be last. */
+static void test_optimiser_of_the_chosen(void **state)
+{
+        (void)state;
+        struct fixture f;
+        static struct keeper k;
+        struct learn_result r = {0};
+        const struct learn_callbacks cb = {keep_optim, NULL, &k};
+        open_search(&f, EWC_LOSS_SOFTMAX);
+        f.past.alpha = 1e9;
+        f.job.plan.keep_optim = true;
+        made_run(&f.job, &cb, LEARN_DONE, &r);
+        const struct lambda_conf conf = conf_of(&r);
+        uint32_t chosen = lambda_best(r.tries, r.n_tries, &conf);
+        assert_true(chosen != r.n_tries - 1 && k.n == r.n_optim && k.n > 0);
+        assert_memory_equal(r.optim, k.optim[chosen], k.n * sizeof(float));
+        assert_memory_not_equal(r.optim, k.optim[r.n_tries - 1], k.n * sizeof(float));
+        learn_result_free(&r);
+        learn_result_free(&f.closed);
+}
+
+/* The closed task with its classes exchanged: what lets the new task in costs the old one as much. Without a brake
+ * the search keeps a lambda that the new task can be learned under; with one lambda rises until the closed task
+ * stays. */
+static void test_brake(void **state)
+{
+        (void)state;
+        const double brake = 0.02;
+        struct fixture f;
+        struct learn_result loose = {0}, braked = {0};
+        open_search(&f, EWC_LOSS_SOFTMAX);
+        int32_t other[MADE_ROWS + MADE_HOLDOUT];
+        for (size_t i = 0; i < MADE_ROWS + MADE_HOLDOUT; i++)
+                other[i] = 1 - f.a.label[i];
+        f.job.train.x = f.a.x;
+        f.holdout[1].x = f.a.holdout.x;
+        f.job.train.label = other;
+        f.holdout[1].label = other + MADE_ROWS;
+        f.past.alpha = 100;
+        made_run(&f.job, NULL, LEARN_DONE, &loose);
+        f.job.plan.brake = brake;
+        made_run(&f.job, NULL, LEARN_DONE, &braked);
+        struct lambda_conf conf = conf_of(&braked);
+        conf.past_floor = braked.before[0].accuracy - brake;
+        assert_true(loose.after[0].accuracy < conf.past_floor);
+        assert_true(braked.tries[1].past_accuracy < conf.past_floor);
+        for (uint32_t n = 0; n < braked.n_tries; n++)
+                assert_true(lambda_next(braked.tries, n, &conf).lambda == braked.tries[n].lambda);
+        struct lambda_next last = lambda_next(braked.tries, braked.n_tries, &conf);
+        assert_true(last.stop && braked.lambda == last.lambda && braked.lambda > loose.lambda);
+        assert_true(braked.after[0].accuracy > loose.after[0].accuracy);
+        learn_result_free(&loose);
+        learn_result_free(&braked);
+        f.job.plan.lambda_auto = false; /* no search, no brake */
+        struct err e = ERR_NULL;
+        assert_int_equal(learn_run(&f.job, NULL, &loose, &e), -EINVAL);
+        assert_string_equal(e.field, "brake");
+        learn_result_free(&f.closed);
+}
+
+/* Values instead of classes: the closed task's loss may rise by that share. Again the targets are exchanged. */
+static void test_brake_by_loss(void **state)
+{
+        (void)state;
+        struct fixture f;
+        struct learn_result loose = {0}, r = {0};
+        open_search(&f, EWC_LOSS_SQUARED);
+        static float other[(MADE_ROWS + MADE_HOLDOUT) * 2];
+        for (size_t i = 0; i < MADE_ROWS + MADE_HOLDOUT; i++)
+                for (size_t k = 0; k < 2; k++)
+                        other[2 * i + k] = f.a.target[2 * i + 1 - k];
+        f.job.train.x = f.a.x;
+        f.holdout[1].x = f.a.holdout.x;
+        f.job.train.target = other;
+        f.holdout[1].target = other + 2 * MADE_ROWS;
+        f.past.alpha = 3000;
+        made_run(&f.job, NULL, LEARN_DONE, &loose);
+        f.job.plan.brake = 0.5;
+        made_run(&f.job, NULL, LEARN_DONE, &r);
+        struct lambda_conf conf = conf_of(&r);
+        conf.past_floor = 1 / (1 + 1.5 * r.before[0].loss);
+        for (uint32_t n = 0; n < r.n_tries; n++)
+                assert_true(lambda_next(r.tries, n, &conf).lambda == r.tries[n].lambda);
+        assert_true(lambda_next(r.tries, r.n_tries, &conf).stop);
+        assert_true(r.tries[1].past_accuracy < conf.past_floor && r.lambda > loose.lambda);
+        learn_result_free(&loose);
+        learn_result_free(&r);
+        learn_result_free(&f.closed);
+}
+
 static void test_search_by_loss(void **state)
 {
         (void)state;
@@ -180,7 +287,7 @@ static void test_starts(void **state)
         (void)state;
         const struct lambda_conf *conf = &lambda_conf_default;
         struct fixture f;
-        struct learn_result r = {0}, zero = {0};
+        struct learn_result r = {0};
         struct learn_past past[4];
         float fisher[MADE_PARAMS_MAX];
         double sum[MADE_PARAMS_MAX] = {0};
@@ -203,24 +310,45 @@ static void test_starts(void **state)
         learn_result_free(&r);
         f.job.plan.lambda_start = LEARN_START_SIMILARITY;
         made_run(&f.job, NULL, LEARN_DONE, &r);
-        f.job.plan.lambda_auto = false; /* what the first try ends with */
-        f.job.plan.lambda = 0;
-        made_run(&f.job, NULL, LEARN_DONE, &zero);
         assert_int_equal(ewc_net_new(&n, &f.net, NULL), 0);
-        memcpy(ewc_net_theta(n), zero.theta, zero.n_params * sizeof(float));
+        memcpy(ewc_net_theta(n), f.job.theta, r.n_params * sizeof(float)); /* the net that the closed tasks know */
         struct ewc_batch b = {.n = MADE_ROWS, .x = f.b.train.x};
         const struct ewc_head *head = &f.b.train.head;
         void *ws = mem_aligned(ewc_fisher_workspace(n, head, EWC_FISHER_EXACT, MADE_ROWS), 1, 64);
         assert_int_equal(ewc_fisher_add(n, EWC_FISHER_EXACT, head, &b, NULL, sum, ws), 0);
         assert_int_equal(ewc_fisher_finish(&f.net, EWC_FISHER_EXACT, head, MADE_ROWS, sum, fisher, &info), 0);
-        double s = ewc_similarity(zero.n_params, fisher, f.closed.fisher), want = lambda_start_similarity(s, conf);
+        double s = ewc_similarity(r.n_params, fisher, f.closed.fisher), want = lambda_start_similarity(s, conf);
         assert_true(s > 0.01 && s < 0.99);
         assert_true(fabs(r.tries[1].lambda / want - 1) < 1e-4);
         free(ws);
         ewc_net_free(n);
         learn_result_free(&r);
-        learn_result_free(&zero);
         learn_result_free(&f.closed);
+}
+
+/* New rows of the closed task's own kind against a task of another kind: the first needs less protection. */
+static void test_like_tasks_start_lower(void **state)
+{
+        (void)state;
+        int right = 0;
+        for (uint64_t seed = 1; seed <= 10; seed++) {
+                struct made_task again;
+                struct made_pair p;
+                struct learn_result like = {0}, other = {0};
+                made_pair_open(&p, EWC_LOSS_SOFTMAX, false, seed);
+                made_task(&again, 'A', 3, &p.net, 0, seed);
+                struct learn_job job = made_pair_job(&p, LEARN_EWC, 0, seed);
+                job.plan.lambda_auto = true;
+                made_run(&job, NULL, LEARN_DONE, &other);
+                job.train = again.train;
+                job.n_holdout = 1; /* the closed task's */
+                made_run(&job, NULL, LEARN_DONE, &like);
+                right += like.tries[1].lambda < other.tries[1].lambda;
+                learn_result_free(&like);
+                learn_result_free(&other);
+                made_pair_close(&p);
+        }
+        assert_true(right >= 9);
 }
 
 /* More rows than it needs: the pass takes its 500 and no more, and leaves nothing behind in a rollover's own pass. */
@@ -277,8 +405,12 @@ int main(void)
             cmocka_unit_test(test_merge_against_the_sum),
             cmocka_unit_test(test_search),
             cmocka_unit_test(test_search_uses_all_tries),
+            cmocka_unit_test(test_optimiser_of_the_chosen),
+            cmocka_unit_test(test_brake),
+            cmocka_unit_test(test_brake_by_loss),
             cmocka_unit_test(test_search_by_loss),
             cmocka_unit_test(test_starts),
+            cmocka_unit_test(test_like_tasks_start_lower),
             cmocka_unit_test(test_start_leaves_no_trace),
             cmocka_unit_test(test_nothing_to_search),
         };

@@ -229,12 +229,15 @@ static void test_inside_a_search(void **state)
 {
         struct fixture *f = *state;
         f->job.plan.lambda_auto = true;
+        f->job.plan.keep_optim = true;
+        f->job.plan.brake = 0.01;
         f->job.plan.epochs = 2;
         check_resume(f);
         remove(f->path);
         f->job.kind = JOB_ROLLOVER;
         check_resume(f);
         remove(f->path);
+        f->job.plan.brake = 0;
         struct learn_result r = {0}; /* no try reaches the target: an early one is brought back at the end */
         f->past.alpha = 1e13;
         f->job.plan.epochs = 4;
@@ -314,7 +317,7 @@ static void test_foreign_states_are_refused(void **state)
         assert_int_equal(bundle_read_checkpoint(f->path, &f->digest, &f->net, &a, &map, &good, &e), 0);
         struct learn_job job = f->job;
         job.resume = &s;
-        for (int i = 0; i < 9; i++) {
+        for (int i = 0; i < 10; i++) {
                 s = good;
                 switch (i) {
                 case 0:
@@ -343,6 +346,13 @@ static void test_foreign_states_are_refused(void **state)
                         break;
                 case 8:
                         s.start = 0.01; /* no search */
+                        break;
+                case 9: /* a candidate whose optimiser was not kept */
+                        f->job.plan.lambda_auto = true;
+                        f->job.plan.keep_optim = true;
+                        job = f->job;
+                        job.resume = &s;
+                        s.best = s.theta;
                         break;
                 }
                 assert_int_equal(learn_run(&job, NULL, &r, &e), -EINVAL);

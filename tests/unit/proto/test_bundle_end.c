@@ -5,13 +5,44 @@
 #include "lib/tmpdir.h"
 #include <stdlib.h>
 
+static const struct output_score scores[] = {{0, 2, 1}, {3, 3, 0}};
+
+static void fill(struct evaluation before[2])
+{
+        const double none = (double)NAN;
+        before[0] = (struct evaluation){.task = 11,
+            .n = 5,
+            .accuracy = 0.1,
+            .loss = 1.0 / 3.0,
+            .ece = 2.0 / 7.0,
+            .n_won = 1ull << 40,
+            .n_lost = 2,
+            .predicted = 9, /* not written */
+            .n_outputs = 2,
+            .outputs = scores};
+        before[1] =
+            (struct evaluation){.task = 13, .n = 0, .accuracy = none, .loss = none, .ece = none, .predicted = none};
+}
+
+/* All but predicted, which a file does not hold. */
+static void same_evaluation(const struct evaluation *got, const struct evaluation *want)
+{
+        assert_true(got->task == want->task && got->n == want->n && got->accuracy == want->accuracy);
+        assert_true(got->loss == want->loss && got->ece == want->ece && isnan(got->predicted));
+        assert_true(got->n_won == want->n_won && got->n_lost == want->n_lost && got->n_outputs == want->n_outputs);
+        assert_ptr_not_equal(got->outputs, want->outputs);
+        for (size_t i = 0; i < want->n_outputs; i++) {
+                const struct output_score *a = &got->outputs[i], *b = &want->outputs[i];
+                assert_true(a->output == b->output && a->n == b->n && a->n_right == b->n_right);
+        }
+}
+
 static struct learn_state state_of(struct fixture *f, struct evaluation *before, double *sum)
 {
         size_t P = ewc_spec_params(&f->job.net);
         for (size_t i = 0; i < P; i++)
                 sum[i] = (double)i / 7.0;
-        before[0] = (struct evaluation){.task = 11, .n = 5, .accuracy = 0.1, .loss = 1.0 / 3.0};
-        before[1] = (struct evaluation){.task = 13, .n = 0, .accuracy = (double)NAN, .loss = (double)NAN};
+        fill(before);
         return (struct learn_state){.phase = LEARN_PHASE_FISHER,
             .try = 1,
             .epoch = 3,
@@ -56,10 +87,17 @@ static void test_checkpoint_round_trip(void **state)
         assert_memory_equal(got.optim, s.optim, s.n_optim * sizeof(float));
         assert_memory_equal(got.fisher_sum, s.fisher_sum, s.n_params * sizeof(double));
         assert_int_equal(got.n_before, 2);
-        assert_memory_equal(&got.before[0], &before[0], sizeof(before[0]));
-        assert_true(isnan(got.before[1].accuracy));
+        same_evaluation(&got.before[0], &before[0]);
+        assert_true(isnan(got.before[1].accuracy) && isnan(got.before[1].ece) && !got.before[1].outputs);
         file_unmap(&map);
-        s.best = NULL;
+        assert_null(got.best_optim);
+        s.best_optim = f->theta;
+        ok(bundle_write_checkpoint(f->path, &f->digest, &f->job.net, &s, &e), &e);
+        ok(bundle_read_checkpoint(f->path, &f->digest, &f->job.net, &f->arena, &map, &got, &e), &e);
+        assert_memory_equal(got.best_optim, s.best_optim, s.n_optim * sizeof(float));
+        assert_memory_equal(got.optim, s.optim, s.n_optim * sizeof(float));
+        file_unmap(&map);
+        s.best = s.best_optim = NULL;
         s.fisher_sum = NULL;
         s.n_optim = 0;
         s.optim = NULL;
@@ -81,6 +119,8 @@ static void test_checkpoint_lies(void **state)
             {"\"lambda\":0.1", "\"lambda\":null", "ewcd.state"},
             {"\"best\":true", "\"best\":false", "tensors, expected"},
             {"\"fisher\":true", "\"fisher\":false", "tensors, expected"},
+            {"\"fisher\":true", "\"best_optim\":true,\"fisher\":true", "best_optim"},
+            {"\"fisher\":true", "\"best_optim\":false,\"fisher\":true", "ewcd.state"},
             {"\"n_optim\":6", "\"n_optim\":7", "optim has the wrong shape"},
             {"\"tries\":[", "\"tries\":[{},", "ewcd.state"},
             {"\"tries\":[", "\"tries\":[0,0,0,0,0,0,0,", "ewcd.state"},
@@ -125,8 +165,7 @@ static void test_checkpoint_lies(void **state)
 
 static struct learn_result result_of(struct fixture *f, struct evaluation *before)
 {
-        before[0] = (struct evaluation){.task = 11, .n = 5, .accuracy = 0.1, .loss = 1.0 / 3.0};
-        before[1] = (struct evaluation){.task = 13, .n = 0, .accuracy = (double)NAN, .loss = (double)NAN};
+        fill(before);
         return (struct learn_result){.outcome = LEARN_DONE,
             .n_params = ewc_spec_params(&f->job.net),
             .theta = f->theta,
@@ -158,7 +197,9 @@ static void test_result_round_trip(void **state)
         assert_true(got.fisher_info.n_protected == 20 && got.fisher_info.factor == 0.1);
         assert_true(got.fisher_info.trace == 2.0 && got.lambda == 0.1 && got.loss == 1.0 / 3.0 && got.steps == 77);
         assert_memory_equal(&got.tries[0], &r.tries[0], sizeof(r.tries[0]));
-        assert_memory_equal(&got.after[0], &before[0], sizeof(before[0]));
+        same_evaluation(&got.before[0], &before[0]);
+        same_evaluation(&got.after[0], &before[0]);
+        assert_ptr_not_equal(got.before[0].outputs, got.after[0].outputs);
         assert_true(isnan(got.before[1].loss));
         learn_result_free(&got);
         r = (struct learn_result){.outcome = LEARN_DIVERGED,
@@ -215,6 +256,18 @@ static void test_result_lies(void **state)
             {"\"factor\":0", "\"factor\":-0"},
             {"\"after\":[", "\"after\":[{\"task\":1,\"n\":1,\"accuracy\":1,\"loss\":1},"},
             {"\"steps\":77", "\"steps\":77.5"},
+            {"\"ece\":0.2857142857142857,", ""},
+            {"\"ece\":0.2857142857142857", "\"ece\":\"low\""},
+            {"\"won\":", "\"one\":"},
+            {"\"lost\":2", "\"lost\":-2"},
+            {"\"outputs\":[[0,2,1]", "\"outputs\":[[0,2]"},
+            {"\"outputs\":[[0,2,1]", "\"outputs\":[[0,2,3]"}, /* more right than rows */
+            {"\"outputs\":[[0,2,1]", "\"outputs\":[[3,2,1]"}, /* twice */
+            {"\"outputs\":[[0,2,1]", "\"outputs\":[[4294967296,2,1]"},
+            {"\"outputs\":[[0,2,1]", "\"outputs\":[[-1,2,1]"},
+            {"\"outputs\":[[0,2,1]", "\"outputs\":[{}"},
+            {"\"outputs\":[[0,2,1]", "\"outputs\":[[0,2,1,1]"},
+            {"\"outputs\":[]", "\"outputs\":{}"},
         };
         struct err e = ERR_NULL;
         struct evaluation before[2];

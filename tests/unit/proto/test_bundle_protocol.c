@@ -72,6 +72,8 @@ static struct learn_job job(void)
                 .distill_temperature = 2,
                 .keep_optim = true,
                 .lambda_start = LEARN_START_TASKS,
+                .brake = 0.15,
+                .fisher_damping = 1e-3,
                 .fisher_fraction = 0.3,
                 .derpp = 0.125,
                 .huber = 1e-3,
@@ -112,6 +114,7 @@ static void test_job(void **state)
         assert_true(p->drop_last && !p->replay_even && p->final_theta && p->keep_optim);
         assert_true(p->distill == 0.25 && p->distill_temperature == 2);
         assert_true(p->lambda_start == LEARN_START_TASKS && p->fisher_fraction == 0.3 && p->derpp == 0.125);
+        assert_true(p->brake == 0.15 && p->fisher_damping == 1e-3);
         assert_true(p->huber == 1e-3 && p->rate_new == 0.1 && p->rate_floor == 0.7);
         assert_true(p->n_rates == 1 && p->rates[0] == 0.1f);
         assert_true(got.seen.n == 2 && got.seen.task == 2 && !got.seen.label && !got.seen.weight);

@@ -97,6 +97,9 @@ static void jobs(void **state)
             .version_number = 7,
             .trigger = TRIGGER_MIN_FEEDBACK,
             .trigger_value = 500,
+            .trigger_text = "due: 500 new rows",
+            .strategy = STRATEGY_REPLAY,
+            .dry_run = true,
             .range = {1201, 1842},
             .seed = 42,
             .lambda = 310,
@@ -114,8 +117,9 @@ static void jobs(void **state)
         json_job_write(&b, &j, &live);
         expect(&b, "{\"id\":12,\"model\":\"mnist\",\"kind\":\"consolidate\",\"state\":\"promoted\",\"progress\":1,"
                    "\"parent\":\"6\",\"version\":\"7\","
-                   "\"trigger\":{\"kind\":\"min_feedback\",\"value\":500},\"range\":{\"first_seq\":1201,\"last_seq\":"
-                   "1842},\"seed\":42,"
+                   "\"trigger\":{\"kind\":\"min_feedback\",\"value\":500,\"text\":\"due: 500 new rows\"},"
+                   "\"strategy\":\"replay\",\"dry_run\":true,\"range\":{\"first_seq\":1201,\"last_seq\":1842},"
+                   "\"seed\":42,"
                    "\"lambda\":310,\"epoch\":4,\"epochs\":10,\"loss\":0.113,\"penalty_ratio\":0.21,\"reason\":"
                    "\"promoted: task low lost 0.3 pt\","
                    "\"tasks\":[{\"task\":\"low\",\"n\":600,\"accuracy_before\":0.981,\"accuracy_after\":0.978},"
@@ -144,15 +148,17 @@ static void jobs(void **state)
         json_job_list_end(&b, 12);
         expect(&b, "{\"jobs\":[{\"id\":13,\"model\":\"mnist\",\"kind\":\"rollover\",\"state\":\"queued\","
                    "\"progress\":0,\"parent\":null,\"version\":null,"
-                   "\"trigger\":{\"kind\":\"manual\",\"value\":null},\"next_task\":\"high\",\"range\":null,\"seed\":"
+                   "\"trigger\":{\"kind\":\"manual\",\"value\":null,\"text\":null},\"strategy\":\"fixed\","
+                   "\"dry_run\":false,\"next_task\":\"high\",\"range\":null,\"seed\":"
                    "\"18446744073709551615\","
                    "\"lambda\":null,\"epoch\":null,\"epochs\":null,\"loss\":null,\"penalty_ratio\":null,\"reason\":"
                    "null,\"tasks\":[],\"tries\":[],"
                    "\"created_at\":" AT(1) ",\"started_at\":null,\"ended_at\":null},"
                                            "{\"id\":12,\"model\":\"mnist\",\"kind\":\"consolidate\",\"state\":"
                                            "\"running\",\"progress\":0.4,\"parent\":\"6\",\"version\":\"7\","
-                                           "\"trigger\":{\"kind\":\"min_feedback\",\"value\":500},\"range\":{\"first_"
-                                           "seq\":1201,\"last_seq\":1842},\"seed\":42,"
+                                           "\"trigger\":{\"kind\":\"min_feedback\",\"value\":500,\"text\":"
+                                           "\"due: 500 new rows\"},\"strategy\":\"replay\",\"dry_run\":true,"
+                                           "\"range\":{\"first_seq\":1201,\"last_seq\":1842},\"seed\":42,"
                                            "\"lambda\":5,\"epoch\":4,\"epochs\":10,\"loss\":0.113,\"penalty_ratio\":"
                                            "0.21,\"reason\":null,\"tasks\":[],\"tries\":[],"
                                            "\"created_at\":" AT(1) ",\"started_at\":" AT(
@@ -176,7 +182,7 @@ static void versions(void **state)
         (void)state;
         const char *const aliases[] = {"champion"}, *const names[] = {"low", "high"};
         const struct evaluation evals[] = {
-            {.n = 600, .accuracy = 0.978, .loss = 0.071}, {.n = 0, .accuracy = NAN, .loss = NAN}};
+            {.n = 600, .accuracy = 0.978, .loss = 0.071, .ece = 0.02}, {.n = 0, .accuracy = NAN, .loss = NAN}};
         const struct version v = {.number = 7,
             .state = VERSION_PROMOTED,
             .parent_number = 6,
@@ -190,6 +196,11 @@ static void versions(void **state)
             .range = {1201, 1842},
             .program = "ewcd 0.9.1",
             .reason = "why",
+            .strategy = STRATEGY_EWC,
+            .threads = 2,
+            .n_train = 5400,
+            .job_file = {{1}},
+            .pruned = true,
             .created_ms = T0,
             .n_evaluations = 2,
             .evaluations = evals,
@@ -210,14 +221,17 @@ static void versions(void **state)
                 1) ",\"parent\":\"6\",\"job\":12,\"task\":\"high\",\"lambda\":310,\"fisher\":{\"variant\":"
                    "\"mas\",\"samples\":5400},"
                    "\"seed\":42,\"range\":{\"first_seq\":1201,\"last_seq\":1842},\"program\":\"ewcd "
-                   "0.9.1\",\"evaluations\":["
-                   "{\"task\":\"low\",\"n\":600,\"accuracy\":0.978,\"loss\":0.071},{\"task\":\"high\",\"n\":0,"
-                   "\"accuracy\":null,\"loss\":null}],"
+                   "0.9.1\",\"strategy\":\"ewc\",\"threads\":2,\"rows\":5400,\"job_digest\":\"sha256:01"
+                   "00000000000000000000000000000000000000000000000000000000000000\",\"pruned\":true,"
+                   "\"evaluations\":["
+                   "{\"task\":\"low\",\"n\":600,\"accuracy\":0.978,\"loss\":0.071,\"ece\":0.02},{\"task\":\"high\","
+                   "\"n\":0,\"accuracy\":null,\"loss\":null,\"ece\":null}],"
                    "\"gate\":{\"verdict\":\"promoted\",\"reason\":\"why\"}},"
                    "{\"version\":\"1\",\"digest\":" ZEROS ",\"state\":\"initial\",\"aliases\":[],\"created_at\":" AT(
                        1) ",\"parent\":null,"
                           "\"job\":null,\"task\":null,\"lambda\":null,\"fisher\":null,\"seed\":1,\"range\":null,"
-                          "\"program\":\"ewcd 0.9.1\","
+                          "\"program\":\"ewcd 0.9.1\",\"strategy\":null,\"threads\":null,\"rows\":null,"
+                          "\"job_digest\":null,\"pruned\":false,"
                           "\"evaluations\":[],\"gate\":null}],\"next_cursor\":\"5\"}");
         json_alias_write(&b, &(struct alias){.name = "champion", .number = 7, .updated_ms = 2 * T0});
         expect(&b, "{\"alias\":\"champion\",\"version\":\"7\",\"updated_at\":" AT(2) "}");
@@ -240,7 +254,17 @@ static void requests(void **state)
         assert_string_equal(q.classes[1], "6");
         assert_int_equal(json_rollover_read(slice_of("{\"task\":\"high\"}"), &a, &q, &e), 0);
         assert_false(q.classes_given);
+        double weight;
+        uint64_t keep;
+        assert_int_equal(
+            json_job_request_read(slice_of("{\"kind\":\"consolidate\",\"dry_run\":true}"), &a, &j, &e), 0);
+        assert_true(j.dry_run);
         assert_int_equal(json_job_request_read(slice_of("{\"kind\":\"consolidate\"}"), &a, &j, &e), 0);
+        assert_false(j.dry_run);
+        assert_int_equal(json_alpha_read(slice_of("{\"alpha\":0.25}"), &weight, &e), 0);
+        assert_true(weight == 0.25);
+        assert_int_equal(json_prune_read(slice_of("{\"keep\":5}"), &keep, &e), 0);
+        assert_int_equal(keep, 5);
         assert_int_equal(j.kind, JOB_CONSOLIDATE);
         assert_int_equal(json_alias_request_read(slice_of("{\"version\":\"6\",\"reason\":\"x\"}"), &a, &v, &e), 0);
         assert_int_equal(v.version, 6);
@@ -269,6 +293,20 @@ static int alias(const char *text, struct arena *a, struct err *e)
         return json_alias_request_read(slice_of(text), a, &q, e);
 }
 
+static int alpha(const char *text, struct arena *a, struct err *e)
+{
+        double ret;
+        (void)a;
+        return json_alpha_read(slice_of(text), &ret, e);
+}
+
+static int prune(const char *text, struct arena *a, struct err *e)
+{
+        uint64_t keep;
+        (void)a;
+        return json_prune_read(slice_of(text), &keep, e);
+}
+
 static void refusals(void **state)
 {
         (void)state;
@@ -288,7 +326,13 @@ static void refusals(void **state)
             {job, "{}", PROBLEM_BAD_VALUE, "/kind", "missing"},
             {job, "{\"kind\":\"train\"}", PROBLEM_BAD_VALUE, "/kind", "'train'"},
             {job, "{\"kind\":\"rollover\"}", PROBLEM_BAD_VALUE, "/kind", "tasks"},
-            {job, "{\"kind\":\"consolidate\",\"dry_run\":true}", PROBLEM_UNKNOWN_KEY, "/dry_run", "known: kind"},
+            {job, "{\"kind\":\"rebuild\"}", PROBLEM_BAD_VALUE, "/kind", "to a version's rebuild"},
+            {job, "{\"kind\":\"consolidate\",\"dry_run\":1}", PROBLEM_BAD_VALUE, "/dry_run", "true or false"},
+            {job, "{\"kind\":\"consolidate\",\"dry\":true}", PROBLEM_UNKNOWN_KEY, "/dry", "known: kind, dry_run"},
+            {alpha, "{}", PROBLEM_BAD_VALUE, "/alpha", "a number"},
+            {alpha, "{\"alpha\":-0.1}", PROBLEM_BAD_VALUE, "/alpha", "between 0 and"},
+            {alpha, "{\"alpha\":1e300}", PROBLEM_BAD_VALUE, "/alpha", "between 0 and"},
+            {prune, "{\"keep\":-1}", PROBLEM_BAD_VALUE, "/keep", ""},
             {alias, "{}", PROBLEM_BAD_VALUE, "/version", "missing"},
             {alias, "{\"version\":\"0\"}", PROBLEM_BAD_VALUE, "/version", "'0'"},
             {alias, "{\"version\":-1}", PROBLEM_BAD_VALUE, "/version", "'-1'"},

@@ -25,14 +25,15 @@ static void events(void **state)
             "{\"inputs\":[1],\"labels\":[\"a\",5]},"
             "{\"inputs\":[[1,2],[3,4]],\"target\":[0.25,-1]},"
             "{\"inputs\":[1],\"target\":0.5},"
-            "{\"inputs\":[1],\"labels\":[]}]}";
+            "{\"inputs\":[1],\"labels\":[]},"
+            "{\"prediction_id\":\"01ARZ3NDEKTSV4RRFFQ69G5FAV-0123456789abcdef\",\"label\":\"b\"}]}";
         struct arena a;
         struct event *v;
         size_t n;
         struct err e = ERR_NULL;
         arena_init(&a, 1 << 20);
         assert_int_equal(json_feedback_read(slice_of(text), false, &a, &v, &n, &e), 0);
-        assert_int_equal(n, 6);
+        assert_int_equal(n, 7);
         for (size_t i = 0; i < n; i++)
                 if (v[i].problem)
                         fail_msg("%zu: %s", i, v[i].why->msg);
@@ -57,6 +58,8 @@ static void events(void **state)
         assert_true(v[3].n_target == 2 && v[3].target[1] == -1.0f);
         assert_true(v[4].n_target == 1 && v[4].target[0] == 0.5f);
         assert_int_equal(v[5].n_labels, 0);
+        assert_string_equal(v[6].prediction_id, "01ARZ3NDEKTSV4RRFFQ69G5FAV-0123456789abcdef");
+        assert_true(v[6].inputs == NULL && v[6].n_inputs == 0 && v[5].prediction_id == NULL);
         arena_deinit(&a);
 }
 
@@ -69,6 +72,8 @@ static const struct wrong {
     {"5", PROBLEM_BAD_VALUE, "", "an object"},
     {"{}", PROBLEM_BAD_VALUE, "/inputs", "no inputs"},
     {"{\"inputs\":[1]}", PROBLEM_BAD_VALUE, "/label", "no label"},
+    {"{\"prediction_id\":\"x\"}", PROBLEM_BAD_VALUE, "/label", "no label"},
+    {"{\"prediction_id\":7,\"label\":\"a\"}", PROBLEM_BAD_VALUE, "/prediction_id", "a string"},
     {"{\"inputs\":[1],\"label\":\"a\",\"labels\":[]}", PROBLEM_BAD_VALUE, "/label", "only one"},
     {"{\"inputs\":[1],\"label\":\"a\",\"target\":1}", PROBLEM_BAD_VALUE, "/label", "only one"},
     {"{\"inputs\":[],\"label\":\"a\"}", PROBLEM_BAD_SHAPE, "/inputs", "no numbers"},
@@ -93,7 +98,7 @@ static const struct wrong {
         "yesterday"},
     {"{\"inputs\":[1],\"label\":\"a\",\"event_id\":4}", PROBLEM_BAD_VALUE, "/event_id", "a string"},
     {"{\"inputs\":[1],\"lable\":\"a\"}", PROBLEM_UNKNOWN_KEY, "/lable",
-        "'lable'; known: event_id, source, task, inputs, label"},
+        "'lable'; known: event_id, prediction_id, source, task, inputs, label"},
     {"{\"inputs\":[1],\"label\":\"a\",\"label\":\"b\"}", PROBLEM_MALFORMED, "", "twice"},
 };
 
@@ -228,6 +233,8 @@ static void payload(void **state)
             "{\"inputs\":[1,0.5],\"label\":\"7\",\"task\":\"u\",\"weight\":2}",
             "{\"inputs\":[1,0.5],\"label\":\"7\",\"weight\":2}",
             "{\"inputs\":[1,0.5],\"label\":\"7\",\"task\":\"t\"}",
+            "{\"inputs\":[1,0.5],\"label\":\"7\",\"task\":\"t\",\"weight\":2,\"prediction_id\":\"p\"}",
+            "{\"label\":\"7\",\"task\":\"t\",\"weight\":2,\"prediction_id\":\"p\"}",
             "{\"inputs\":[1,0.5],\"label\":\"7\",\"task\":\"t\",\"weight\":2,\"observed_at\":\"2026-11-23T22:31:"
             "10Z\"}",
         };
@@ -311,12 +318,19 @@ static void receipts(void **state)
                 .field = "/events/1/label",
                 .detail = "no \"x\""},
             {.problem = PROBLEM_DUPLICATE_KEY}};
-        const struct receipt r = {.n_accepted = 2, .n_duplicate = 1, .first_seq = 1841, .last_seq = 1842};
+        const struct receipt r = {.n_accepted = 9,
+            .n_duplicate = 1,
+            .n_quarantined = 2,
+            .n_late = 3,
+            .n_superseded = 4,
+            .first_seq = 1841,
+            .last_seq = 1842};
         struct buf b;
         buf_init(&b, 4096);
         json_receipt_write(&b, &r, json, v, 3);
         assert_string_equal(b.data,
-            "{\"accepted\":2,\"duplicate\":1,\"quarantined\":0,\"rejected\":[{\"index\":1,\"pointer\":\"/events/1/"
+            "{\"accepted\":9,\"duplicate\":1,\"quarantined\":2,\"late\":3,\"superseded\":4,"
+            "\"rejected\":[{\"index\":1,\"pointer\":\"/events/1/"
             "label\","
             "\"type\":\"urn:ewcd:problem:unknown-label\",\"detail\":\"no "
             "\\\"x\\\"\"},{\"index\":2,\"pointer\":\"/events/2\","
@@ -329,7 +343,8 @@ static void receipts(void **state)
         buf_reset(&b);
         json_receipt_write(&b, &(struct receipt){0}, lines, v, 3);
         assert_string_equal(b.data,
-            "{\"accepted\":0,\"duplicate\":0,\"quarantined\":0,\"rejected\":[{\"line\":2,\"pointer\":\"/events/1/"
+            "{\"accepted\":0,\"duplicate\":0,\"quarantined\":0,\"late\":0,\"superseded\":0,"
+            "\"rejected\":[{\"line\":2,\"pointer\":\"/events/1/"
             "label\","
             "\"type\":\"urn:ewcd:problem:unknown-label\",\"detail\":\"no \\\"x\\\"\"},{\"line\":5,\"pointer\":\"\","
             "\"type\":\"urn:ewcd:problem:duplicate-key\",\"detail\":\"Same key, other payload\"}],\"first_seq\":null,"
@@ -346,14 +361,31 @@ static void receipts(void **state)
                                 .version = 7});
         assert_string_equal(b.data, "{\"id\":\"client-17\",\"seq\":1842,\"state\":\"used\",\"received_at\":\"2026-11-"
                                     "23T22:31:10.000Z\",\"label\":\"3\","
-                                    "\"task\":\"high\",\"source\":\"qa-team\",\"split\":\"train\",\"job\":12,"
-                                    "\"version\":\"7\",\"reason\":null}");
+                                    "\"task\":\"high\",\"source\":\"qa-team\",\"split\":\"train\","
+                                    "\"trusted\":false,\"job\":12,"
+                                    "\"version\":\"7\",\"prediction\":null,\"reason\":null}");
         buf_reset(&b);
         json_fate_write(
             &b, &(struct fate_view){
                     .id = "x", .seq = 1, .state = "held_out", .received_ms = 1, .source = "", .holdout = true});
         assert_non_null(strstr(b.data,
-            "\"label\":null,\"task\":null,\"source\":null,\"split\":\"holdout\",\"job\":null,\"version\":null"));
+            "\"label\":null,\"task\":null,\"source\":null,\"split\":\"holdout\",\"trusted\":false,\"job\":null,"
+            "\"version\":null"));
+        buf_reset(&b);
+        json_fate_write(&b, &(struct fate_view){.id = "x",
+                                .state = "quarantined",
+                                .trusted = true,
+                                .reason = "says \"a\"",
+                                .served_version = 3,
+                                .served_label = "b",
+                                .served_probability = 0.5f});
+        assert_non_null(
+            strstr(b.data, "\"trusted\":true,\"job\":null,\"version\":null,\"prediction\":{\"version\":\"3\","
+                           "\"label\":\"b\",\"probability\":0.5},\"reason\":\"says \\\"a\\\"\"}"));
+        buf_reset(&b);
+        json_fate_write(&b, &(struct fate_view){.id = "x", .state = "used", .served_version = 3});
+        assert_non_null(strstr(
+            b.data, "\"prediction\":{\"version\":\"3\",\"label\":null,\"probability\":null},\"reason\":null}"));
         buf_deinit(&b);
 }
 

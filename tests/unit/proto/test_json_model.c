@@ -254,6 +254,8 @@ static const char *company(const char *path, bool high)
             {"merge.decay", "\"merge\":{\"rule\":\"online\",\"decay\":%s}"},
             {"replay.derpp", "\"replay\":{\"per_class\":5,\"derpp\":%s}"},
             {"epochs", "\"steps\":1,\"epochs\":%s"},
+            {"shadow.min_rows", "\"shadow\":{\"max_rows\":0,\"min_rows\":%s}"},
+            {"shadow.max_rows", "\"shadow\":{\"min_rows\":1,\"max_rows\":%s}"},
         };
         if (strcmp(path, "merge.decay") == 0 && !high)
                 return "\"merge\":{\"decay\":%s}";
@@ -322,24 +324,27 @@ static void learning_round_trip(void **state)
         learning_defaults(&l);
         json_learning_write(&b, &l);
         assert_string_equal(b.data,
-            "{\"method\":\"ewc\",\"lambda\":0.01,\"lambda_start\":\"similarity\",\"fisher\":{\"variant\":\"exact\","
-            "\"samples\":0,\"fraction\":0,\"encoding\":\"dense32\",\"keep\":1,\"floor\":true},"
-            "\"importance\":{\"type\":\"fisher\",\"damping\":0.1},"
-            "\"merge\":{\"rule\":\"separate\",\"decay\":0},"
-            "\"penalty\":{\"form\":\"prox\",\"scale\":\"unit\",\"huber\":0},"
-            "\"optimizer\":{\"type\":\"adam\","
-            "\"rate\":0.001,\"momentum\":0,\"beta1\":0.9,\"beta2\":0.999,\"eps\":1e-8},"
-            "\"rates\":{\"new_task\":1,\"floor\":0,\"layers\":[]},"
-            "\"epochs\":10,\"steps\":0,\"batch\":64,"
-            "\"seed\":1,\"holdout\":0.1,\"gate\":{\"max_forgetting\":0.02,\"min_gain\":0},"
-            "\"trigger\":{\"min_feedback\":500,"
-            "\"interval_s\":0},\"replay\":{\"per_class\":0,\"derpp\":0},"
-            "\"distill\":{\"weight\":0,\"temperature\":2}}");
+            "{\"method\":\"ewc\",\"lambda\":0.01,\"lambda_start\":\"similarity\","
+            "\"fisher\":{\"variant\":\"exact\",\"samples\":0,\"fraction\":0,\"encoding\":\"dense32\",\"keep\":1,"
+            "\"damping\":0,\"floor\":true},\"importance\":{\"type\":\"fisher\",\"damping\":0.1},"
+            "\"merge\":{\"rule\":\"separate\",\"decay\":0},\"penalty\":{\"form\":\"prox\",\"scale\":\"unit\","
+            "\"huber\":0},\"optimizer\":{\"type\":\"adam\",\"rate\":0.001,\"momentum\":0,\"beta1\":0.9,"
+            "\"beta2\":0.999,\"eps\":1e-8},\"rates\":{\"new_task\":1,\"floor\":0,\"layers\":[]},\"epochs\":10,"
+            "\"steps\":0,\"batch\":64,\"seed\":1,\"holdout\":0.1,\"gate\":{\"max_forgetting\":0.02,"
+            "\"min_gain\":0,\"floor\":0,\"class_floor\":0,\"max_ece_rise\":1,\"confidence\":0,"
+            "\"max_predicted\":0.1},\"trigger\":{\"min_feedback\":500,\"interval_s\":0,\"daily_min\":1440,"
+            "\"cool_down_s\":0,\"accuracy\":0,\"accuracy_delta\":0.005,\"inputs\":0,\"inputs_rows\":500},"
+            "\"task\":{\"boundary\":\"off\"},\"strategy\":\"fixed\",\"promotion\":\"gate\","
+            "\"shadow\":{\"min_rows\":200,\"max_rows\":5000,\"confidence\":0.95},\"replay\":{\"per_class\":0,"
+            "\"derpp\":0},\"distill\":{\"weight\":0,\"temperature\":2},"
+            "\"feedback\":{\"on_conflict\":\"earliest\",\"window_s\":0,\"quarantine_confidence\":1},"
+            "\"predict\":{\"retain_rows\":1000,\"retain_s\":86400},\"retention\":{\"features\":\"forever\","
+            "\"days\":30,\"holdout_per_class\":0,\"replay_per_class\":0,\"versions\":0}}");
         for (size_t i = 0; i < n_learning_keys; i++) /* values that are not the defaults */
                 if (learning_keys[i].type == LEARNING_REAL)
                         *(double *)(void *)((char *)&l + learning_keys[i].offset) =
                             learning_keys[i].lo + (learning_keys[i].hi - learning_keys[i].lo) / 3;
-        l.rates_floor = 0;
+        l.rates_floor = l.fisher_damping = 0;
         l.rates_layers = (struct learning_list){3, {0.1f, 1.0f / 3, 1000}};
         l.fisher_variant = EWC_FISHER_SAMPLE;
         l.fisher_encoding = EWC_PACK_CSR16;
@@ -349,6 +354,12 @@ static void learning_round_trip(void **state)
         l.importance_type = LEARN_IMPORTANCE_MAS;
         l.lambda_start = LEARN_START_TASKS;
         l.replay_per_class = 4;
+        l.task_boundary = BOUNDARY_AUTO;
+        l.strategy = STRATEGY_MODE_AUTO;
+        l.promotion = PROMOTION_MANUAL;
+        l.feedback_on_conflict = CONFLICT_LATEST;
+        l.retention_features = RETAIN_DAYS;
+        l.trigger_daily_min = 180;
         l.optimizer_type = EWC_OPTIM_SGD;
         l.seed = 9007199254740991u;
         l.lambda = 310.7;

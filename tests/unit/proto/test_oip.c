@@ -217,6 +217,8 @@ static const struct broken {
     {"{\"zz\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]}", PROBLEM_MALFORMED, "", "deep"},
     {"{\"parameters\":[]}", PROBLEM_BAD_VALUE, "/parameters", "an object"},
     {"{\"parameters\":{\"ewcd_task\":1}}", PROBLEM_BAD_VALUE, "/parameters/ewcd_task", "a string"},
+    {"{\"parameters\":{\"ewcd_prediction_id\":1}}", PROBLEM_BAD_VALUE, "/parameters/ewcd_prediction_id",
+        "true or false"},
     {"{\"outputs\":[{}]}", PROBLEM_BAD_VALUE, "/outputs/0/name", "name"},
     {"{\"outputs\":[{\"name\":\"p\",\"parameters\":{\"classification\":-3}}]}", PROBLEM_BAD_VALUE,
         "/outputs/0/parameters/classification", "integer"},
@@ -384,6 +386,7 @@ static void response(void **state)
         buf_reset(&b);
         r.model_digest = "sha256:00";
         r.task = "low";
+        r.prediction_id = "a-1,b-2";
         r.id = NULL;
         oip_response_write(&b, &r, &n_json);
         json_t *v = json_loadb(b.data, b.len, JSON_REJECT_DUPLICATES, NULL);
@@ -391,6 +394,8 @@ static void response(void **state)
         assert_string_equal(json_string_value(json_object_get(json_object_get(v, "parameters"), "ewcd_task")), "low");
         assert_string_equal(
             json_string_value(json_object_get(json_object_get(v, "parameters"), "ewcd_model_digest")), "sha256:00");
+        assert_string_equal(
+            json_string_value(json_object_get(json_object_get(v, "parameters"), "ewcd_prediction_id")), "a-1,b-2");
         const json_t *data = json_object_get(json_array_get(json_object_get(v, "outputs"), 0), "data");
         for (size_t i = 0; i < 6; i++)
                 assert_true((float)json_number_value(json_array_get(data, i)) == p[i]);
@@ -410,18 +415,20 @@ static void parameters(void **state)
         arena_init(&a, 1 << 20);
         snprintf(text, sizeof(text),
             "%s\"outputs\":[{\"name\":\"p\"},{\"parameters\":{\"classification\":3,\"binary_data\":false},\"name\":"
-            "\"q\"}],\"parameters\":{\"priority\":2,\"timeout\":50000,\"binary_data_output\":true,\"triton_x\":1}}",
+            "\"q\"}],\"parameters\":{\"priority\":2,\"timeout\":50000,\"binary_data_output\":true,\"triton_x\":1,"
+            "\"ewcd_prediction_id\":true}}",
             head);
         assert_int_equal(read_text(&a, text, &q, &e), 0);
         assert_true(q.inputs[0].data[0] == 1 && q.inputs[0].data[1] == 0 && q.inputs[0].data[2] == 1);
         assert_int_equal(q.priority, 2);
         assert_int_equal(q.timeout_us, 50000);
-        assert_true(q.binary_output && q.outputs[0].binary && !q.outputs[1].binary);
+        assert_true(q.binary_output && q.outputs[0].binary && !q.outputs[1].binary && q.prediction_id);
         assert_int_equal(q.outputs[0].classification, 0);
         assert_int_equal(q.outputs[1].classification, 3);
         snprintf(text, sizeof(text), "%s\"outputs\":[{\"name\":\"p\",\"parameters\":{\"binary_data\":true}}]}", head);
         assert_int_equal(read_text(&a, text, &q, &e), 0);
         assert_true(!q.binary_output && q.outputs[0].binary && q.priority == 0 && q.timeout_us == 0);
+        assert_false(q.prediction_id);
         arena_deinit(&a);
 }
 

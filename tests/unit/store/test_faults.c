@@ -40,7 +40,7 @@ static int feedback_verb(struct scene *s)
         const struct feedback rows[] = {kit_row("a", 0, false), kit_row("b", 1, true), kit_row("c", 2, false)};
         struct receipt got;
 
-        return store_feedback_add(s->k.s, s->m, rows, 3, NULL, &got, &s->k.e);
+        return store_feedback_add(s->k.s, s->m, rows, 3, NULL, NULL, &got, &s->k.e);
 }
 
 static bool feedback_done(struct scene *s)
@@ -90,6 +90,12 @@ static int last_what(void *arg, const struct audit *a)
         return 0;
 }
 
+static int last_alias(void *arg, const struct audit *a)
+{
+        *(bool *)arg = strcmp(a->what, "alias.set") == 0;
+        return 0;
+}
+
 static bool outcome_done(struct scene *s)
 {
         struct kit *k = &s->k;
@@ -120,6 +126,121 @@ static bool rollover_done(struct scene *s)
         assert_int_equal(one.state, all ? TASK_CLOSED : TASK_OPEN);
         assert_string_equal(open.name, all ? "two" : "one");
         assert_int_equal(one.n_train + one.n_holdout, all ? 6 : 9);
+        return all;
+}
+
+/* --- a candidate's commit --- */
+
+static void candidate_prepare(struct scene *s)
+{
+        outcome_prepare(s, NULL);
+        s->w.o.promote = false;
+        s->w.o.candidate = true;
+        s->w.o.gate = "[]";
+}
+
+static bool candidate_done(struct scene *s)
+{
+        struct kit *k = &s->k;
+        struct version v;
+        struct counters c;
+        struct alias a;
+        struct job j;
+        bool audited = false;
+
+        bool all = store_version_by_number(k->s, s->m, 2, &k->a, &v, &k->e) == 0;
+        assert_int_equal(store_alias_get(k->s, s->m, "champion", &a, &k->e), 0);
+        assert_int_equal(a.number, 1);
+        assert_int_equal(store_alias_get(k->s, s->m, "challenger", &a, &k->e), all ? 0 : STORE_NOT_FOUND);
+        if (all) {
+                assert_int_equal(a.number, 2);
+                assert_int_equal(v.state, VERSION_CANDIDATE);
+                assert_string_equal(v.gate, "[]");
+        }
+        assert_int_equal(store_job_get(k->s, s->job, &k->a, &j, &k->e), 0);
+        assert_int_equal(j.state, all ? JOB_CANDIDATE : JOB_JUDGING);
+        assert_int_equal(j.n_tasks, all ? 1 : 0);
+        assert_int_equal(store_feedback_count(k->s, s->m, &c, &k->e), 0);
+        assert_int_equal(c.used_seq, all ? 6 : 0);
+        assert_int_equal(store_audit_list(k->s, s->m, last_what, &audited, &k->e), 0);
+        assert_int_equal(audited, all);
+        return all;
+}
+
+/* --- pruning --- */
+
+static void prune_prepare(struct scene *s)
+{
+        for (unsigned i = 2; i <= 4; i++)
+                kit_consolidate(&s->k, s->m, i, true);
+}
+
+static int prune_verb(struct scene *s)
+{
+        uint64_t n;
+
+        return store_version_prune(s->k.s, s->m, 0, &n, &s->k.e);
+}
+
+static bool prune_done(struct scene *s)
+{
+        struct version v[2];
+        float back[KIT_P];
+
+        for (uint64_t i = 0; i < 2; i++) {
+                assert_int_equal(store_version_by_number(s->k.s, s->m, 2 + i, &s->k.a, &v[i], &s->k.e), 0);
+                assert_int_equal(store_version_tensor(s->k.s, v[i].id, TENSOR_THETA, back, KIT_P, &s->k.e),
+                    v[i].pruned ? STORE_NOT_FOUND : 0);
+        }
+        assert_int_equal(v[0].pruned, v[1].pruned);
+        return v[0].pruned;
+}
+
+/* --- a source taken out: rows, votes, counts, aliases, audit --- */
+
+static void unlearn_prepare(struct scene *s)
+{
+        static const char *const ids[] = {"x", "y", "z"};
+
+        kit_fill(&s->k, s->m, 0, 3);
+        for (int i = 0; i < 3; i++) {
+                struct feedback bad = kit_row(ids[i], i, false), good = kit_row(ids[i], 0, false);
+                bad.source = "bad";
+                good.source = "good";
+                kit_add(&s->k, s->m, bad);
+                kit_add(&s->k, s->m, good); /* lost */
+        }
+        kit_consolidate(&s->k, s->m, 1, true);
+        kit_candidate(&s->k, s->m, 2);
+}
+
+static int unlearn_verb(struct scene *s)
+{
+        struct unlearned u;
+
+        return store_source_unlearn(s->k.s, s->m, "bad", "op", &u, &s->k.e);
+}
+
+static bool unlearn_done(struct scene *s)
+{
+        struct kit *k = &s->k;
+        struct counters c;
+        struct alias a;
+        bool audited = false;
+
+        assert_int_equal(store_feedback_count(k->s, s->m, &c, &k->e), 0);
+        bool all = c.n_erased > 0;
+        assert_int_equal(c.n_erased, all ? 3 : 0);
+        assert_int_equal(c.n_superseded, all ? 0 : 3);
+        assert_int_equal(c.n_live, 6);
+        assert_int_equal(kit_rows(k, s->m), 6);
+        assert_int_equal(c.used_seq, all ? 0 : 9);
+        assert_int_equal(store_alias_get(k->s, s->m, "champion", &a, &k->e), 0);
+        assert_int_equal(a.number, all ? 1 : 2);
+        assert_int_equal(store_alias_get(k->s, s->m, "challenger", &a, &k->e), 0);
+        assert_int_equal(a.number, all ? 1 : 3);
+        assert_int_equal(store_audit_list(k->s, s->m, last_alias, &audited, &k->e), 0);
+        assert_int_equal(audited, all);
         return all;
 }
 
@@ -209,6 +330,18 @@ static void rollover_commit_is_whole_or_nothing(void **state)
         assert_true(lost > 0); /* the middle of a verb was met */
 }
 
+static void candidate_commit_is_whole_or_nothing(void **state)
+{
+        (void)state;
+        sweep(candidate_prepare, consolidation_verb, candidate_done);
+}
+
+static void pruning_is_whole_or_nothing(void **state)
+{
+        (void)state;
+        sweep(prune_prepare, prune_verb, prune_done);
+}
+
 static void a_failed_checkpoint_ends_writing_but_loses_nothing(void **state)
 {
         struct kit k;
@@ -228,12 +361,21 @@ static void a_failed_checkpoint_ends_writing_but_loses_nothing(void **state)
         kit_close(&k);
 }
 
+static void unlearning_is_whole_or_nothing(void **state)
+{
+        (void)state;
+        sweep(unlearn_prepare, unlearn_verb, unlearn_done);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
             cmocka_unit_test(feedback_add_is_whole_or_nothing),
             cmocka_unit_test(consolidation_commit_is_whole_or_nothing),
             cmocka_unit_test(rollover_commit_is_whole_or_nothing),
+            cmocka_unit_test(candidate_commit_is_whole_or_nothing),
+            cmocka_unit_test(pruning_is_whole_or_nothing),
+            cmocka_unit_test(unlearning_is_whole_or_nothing),
             cmocka_unit_test(a_failed_checkpoint_ends_writing_but_loses_nothing),
         };
         shim_install();

@@ -63,7 +63,7 @@ static void idle_work_checkpoints_and_tells_sizes(void **state)
         assert_int_equal(store_maintain(k->s, &h, &k->e), 0);
         assert_int_equal(db_of(k->s)->wal_pages, 0);
         assert_int_equal(h.n_feedback, 9);
-        assert_int_equal(h.schema, 3);
+        assert_int_equal(h.schema, 5);
         assert_true(h.db_bytes > 4096 && h.wal_bytes > 0);
         assert_false(h.read_only);
         assert_int_equal(strncmp(h.engine, "sqlite 3.", 9), 0);
@@ -113,6 +113,27 @@ static void unreferenced_chunks_go_in_small_steps(void **state)
         assert_int_equal(store_maintain(k->s, NULL, &k->e), 0);
         assert_int_equal(number(k, "SELECT count(*) FROM blob_chunk"), 1); /* the model's own stays */
         assert_int_equal(number(k, "SELECT count(*) FROM blob"), 1);
+        assert_int_equal(store_check(k->s, true, NULL, &k->e), 0);
+}
+
+/* What pruning has left without a reference goes like anything else; a task's own record stays. */
+static void tensors_of_pruned_versions_go_when_idle(void **state)
+{
+        struct kit *k = *state;
+        model_id m = kit_model(k, "m", SCENARIO_DOMAIN);
+        uint64_t n = 0;
+
+        kit_roll(k, m, "two", 1); /* three blobs; the task has two of them */
+        kit_consolidate(k, m, 2, true);
+        kit_consolidate(k, m, 3, true);
+        assert_int_equal(number(k, "SELECT count(*) FROM blob"), 6);
+        assert_int_equal(store_version_prune(k->s, m, 0, &n, &k->e), 0);
+        assert_int_equal(n, 2);
+        assert_int_equal(number(k, "SELECT count(*) FROM blob"), 6);
+        for (int i = 0; i < 2; i++)
+                assert_int_equal(store_maintain(k->s, NULL, &k->e), 0);
+        assert_int_equal(number(k, "SELECT count(*) FROM blob"), 4);
+        assert_int_equal(number(k, "SELECT count(*) FROM blob_chunk"), 4);
         assert_int_equal(store_check(k->s, true, NULL, &k->e), 0);
 }
 
@@ -223,7 +244,8 @@ int main(void)
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
         const struct CMUnitTest tests[] = {T(idle_work_checkpoints_and_tells_sizes),
             T(a_busy_store_checkpoints_past_the_limit), T(unreferenced_chunks_go_in_small_steps),
-            T(flipped_bits_are_found), T(a_flipped_bit_in_a_packed_fisher_is_found),
-            T(a_reference_to_nothing_is_found), T(an_unknown_number_is_damage), T(a_backup_is_a_whole_store)};
+            T(tensors_of_pruned_versions_go_when_idle), T(flipped_bits_are_found),
+            T(a_flipped_bit_in_a_packed_fisher_is_found), T(a_reference_to_nothing_is_found),
+            T(an_unknown_number_is_damage), T(a_backup_is_a_whole_store)};
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

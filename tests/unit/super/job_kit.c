@@ -138,10 +138,101 @@ int kit_rows_add(
                     .weight = 1,
                 };
                 digest_of(id, strlen(id), &f.payload);
-                r = store_feedback_add(s, m, &f, 1, NULL, &got, e);
+                r = store_feedback_add(s, m, &f, 1, NULL, NULL, &got, e);
                 if (r == 0)
                         assert_int_equal(got.n_accepted, 1);
         }
         arena_deinit(&arena);
         return r;
+}
+
+void kit_theta(int sign, float ret[KIT_P])
+{
+        memset(ret, 0, KIT_P * sizeof(float));
+        ret[sign == 0 ? 1 : 0] = 4;        /* hidden unit 0 sees one input */
+        ret[18] = sign < 0 ? 3.0f : -3.0f; /* first output */
+        ret[24] = -ret[18];
+}
+
+static void stage(struct store *s, const float *v, size_t P, struct digest *ret)
+{
+        struct err e = ERR_NULL;
+        bool complete;
+        digest_of(v, P * sizeof(float), ret);
+        assert_int_equal(store_blob_chunk(s, ret, P * sizeof(float), 0, v, P * sizeof(float), &complete, &e), 0);
+        assert_true(complete);
+}
+
+version_id kit_version(
+    struct store *s, model_id m, enum kit_end end, const float *theta, size_t P, uint64_t trained, struct err *e)
+{
+        static const struct job_new none;
+        struct job_new j = none;
+        struct arena a;
+        struct version first;
+        job_id id;
+        version_id v = 0;
+        arena_init(&a, 1 << 20);
+        j.model = m;
+        j.kind = JOB_CONSOLIDATE;
+        j.trigger = TRIGGER_MANUAL;
+        j.who = "tester";
+        int r = store_job_create(s, &j, &id, e);
+        if (r == 0 && (r = store_job_claim(s, id, 1, e)) == 0 &&
+            (r = store_job_move(s, id, JOB_EXPORTING, JOB_RUNNING, NULL, e)) == 0 &&
+            (r = store_job_move(s, id, JOB_RUNNING, JOB_JUDGING, NULL, e)) == 0)
+                r = store_version_by_number(s, m, 1, &a, &first, e);
+        if (r == 0) {
+                struct outcome o = {.job = id,
+                    .promote = end == KIT_PROMOTED,
+                    .candidate = end == KIT_CANDIDATE,
+                    .reason = "as the test says",
+                    .n_outputs = first.n_outputs,
+                    .outputs = first.outputs,
+                    .n_params = P,
+                    .threads = 1,
+                    .n_train = trained,
+                    .program = "test"};
+                stage(s, theta, P, &o.theta);
+                r = store_consolidation_commit(s, &o, &v, e);
+        }
+        arena_deinit(&a);
+        if (r != 0)
+                fail_msg("version: %d %s", r, e->msg);
+        return v;
+}
+
+void kit_row_add(struct store *s, model_id m, int i, const struct kit_row *row)
+{
+        char id[24];
+        float x[KIT_INPUTS];
+        struct arena a;
+        struct task open;
+        struct receipt got;
+        struct err e = ERR_NULL;
+        int32_t c = row->swapped ? 1 - i % 2 : i % 2;
+        arena_init(&a, 1 << 20);
+        assert_int_equal(store_task_get(s, m, NULL, &a, &open, &e), 0);
+        kit_row_inputs(i, i % 2, 0, x);
+        x[1] += row->shift;
+        snprintf(id, sizeof(id), "live%d", i);
+        struct feedback f = {.event_id = id,
+            .source = "",
+            .task = open.id,
+            .holdout = row->trusted || i % 8 == 2 || i % 16 == 5,
+            .trusted = row->trusted,
+            .n_inputs = KIT_INPUTS,
+            .inputs = x,
+            .class = c,
+            .weight = 1,
+            .served_version = row->by,
+            .served_class = row->by == 0 ? -1
+                            : row->right ? c
+                                         : 1 - c};
+        digest_of(id, strlen(id), &f.payload);
+        int r = store_feedback_add(s, m, &f, 1, NULL, NULL, &got, &e);
+        if (r != 0)
+                fail_msg("row: %d %s", r, e.msg);
+        assert_int_equal(got.n_accepted, 1);
+        arena_deinit(&a);
 }

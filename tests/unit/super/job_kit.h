@@ -26,3 +26,24 @@ int kit_rows_add(
 
 /* Raw inputs of row i of class c: what kit_rows_add writes. */
 void kit_row_inputs(int i, int32_t c, int32_t a, float ret[KIT_INPUTS]);
+
+/* One row of the open task as live traffic brings it: row i of classes 0 and 1, one of every eight held out. */
+struct kit_row {
+        uint64_t by;  /* number of the version whose prediction it answers; 0: none */
+        bool right;   /* that prediction was */
+        bool swapped; /* the other class is true of these inputs */
+        float shift;  /* of the second input */
+        bool trusted;
+};
+void kit_row_add(struct store *s, model_id m, int i, const struct kit_row *row);
+
+/* A version with theta of a job that was claimed now, without a learner: promoted, or waiting as @challenger. theta
+ * has as many parameters as version 1. trained: rows it says it was trained on. */
+enum kit_end { KIT_PROMOTED, KIT_CANDIDATE, KIT_REJECTED };
+version_id kit_version(
+    struct store *s, model_id m, enum kit_end end, const float *theta, size_t P, uint64_t trained, struct err *e);
+
+/* Parameters of the model's first net (scenario task, softmax, two outputs) that answer every row of kit_rows_add
+ * right (sign 1) or wrong (sign -1); by the second input, which is right by chance (sign 0). */
+enum { KIT_P = 32 };
+void kit_theta(int sign, float ret[KIT_P]);

@@ -63,8 +63,8 @@ void house_model(struct house *h, const char *name, model_id *ret)
 
 static uint64_t mono(void *arg)
 {
-        (void)arg;
-        return clock_mono_ns(&clock_system);
+        struct house *h = arg;
+        return clock_mono_ns(&clock_system) + h->mono_ahead_ms * 1000000u;
 }
 
 static int64_t wall(void *arg)
@@ -196,6 +196,27 @@ void house_rows(struct house *h, model_id m, int from, int n, int32_t a, int32_t
         struct rows_request q = {h, m, from, n, a, b};
         if (house_do(h, add_rows, &q) != 0)
                 fail_msg("rows: %s", h->e.msg);
+}
+
+struct live_request {
+        model_id m;
+        int from, n;
+        const struct kit_row *row;
+};
+
+static int add_live(struct store *s, void *arg, struct err *e)
+{
+        (void)e;
+        struct live_request *q = arg;
+        for (int i = q->from; i < q->from + q->n; i++)
+                kit_row_add(s, q->m, i, q->row);
+        return 0;
+}
+
+void house_live(struct house *h, model_id m, int from, int n, const struct kit_row *row)
+{
+        struct live_request q = {m, from, n, row};
+        assert_int_equal(house_do(h, add_live, &q), 0);
 }
 
 struct job_request {
@@ -371,4 +392,18 @@ bool house_has_files(struct house *h, job_id id)
         char path[512];
         snprintf(path, sizeof(path), "%s/%" PRIu64, h->jobs_dir, id);
         return file_exists(path);
+}
+
+static bool some_turns(struct house *h, void *arg)
+{
+        int *left = arg;
+        if (*left % 8 == 0)
+                jobs_post_counters(h->jobs, h->m);
+        return --*left <= 0;
+}
+
+void house_settle(struct house *h)
+{
+        int left = 40;
+        house_until(h, some_turns, &left);
 }

@@ -18,6 +18,7 @@ struct house {
         char *dir, path[256], jobs_dir[256];
         struct clock clock; /* the loop's: the system's, its wall ahead by ahead_ms */
         int64_t ahead_ms;
+        uint64_t mono_ahead_ms; /* the same for its monotonic time */
         struct loop *loop;
         struct mailbox *answers;
         size_t queue_items; /* room of the queues */
@@ -53,6 +54,11 @@ struct task house_task(struct house *h, model_id m, const char *name); /* NULL: 
 void house_tensor(struct house *h, version_id v, enum tensor_role role, float *ret, size_t P);
 void house_task_tensor(struct house *h, task_id t, enum tensor_role role, float *ret, size_t P);
 bool house_alias(struct house *h, model_id m, uint64_t number); /* moves the champion */
+
+void house_live(struct house *h, model_id m, int from, int n, const struct kit_row *row); /* rows from.. of traffic */
+
+/* Lets the loop answer a few questions about h->m, so that a job that must not come would have come. */
+void house_settle(struct house *h);
 
 /* Runs the loop until the condition holds; fails after ten seconds of trying. */
 void house_until(struct house *h, bool (*so)(struct house *h, void *arg), void *arg);

@@ -117,7 +117,7 @@ static void commit(struct world *w, size_t n_outputs, const struct output_row *o
         assert_int_equal(store_task_list(w->s, w->m, &w->a, &tasks, &n, &w->e), 0);
         struct evaluation ev[4];
         for (size_t i = 0; i < n; i++)
-                ev[i] = (struct evaluation){tasks[i].id, 5, 0.5, 0.5};
+                ev[i] = (struct evaluation){.task = tasks[i].id, .n = 5, .accuracy = 0.5, .loss = 0.5};
         bool roll = w->job.kind == JOB_ROLLOVER;
         struct outcome o = {.job = w->job.id,
             .promote = true,
@@ -405,7 +405,7 @@ static void add_odd(struct world *w, const char *id, float x0, int32_t class, fl
             .class = class,
             .weight = weight};
         digest_of(id, strlen(id), &f.payload);
-        assert_int_equal(store_feedback_add(w->s, w->m, &f, 1, NULL, &got, &w->e), 0);
+        assert_int_equal(store_feedback_add(w->s, w->m, &f, 1, NULL, NULL, &got, &w->e), 0);
 }
 
 static void test_unusable_rows_and_weights(void **state)

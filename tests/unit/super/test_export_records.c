@@ -91,7 +91,7 @@ static void close_low(struct world *w, double factor)
         claim(w, "high");
         w->low = w->job.task;
         const struct output_row two[] = {{w->low, 0}, {w->low, 1}};
-        struct evaluation ev = {w->low, 5, 0.5, 0.5};
+        struct evaluation ev = {.task = w->low, .n = 5, .accuracy = 0.5, .loss = 0.5};
         struct outcome o = {.job = w->job.id,
             .promote = true,
             .reason = "promoted",

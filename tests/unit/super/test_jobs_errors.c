@@ -129,7 +129,7 @@ static int add_odd(struct store *s, void *arg, struct err *e)
                     .class = 0,
                     .weight = 1};
                 digest_of(f.event_id, 3, &f.payload);
-                r = store_feedback_add(s, h->m, &f, 1, NULL, &got, e);
+                r = store_feedback_add(s, h->m, &f, 1, NULL, NULL, &got, e);
         }
         return r;
 }

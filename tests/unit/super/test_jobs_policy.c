@@ -35,21 +35,6 @@ static bool exists(struct house *h, job_id id)
         return house_do(h, get_job, &id) == 0;
 }
 
-/* Lets the loop answer a few questions, so that a job that must not come would have come. */
-static bool some_turns(struct house *h, void *arg)
-{
-        int *left = arg;
-        if (*left % 8 == 0)
-                jobs_post_counters(h->jobs, h->m);
-        return --*left <= 0;
-}
-
-static void settle_down(struct house *h)
-{
-        int left = 40;
-        house_until(h, some_turns, &left);
-}
-
 static void due(struct house *h)
 {
         uint64_t one = 1;
@@ -57,7 +42,7 @@ static void due(struct house *h)
         house_model(h, "m", &h->m);
         house_start(h);
         house_rows(h, h->m, 0, 32, 0, 1); /* 24 to train on */
-        settle_down(h);
+        house_settle(h);
         assert_false(exists(h, 1));
         house_rows(h, h->m, 32, 32, 0, 1);
         assert_int_equal(jobs_post_counters(h->jobs, h->m), 0);
@@ -66,7 +51,7 @@ static void due(struct house *h)
         assert_int_equal(j.state, JOB_PROMOTED);
         assert_int_equal(j.trigger, TRIGGER_MIN_FEEDBACK);
         assert_int_equal(j.trigger_value, 48);
-        settle_down(h);
+        house_settle(h);
         assert_false(exists(h, 2)); /* what it used is used */
 }
 
@@ -126,7 +111,7 @@ static void test_failure_holds_back(void **state)
         house_start(&h);
         house_until(&h, ended, &one);
         assert_int_equal(house_job(&h, 1).state, JOB_FAILED);
-        settle_down(&h);
+        house_settle(&h);
         assert_false(exists(&h, 2));
         house_close(&h);
 }
@@ -152,7 +137,7 @@ static void test_cancel_holds_until_feedback(void **state)
         house_until(&h, live, &id);
         assert_int_equal(jobs_post_cancel(h.jobs, 1), 0);
         house_until(&h, ended, &one);
-        settle_down(&h);
+        house_settle(&h);
         assert_false(exists(&h, 2));
         h.fake.hang = false;
         house_rows(&h, h.m, 64, 8, 0, 1);

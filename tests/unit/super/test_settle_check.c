@@ -16,23 +16,34 @@ struct pair {
         struct learn_result r;
         float theta[P], fisher[P];
         struct evaluation before[2], after[2];
+        struct output_score outputs[2][2];
 };
 
-static const uint32_t own[] = {1, 2};
+static const uint32_t own[] = {1, 2}, both[] = {0, 2};
+static const int32_t labels[10];
 
 static void honest(struct pair *p, enum job_kind kind)
 {
         memset(p, 0, sizeof(*p));
-        p->holdout[0] = (struct learn_rows){.task = 4, .n = 10};
-        p->holdout[1] = (struct learn_rows){.task = 5, .n = 0};
+        p->holdout[0] = (struct learn_rows){.task = 4, .n = 10, .head = {2, both}, .label = labels};
+        p->holdout[1] = (struct learn_rows){.task = 5, .n = 0, .head = {2, own}, .label = labels};
         p->job = (struct learn_job){.kind = kind,
             .net = {.n_inputs = 2, .n_outputs = 3, .loss = EWC_LOSS_SOFTMAX},
             .train = {.task = 5, .head = {2, own}},
             .n_holdout = 2,
             .holdout = p->holdout,
             .plan = {.fisher = EWC_FISHER_EXACT}};
-        p->before[0] = p->after[0] = (struct evaluation){4, 10, 0.5, 0.7};
-        p->before[1] = p->after[1] = (struct evaluation){5, 0, NAN, NAN};
+        p->outputs[0][0] = p->outputs[1][0] = (struct output_score){0, 7, 3};
+        p->outputs[0][1] = p->outputs[1][1] = (struct output_score){2, 3, 2};
+        p->outputs[1][0].n_right = 5;
+        p->before[0] = (struct evaluation){
+            .task = 4, .n = 10, .accuracy = 0.5, .loss = 0.7, .ece = 0.2, .n_outputs = 2, .outputs = p->outputs[0]};
+        p->after[0] = p->before[0];
+        p->after[0].accuracy = 0.7;
+        p->after[0].n_won = 3;
+        p->after[0].n_lost = 1;
+        p->after[0].outputs = p->outputs[1];
+        p->before[1] = p->after[1] = (struct evaluation){.task = 5, .n = 0, .accuracy = NAN, .loss = NAN, .ece = NAN};
         /* weights of output 0 and its bias are not of the head: 6 protected parameters, mean 1 over them */
         static const float f[P] = {0, 0, 3, 0, 1, 1, 0, 0.5f, 0.5f};
         memcpy(p->fisher, f, sizeof(f));
@@ -73,6 +84,22 @@ SPOIL(accuracy_nan, p->after[0].accuracy = NAN)
 SPOIL(accuracy_negative, p->before[0].accuracy = -0.01)
 SPOIL(loss_negative, p->after[0].loss = -1)
 SPOIL(loss_inf, p->after[0].loss = INFINITY)
+SPOIL(ece_high, p->after[0].ece = 1.1)
+SPOIL(ece_nan, p->before[0].ece = NAN)
+SPOIL(won_too_many, p->after[0].n_won = 11)
+SPOIL(lost_too_many, (p->after[0].n_won = 10, p->after[0].n_lost = 8))
+SPOIL(won_more_than_gained, p->after[0].n_won = 4)
+SPOIL(won_before, p->before[0].n_won = 1)
+SPOIL(won_of_none, p->after[1].n_won = 1)
+SPOIL(label_of_another, p->outputs[1][1].output = 1)
+SPOIL(label_right_too_often, (p->outputs[0][0].n_right = 1, p->outputs[0][1].n_right = 4))
+SPOIL(label_rows_missing, p->outputs[0][0].n = 6)
+SPOIL(label_rows_added, (p->outputs[0][0].n = UINT64_MAX, p->outputs[0][1].n = 11))
+SPOIL(label_not_right, p->outputs[1][0].n_right = 4)
+SPOIL(labels_gone, p->after[0].n_outputs = 0)
+SPOIL(labels_of_none, (p->outputs[0][1].n = p->outputs[0][1].n_right = 0, p->after[1].n_outputs = 1,
+                          p->after[1].outputs = &p->outputs[0][1], p->before[0].n_outputs = 1,
+                          p->outputs[0][0].n = 10, p->outputs[0][0].n_right = 5))
 SPOIL(no_fisher, p->r.fisher = NULL)
 SPOIL(fisher_negative, (p->fisher[2] = -3, p->fisher[4] = 7))
 SPOIL(fisher_nan, p->fisher[0] = NAN)
@@ -112,6 +139,20 @@ static void test_lies(void **state)
             {1, accuracy_negative},
             {1, loss_negative},
             {1, loss_inf},
+            {1, ece_high},
+            {1, ece_nan},
+            {1, won_too_many},
+            {1, lost_too_many},
+            {1, won_more_than_gained},
+            {1, won_before},
+            {1, won_of_none},
+            {1, label_of_another},
+            {1, label_right_too_often},
+            {1, label_rows_missing},
+            {1, label_rows_added},
+            {1, label_not_right},
+            {1, labels_gone},
+            {1, labels_of_none},
             {2, no_fisher},
             {2, fisher_negative},
             {2, fisher_nan},

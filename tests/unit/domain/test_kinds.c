@@ -1,5 +1,5 @@
 /* Names of stored enums: every value has one, parsing is its inverse, numbers outside have none. */
-#include "domain/types.h"
+#include "domain/kinds.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,6 +22,24 @@ static void test_names(void **state)
         assert_string_equal(trigger_kind_name(TRIGGER_MANUAL), "manual");
         assert_string_equal(trigger_kind_name(TRIGGER_MIN_FEEDBACK), "min_feedback");
         assert_string_equal(trigger_kind_name(TRIGGER_INTERVAL), "interval");
+        assert_string_equal(job_kind_name(JOB_REWEIGHT), "reweight");
+        assert_string_equal(job_kind_name(JOB_REBUILD), "rebuild");
+        assert_string_equal(version_state_name(VERSION_CANDIDATE), "candidate");
+        assert_string_equal(trigger_kind_name(TRIGGER_DAILY), "daily");
+        assert_string_equal(trigger_kind_name(TRIGGER_ACCURACY), "accuracy");
+        assert_string_equal(trigger_kind_name(TRIGGER_INPUTS), "inputs");
+        assert_string_equal(trigger_kind_name(TRIGGER_STRATEGY), "strategy");
+        assert_string_equal(trigger_kind_name(TRIGGER_UNLEARN), "unlearn");
+        assert_string_equal(strategy_name(STRATEGY_FIXED), "fixed");
+        assert_string_equal(strategy_name(STRATEGY_EWC), "ewc");
+        assert_string_equal(strategy_name(STRATEGY_REPLAY), "replay");
+        assert_string_equal(strategy_name(STRATEGY_DISTILL), "distill");
+        assert_string_equal(row_state_name(ROW_LIVE), "live");
+        assert_string_equal(row_state_name(ROW_QUARANTINED), "quarantined");
+        assert_string_equal(row_state_name(ROW_LATE), "late");
+        assert_string_equal(row_state_name(ROW_SUPERSEDED), "superseded");
+        assert_string_equal(row_state_name(ROW_ERASED), "erased");
+        assert_string_equal(row_state_name(ROW_EXPIRED), "expired");
         assert_string_equal(tensor_role_name(TENSOR_THETA), "theta");
         assert_string_equal(tensor_role_name(TENSOR_FISHER), "fisher");
         assert_string_equal(tensor_role_name(TENSOR_ANCHOR), "theta_old");
@@ -30,8 +48,18 @@ static void test_names(void **state)
 static void test_unknown(void **state)
 {
         (void)state;
-        const unsigned bad[] = {0, 4, 200, (unsigned)-1};
-        for (size_t i = 0; i < 4; i++) {
+        assert_null(scenario_name((enum scenario)4));
+        assert_null(task_state_name((enum task_state)3));
+        assert_null(job_kind_name((enum job_kind)5));
+        assert_null(version_state_name((enum version_state)5));
+        assert_null(trigger_kind_name((enum trigger_kind)9));
+        assert_null(strategy_name((enum strategy)4));
+        assert_null(row_state_name((enum row_state)7));
+        assert_null(tensor_role_name((enum tensor_role)4));
+        assert_null(row_state_name((enum row_state)0));
+        assert_null(strategy_name((enum strategy) - 1));
+        const unsigned bad[] = {0, 200, (unsigned)-1};
+        for (size_t i = 0; i < 3; i++) {
                 assert_null(scenario_name((enum scenario)bad[i]));
                 assert_null(task_state_name((enum task_state)bad[i]));
                 assert_null(job_kind_name((enum job_kind)bad[i]));
@@ -53,6 +81,10 @@ static void test_parse(void **state)
         assert_int_equal(s, SCENARIO_CLASS);
         assert_true(job_kind_parse("rollover", &k));
         assert_int_equal(k, JOB_ROLLOVER);
+        assert_true(job_kind_parse("reweight", &k));
+        assert_int_equal(k, JOB_REWEIGHT);
+        assert_true(job_kind_parse("rebuild", &k));
+        assert_int_equal(k, JOB_REBUILD);
         assert_false(job_kind_parse("train", &k));
 }
 

@@ -1,0 +1,134 @@
+/* mem_expire.c: rows whose features are no longer kept, by retention. */
+#include "base/err.h"
+#include "store/event_hash.h"
+#include "store/memory/mem.h"
+#include "store/memory/verbs.h"
+#include "store/words.h"
+#include <string.h>
+
+struct expiring {
+        struct mem *m;
+        model_id model;
+        const struct retention *how;
+        struct seq_range frozen;
+};
+
+static bool let_go(const struct expiring *x, const struct mem_row *row)
+{
+        const struct mem_task *t = mem_get(x->m, MEM_TASK, row->f.task);
+        const struct mem_model *model = mem_get(x->m, MEM_MODEL, x->model);
+
+        switch (x->how->mode) {
+        case RETAIN_USED:
+                return row->f.seq <= model->used_seq && (row->f.state != ROW_LIVE || mem_first_job(x->m, row) != 0);
+        case RETAIN_ROLLOVER:
+                return t->t.state == TASK_CLOSED;
+        case RETAIN_DAYS:
+                return row->f.received_ms < x->how->before_ms;
+        default:
+                return false;
+        }
+}
+
+/* The rows that caps are about: train rows that the mode lets go, holdout rows if they have a cap. */
+static bool capped(const struct expiring *x, const struct mem_row *row)
+{
+        if (row->model != x->model || row->f.state != ROW_LIVE || row->f.trusted ||
+            (x->frozen.first <= row->f.seq && row->f.seq <= x->frozen.last))
+                return false;
+        return row->f.holdout ? x->how->holdout_per_class > 0 : let_go(x, row);
+}
+
+static bool past_cap(const struct expiring *x, const struct mem_row *row)
+{
+        const uint64_t mine = event_hash(row->f.event_id, row->f.source);
+        uint32_t before = 0;
+
+        MEM_EACH(x->m, MEM_ROW, struct mem_row, o)
+        {
+                if (!capped(x, o) || o->f.task != row->f.task || o->f.holdout != row->f.holdout ||
+                    o->f.class != row->f.class)
+                        continue;
+                uint64_t hash = event_hash(o->f.event_id, o->f.source);
+                before += hash < mine || (hash == mine && o->f.seq < row->f.seq);
+        }
+        return before >= (row->f.holdout ? x->how->holdout_per_class : x->how->replay_per_class);
+}
+
+static bool not_live_goes(const struct expiring *x, const struct mem_row *row)
+{
+        if (row->model != x->model || row->f.trusted ||
+            (x->frozen.first <= row->f.seq && row->f.seq <= x->frozen.last))
+                return false;
+        return row->f.state == ROW_LATE || row->f.state == ROW_SUPERSEDED
+                   ? let_go(x, row)
+                   : row->f.state == ROW_QUARANTINED && x->how->mode == RETAIN_DAYS && let_go(x, row);
+}
+
+static int keep_class(struct mem *m, const struct mem_row *row, struct err *e)
+{
+        struct mem_task t = *(struct mem_task *)mem_get(m, MEM_TASK, row->f.task);
+
+        if (t.t.state != TASK_OPEN || t.t.classes_fixed)
+                return 0;
+        const struct mem_model *model = mem_get(m, MEM_MODEL, row->model);
+        uint32_t *classes = arena_new_array(&m->a, uint32_t, model->m.n_classes);
+        size_t n = 0;
+        if (!classes)
+                return err_oom(e);
+        for (uint32_t c = 0; c < model->m.n_classes; c++) {
+                bool has = row->f.class < 0 || row->f.class == (int32_t)c;
+                for (size_t i = 0; i < t.t.n_classes; i++)
+                        has = has || t.t.classes[i] == c;
+                if (has)
+                        classes[n++] = c;
+        }
+        t.t.classes = classes;
+        t.t.n_classes = n;
+        return mem_set(m, MEM_TASK, t.t.id, &t, sizeof(t)) ? 0 : err_oom(e);
+}
+
+static int expire_one(struct mem *m, const struct mem_row *from, enum retention_mode mode, struct err *e)
+{
+        struct mem_row row = *from;
+        int r = row.f.state == ROW_LIVE ? keep_class(m, &row, e) : 0;
+
+        return r != 0 ? r : mem_row_overwrite(m, &row, ROW_EXPIRED, words_expired(mode).text, false, e);
+}
+
+/* All are chosen before one goes: what goes does not make room. */
+static int expire(const struct expiring *x, size_t limit, uint64_t *ret_n, struct err *e)
+{
+        size_t n_rows = x->m->t[MEM_ROW].n, n = 0;
+        bool *goes = arena_new_array(&x->m->a, bool, n_rows);
+        int r = 0;
+
+        if (!goes)
+                return err_oom(e);
+        MEM_EACH(x->m, MEM_ROW, struct mem_row, row)
+        goes[row_i] = capped(x, row) ? past_cap(x, row) : not_live_goes(x, row);
+        for (size_t i = 0; r == 0 && i < n_rows && n < limit; i++) {
+                if (!goes[i])
+                        continue;
+                n++;
+                r = expire_one(x->m, mem_get(x->m, MEM_ROW, i + 1), x->how->mode, e);
+        }
+        *ret_n = n;
+        return r != 0 || n == 0
+                   ? r
+                   : mem_audit(x->m, x->model, "retention", "feedback.expire", words_expire(x->how->mode, n).text, e);
+}
+
+int mem_feedback_expire(
+    struct store *s, model_id m, const struct retention *how, size_t limit, uint64_t *ret_n, struct err *e)
+{
+        struct expiring x = {.m = mem_of(s), .model = m, .how = how};
+        struct mem_mark k = mem_mark(x.m);
+        uint64_t n = 0;
+
+        mem_frozen(x.m, m, &x.frozen);
+        int r = mem_settle(x.m, &k, expire(&x, limit, &n, e));
+        if (r == 0)
+                *ret_n = n;
+        return r;
+}

@@ -1,0 +1,79 @@
+/* fate.h: the state of feedback rows, and the pieces of verbs that change it. All of it inside a transaction. */
+#pragma once
+#include "store/sqlite/db.h"
+
+struct fate_row { /* what a change of state needs to know of a row */
+        uint64_t seq;
+        model_id model;
+        task_id task;
+        bool holdout;
+        int32_t class;
+        enum row_state state;
+        enum conflict_policy policy; /* of one that is not live: as it was when it came, or lost */
+        job_id job;                  /* first that used it, 0 */
+};
+
+/* The condition that job j has used row f, to be read with feedback_since s of f in a LEFT JOIN. Jobs that only
+ * tried, reweighted or rebuilt use no rows. */
+#define JOB_TRAINED "j.kind IN (1, 2) AND j.state IN (10, 11, 14) AND j.dry_run = 0 "
+#define JOB_HAS_ROW                                                                                                  \
+        "j.task = f.task AND j.range_last >= f.seq AND j.range_first <= f.seq AND j.id > coalesce(s.job, 0) "
+
+/* Columns of struct fate_row, of feedback f with its feedback_fate x and feedback_since s. */
+#define FATE_COLUMNS                                                                                                 \
+        "f.seq AS seq, f.model AS model, f.task AS task, f.holdout AS holdout, f.class AS class, "                   \
+        "coalesce(x.state, 1) AS state, coalesce(x.policy, 0) AS policy, CASE WHEN x.seq IS NOT NULL THEN x.job "    \
+        "WHEN f.holdout = 0 THEN (SELECT min(j.id) FROM job j WHERE " JOB_HAS_ROW "AND " JOB_TRAINED ") END AS job "
+#define FATE_TABLES                                                                                                  \
+        "feedback f LEFT JOIN feedback_fate x ON x.seq = f.seq LEFT JOIN feedback_since s ON s.seq = f.seq "
+
+void fate_fill(struct query *q, struct fate_row *ret);
+
+/* The range that an active job of the model has claimed; {1, 0} when there is none, then *ret_job is 0. */
+int fate_frozen(struct db *db, model_id m, struct seq_range *ret, job_id *ret_job, struct err *e);
+static inline bool in_range(const struct seq_range *r, uint64_t seq)
+{
+        return r->first <= seq && seq <= r->last;
+}
+
+int task_count_add(struct db *db, const struct fate_row *r, struct err *e);
+/* A row that was written just now in a state that is not live. */
+int fate_begin(struct db *db, const struct fate_row *r, const char *reason, struct err *e);
+/* From r->state to another one, which r has then; counts follow. event: erased for every source. */
+int fate_move(struct db *db, struct fate_row *r, enum row_state to, const char *reason, bool event, struct err *e);
+/* The same to ERASED or EXPIRED, and inputs and label are overwritten. */
+int fate_overwrite(
+    struct db *db, struct fate_row *r, enum row_state to, const char *reason, bool event, struct err *e);
+/* What is overwritten or freed between them leaves no traces in the file's pages. Around the transaction. */
+int scrub_begin(struct db *db, struct err *e);
+void scrub_end(struct db *db, int r);
+
+/* --- vote.c --- */
+struct event_row {
+        struct fate_row r;
+        bool former, whole; /* its key went to a newer row; it was erased with its event */
+        char source[KEY_SIZE];
+        struct digest payload;
+};
+struct event { /* the rows of one event, in sequence order; all-zero at first, event_rows_free at last */
+        struct event_row *rows;
+        size_t n, cap;
+};
+void event_rows_free(struct event *v);
+int event_rows_load(struct db *db, model_id m, const char *event_id, struct event *ret, struct err *e);
+/* Says which row of the event counts. receipt, if not NULL: n_superseded follows for its rows. */
+int vote_settle(struct db *db, model_id m, const char *event_id, enum conflict_policy p, struct event *scratch,
+    struct receipt *receipt, struct err *e);
+/* The same for the event of a row that has just been erased, if others of it had been superseded. */
+int vote_again(struct db *db, const struct fate_row *erased, struct event *scratch, struct err *e);
+
+/* --- erase.c --- */
+struct rows { /* a list of rows; rows_free at last */
+        struct fate_row *v;
+        size_t n, cap;
+};
+void rows_free(struct rows *l);
+int rows_select(struct db *db, model_id m, const struct feedback_selection *sel, struct rows *ret, struct err *e);
+/* Erases those of the list that are not erased yet, and lets the events vote again. CONFLICT: one is frozen. */
+int rows_erase(
+    struct db *db, model_id m, struct rows *l, const char *reason, bool event, struct erased *ret, struct err *e);

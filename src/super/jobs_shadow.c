@@ -1,0 +1,75 @@
+/* jobs_shadow.c: what follows when a challenger has been compared for long enough.
+ *
+ * Promoted, alias champion moves to it; dropped, alias challenger moves back onto the champion. Both are compare and
+ * set: the aliases must still name the versions that were compared, and nothing happens otherwise; the next look sees
+ * what is so then. A conflict is tried again at the next question. The loops hear of it like of any other move. */
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "infer/publish.h"
+#include "store/store.h"
+#include "super/jobs_in.h"
+#include <inttypes.h>
+#include <stdio.h>
+
+enum { SHADOW_MOVED_ON = 100 }; /* beside the store's outcomes */
+
+struct decision {
+        struct jobs *jobs;
+        struct store_work work;
+        model_id model;
+        char name[NAME_SIZE], reason[REASON_SIZE];
+        bool promote;
+        uint64_t champion, challenger;
+};
+
+static int move_work(struct store *s, struct store_work *w, struct err *e)
+{
+        const struct decision *d = w->arg;
+        struct alias champion, challenger, moved;
+        int r = store_alias_get(s, d->model, "champion", &champion, e);
+        if (r == 0)
+                r = store_alias_get(s, d->model, "challenger", &challenger, e);
+        if (r != 0)
+                return r;
+        if (champion.number != d->champion || challenger.number != d->challenger)
+                return SHADOW_MOVED_ON;
+        const struct alias *from = d->promote ? &champion : &challenger;
+        uint64_t to = d->promote ? challenger.number : champion.number;
+        return store_alias_set(s, d->model, from->name, to, from->epoch, "shadow", d->reason, &moved, e);
+}
+
+static void on_moved(struct store_work *w)
+{
+        struct decision *d = w->arg;
+        struct jobs *j = d->jobs;
+        jobs_returned(j);
+        if (w->result == 0) {
+                log_info("model %s: %s", d->name, d->reason);
+                if (j->deps.publish && !j->stopping && publish_model(j->deps.publish, d->model, NULL, NULL) < 0)
+                        log_error("model %s: out of memory; its new champion is served after a restart", d->name);
+                policy_ask(j, d->model);
+        } else if (w->result != SHADOW_MOVED_ON && w->result != STORE_CONFLICT) {
+                log_warning("challenger of model %s: %s", d->name, w->err.msg);
+        }
+        free(d);
+        jobs_check_stop(j);
+}
+
+void shadow_decide(
+    struct jobs *j, model_id m, const char *name, const struct shadow_score *s, const struct shadow_verdict *v)
+{
+        struct decision *d = v->outcome != SHADOW_WAIT ? new_zero(struct decision) : NULL;
+        if (!d)
+                return;
+        d->jobs = j;
+        d->model = m;
+        d->promote = v->outcome == SHADOW_PROMOTE;
+        d->champion = s->champion;
+        d->challenger = s->challenger;
+        snprintf(d->name, sizeof(d->name), "%s", name);
+        snprintf(d->reason, sizeof(d->reason), "%s", v->reason);
+        d->work = (struct store_work){.run = move_work, .done = on_moved, .arg = d};
+        if (jobs_submit(j, j->deps.writer, &d->work) < 0)
+                free(d);
+}

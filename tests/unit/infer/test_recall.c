@@ -1,0 +1,231 @@
+/* test_recall.c: rings of predictions: found by id, overwritten in turn, too old; several loops; nothing allocated
+ * once warm; readers beside a writer. */
+#include "base/err.h"
+#include "base/fault.h"
+#include "infer/recall.h"
+#include "lib/count_alloc.h"
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <cmocka.h>
+
+enum { I = 3 };
+
+static void name(uint64_t k, uint8_t ret[RECALL_ID])
+{
+        memset(ret, 0, RECALL_ID);
+        memcpy(ret, &k, sizeof(k));
+        uint64_t mixed = k * UINT64_C(0x9e3779b97f4a7c15);
+        memcpy(ret + 8, &mixed, sizeof(mixed));
+}
+
+/* Prediction k: all of it follows from k. */
+static bool put(struct recall *r, unsigned lane, model_id m, size_t rows, uint64_t k)
+{
+        float x[I] = {(float)k, (float)k + 1, (float)k + 2};
+        struct recalled p = {.mac = k * 7,
+            .version = k + 100,
+            .task = 5,
+            .class = (int32_t)k,
+            .probability = 0.5f,
+            .at_ms = (int64_t)k,
+            .n_inputs = I,
+            .inputs = x};
+        name(k, p.id);
+        return recall_put(r, lane, m, rows, &p);
+}
+
+static bool has(struct recall *r, model_id m, uint64_t k, int64_t oldest)
+{
+        float x[I];
+        uint8_t id[RECALL_ID];
+        struct recalled p;
+        name(k, id);
+        if (!recall_find(r, m, id, oldest, x, I, &p))
+                return false;
+        assert_memory_equal(p.id, id, RECALL_ID);
+        assert_true(p.mac == k * 7 && p.version == k + 100 && p.task == 5 && p.class == (int32_t)k);
+        assert_true(p.at_ms == (int64_t)k && p.n_inputs == I && p.inputs == x);
+        for (int i = 0; i < I; i++)
+                assert_true(x[i] == (float)k + (float)i);
+        return true;
+}
+
+static struct recall *made(size_t lanes)
+{
+        struct recall *r = NULL;
+        struct err e = ERR_NULL;
+        assert_int_equal(recall_new(&r, lanes, 1 << 20, &e), 0);
+        return r;
+}
+
+static void overwrites_in_turn(void **state)
+{
+        (void)state;
+        struct recall *r = made(1);
+        assert_false(has(r, 1, 1, 0));
+        for (uint64_t k = 1; k <= 1000; k++) {
+                assert_true(put(r, 0, 1, 10, k));
+                for (uint64_t old = k > 30 ? k - 30 : 1; old <= k; old++)
+                        assert_int_equal(has(r, 1, old, 0), old + 10 > k);
+        }
+        assert_false(has(r, 2, 1000, 0)); /* another model's */
+        recall_free(r);
+}
+
+static void age_and_length(void **state)
+{
+        (void)state;
+        float x[I + 1];
+        uint8_t id[RECALL_ID];
+        struct recalled p;
+        struct recall *r = made(1);
+        assert_true(put(r, 0, 1, 10, 50));
+        assert_true(has(r, 1, 50, 50));
+        assert_false(has(r, 1, 50, 51));
+        name(50, id);
+        assert_false(recall_find(r, 1, id, 0, x, I + 1, &p));
+        p = (struct recalled){.n_inputs = I + 1, .inputs = x};
+        memset(x, 0, sizeof(x));
+        assert_false(recall_put(r, 0, 1, 10, &p));
+        recall_free(r);
+}
+
+/* Rows are shared out among the loops; a row is found whoever wrote it. */
+static void loops_and_models(void **state)
+{
+        (void)state;
+        struct recall *r = made(3);
+        for (model_id m = 1; m <= 200; m++)
+                for (unsigned lane = 0; lane < 3; lane++)
+                        for (uint64_t k = 0; k < 5; k++)
+                                assert_true(put(r, lane, m, 10, m * 100 + lane * 10 + k));
+        for (model_id m = 1; m <= 200; m++)
+                for (unsigned lane = 0; lane < 3; lane++)
+                        for (uint64_t k = 0; k < 5; k++) /* 4 of each: 10 in three, rounded up */
+                                assert_int_equal(has(r, m, m * 100 + lane * 10 + k, 0), k >= 1);
+        recall_free(r);
+}
+
+static void forgets_on_demand(void **state)
+{
+        (void)state;
+        uint8_t id[RECALL_ID];
+        struct recall *r = made(2);
+        for (uint64_t k = 1; k <= 10; k++)
+                assert_true(put(r, (unsigned)(k % 2), 1, 10, k));
+        for (uint64_t k = 7; k <= 8; k++) { /* one of each loop */
+                name(k, id);
+                recall_forget(r, 2, id);
+                assert_true(has(r, 1, k, INT64_MIN + 1));
+                recall_forget(r, 1, id);
+        }
+        for (uint64_t k = 1; k <= 10; k++)
+                assert_int_equal(has(r, 1, k, INT64_MIN + 1), k != 7 && k != 8);
+        for (uint64_t k = 11; k <= 40; k++) { /* and their places are used again */
+                assert_true(put(r, (unsigned)(k % 2), 1, 10, k));
+                assert_true(has(r, 1, k, 0));
+        }
+        recall_free(r);
+}
+
+static void long_rows_shorten_the_ring(void **state)
+{
+        (void)state;
+        enum { LONG = 1 << 14 }; /* 64 KiB a row: 16 fit */
+        static float x[LONG], back[LONG];
+        struct recall *r = made(1);
+        for (uint64_t k = 1; k <= 20; k++) {
+                struct recalled p = {.at_ms = 1, .n_inputs = LONG, .inputs = x};
+                name(k, p.id);
+                x[LONG - 1] = (float)k;
+                assert_true(recall_put(r, 0, 1, 1000, &p));
+        }
+        for (uint64_t k = 1; k <= 20; k++) {
+                uint8_t id[RECALL_ID];
+                struct recalled p;
+                name(k, id);
+                assert_int_equal(recall_find(r, 1, id, 0, back, LONG, &p), k > 4);
+                if (k > 4)
+                        assert_true(back[LONG - 1] == (float)k);
+        }
+        recall_free(r);
+}
+
+static void allocates_once(void **state)
+{
+        (void)state;
+        struct recall *r = made(2);
+        assert_true(put(r, 0, 1, 100, 1));
+        size_t before = n_allocations;
+        for (uint64_t k = 2; k < 500; k++) {
+                assert_true(put(r, 0, 1, 100, k));
+                assert_true(has(r, 1, k, 0));
+        }
+        assert_int_equal(n_allocations, before);
+        recall_free(r);
+}
+
+static void memory_short(void **state)
+{
+        (void)state;
+        struct recall *r = NULL;
+        struct err e = ERR_NULL;
+        assert_int_equal(recall_new(&r, 0, 1, &e), -EINVAL);
+        assert_int_equal(recall_new(&r, RECALL_LANES + 1, 1, &e), -EINVAL);
+        for (int i = 1; i <= 2; i++) {
+                fault_arm(0, i);
+                assert_int_equal(recall_new(&r, 1, 1, &e), -ENOMEM);
+                fault_disarm();
+        }
+        r = made(1);
+        for (int i = 1; i <= 4; i++) {
+                fault_arm(0, i);
+                assert_false(put(r, 0, 1, 10, 1));
+                fault_disarm();
+                assert_false(has(r, 1, 1, 0));
+        }
+        assert_true(put(r, 0, 1, 10, 1));
+        assert_true(has(r, 1, 1, 0));
+        recall_free(r);
+        recall_free(NULL);
+}
+
+enum { ROUNDS = 20000 };
+
+static void *writer(void *arg)
+{
+        for (uint64_t k = 1; k <= ROUNDS; k++)
+                put(arg, 1, k % 3, 32, k);
+        return NULL;
+}
+
+/* What is found beside a writer is whole: has() compares every number. */
+static void beside_a_writer(void **state)
+{
+        (void)state;
+        struct recall *r = made(2);
+        pthread_t t;
+        assert_int_equal(pthread_create(&t, NULL, writer, r), 0);
+        for (uint64_t k = 1; k <= ROUNDS; k++)
+                has(r, k % 3, k, 0);
+        pthread_join(t, NULL);
+        assert_true(has(r, ROUNDS % 3, ROUNDS, 0));
+        recall_free(r);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+            cmocka_unit_test(overwrites_in_turn),
+            cmocka_unit_test(age_and_length),
+            cmocka_unit_test(loops_and_models),
+            cmocka_unit_test(forgets_on_demand),
+            cmocka_unit_test(long_rows_shorten_the_ring),
+            cmocka_unit_test(allocates_once),
+            cmocka_unit_test(memory_short),
+            cmocka_unit_test(beside_a_writer),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
