@@ -103,13 +103,21 @@ struct scene_verdict scene_judge(const struct scene *s)
 
 /* --- the boundary --- */
 
-static const char *not_by_itself(const struct watch *w, const struct counters *c, enum boundary_mode mode)
+static const char *not_by_itself(
+    const struct watch *w, const struct counters *c, enum boundary_mode mode, bool answers)
 {
         if (mode != BOUNDARY_AUTO)
                 return "task.boundary is propose";
         if (c->last_rejected && c->last_rollover)
                 return "the last rollover was rejected";
-        return w->used_seq < c->used_seq ? "a later job than the champion's has used rows up" : NULL;
+        return !answers && w->used_seq < c->used_seq ? "a later job than the champion's has used rows up" : NULL;
+}
+
+/* The answers watched all came behind the newest row a finished job has used, so a change among them came later than
+ * that, whatever became of the job. Inputs are compared with what the champion knows, and say nothing of it. */
+static uint64_t old_task_ends(const struct watch *w, const struct counters *c, bool answers)
+{
+        return answers && c->used_seq > w->used_seq ? c->used_seq : w->used_seq;
 }
 
 struct boundary boundary_judge(const struct watch *w, const struct counters *c, enum boundary_mode mode)
@@ -127,10 +135,10 @@ struct boundary boundary_judge(const struct watch *w, const struct counters *c, 
         } else if (w->used_seq == 0 || c->n_open_train <= c->n_new) {
                 words_put(&say, "no new task: nothing has been trained on the open one");
         } else {
-                const char *held = not_by_itself(w, c, mode);
+                const char *held = not_by_itself(w, c, mode, answers);
                 b.propose = true;
                 b.roll = !held;
-                b.upto_seq = w->used_seq;
+                b.upto_seq = old_task_ends(w, c, answers);
                 words_put(&say, "a new task %s: %s changed, and the open task ends at row %" PRIu64,
                     b.roll ? "begins" : "is proposed",
                     answers && inputs ? "answers and inputs"

@@ -31,9 +31,10 @@ struct boundary {           /* an answer to: does a new task begin? */
         uint64_t upto_seq;  /* last row of the old task */
         char reason[REASON_SIZE];
 };
-/* Drift that fired over at least DRIFT_MIN_ROWS rows after the champion's range ends the open task behind that range.
- * Never before the champion was trained on the open task. What cannot be told, or was tried, is proposed only: after
- * a job that used rows up and did not come to serve, and after a rejected rollover. */
+/* Drift that fired over at least DRIFT_MIN_ROWS rows ends the open task: that of answers behind the newest row a
+ * finished job has used, served or not, since all answers watched came later; that of inputs alone behind the
+ * champion's range. Never before the open task was trained on. What cannot be told, or was tried, is proposed only:
+ * inputs alone after a job that used rows up and did not come to serve, and anything after a rejected rollover. */
 struct boundary boundary_judge(const struct watch *w, const struct counters *c, enum boundary_mode mode);
 /* "drift-3": the first name of that shape with a number of at least n that taken (n_taken names) lacks. */
 void boundary_task_name(uint64_t n, size_t n_taken, const char *const *taken, char ret[NAME_SIZE]);

@@ -372,16 +372,23 @@ static void counters_know_the_last_job_and_the_closed_tasks(void **state)
         assert_int_equal(store_job_move(k->s, dry, JOB_QUEUED, JOB_CANCELLED, "asked", &k->e), 0);
         c = label_counts(k, m);
         assert_int_equal(c.last_job, j);
-        assert_true(c.last_rejected);
+        assert_true(c.last_rejected && !c.last_rollover);
         assert_int_equal(c.last_strategy, STRATEGY_EWC);
         assert_int_equal(c.n_closed + c.n_retained, 0);
         kit_roll(k, m, "two", 2);
         c = label_counts(k, m);
-        assert_int_equal(c.last_job, j); /* a rollover is no consolidation */
+        assert_true(c.last_job > j && c.last_rollover && !c.last_rejected);
         assert_int_equal(c.n_closed, 1);
         assert_int_equal(c.n_retained, 6);
+        j = kit_job(k, m, "three", false, 0, NULL);
+        kit_to_judging(k, j);
+        kit_outcome(k, &w, m, j, false, 3, false);
+        assert_int_equal(store_rollover_commit(k->s, &w.o, NULL, &v, &k->e), 0);
+        c = label_counts(k, m);
+        assert_true(c.last_job == j && c.last_rollover && c.last_rejected);
         kit_consolidate(k, m, 3, true);
-        assert_false(label_counts(k, m).last_rejected);
+        c = label_counts(k, m);
+        assert_false(c.last_rejected || c.last_rollover);
         labels_agree(k, m);
 }
 

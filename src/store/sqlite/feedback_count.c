@@ -41,6 +41,7 @@ static const char count_sql[] =
     "NOT "
     "NULL)) AS last_job_ended_ms, "
     "l.id AS last_job, coalesce(l.state = 11, 0) AS last_rejected, coalesce(l.strategy, 0) AS last_strategy, "
+    "coalesce(l.kind = 2, 0) AS last_rollover, "
     "(SELECT count(*) FROM task u WHERE u.model = m.id AND u.state = 2) AS n_closed, "
     "(SELECT coalesce(sum(c.n), 0) FROM task_count c JOIN task u ON u.id = c.task WHERE u.model = m.id AND u.state = "
     "2 "
@@ -55,7 +56,7 @@ static const char count_sql[] =
                                                                                "= m.id AND t.state = 1 LEFT JOIN job "
                                                                                "l ON l.id = (SELECT max(j.id) FROM "
                                                                                "job j "
-                                                                               "WHERE j.model = m.id AND j.kind = 1 "
+                                                                               "WHERE j.model = m.id AND j.kind < 3 "
                                                                                "AND j.state >= 10 AND j.dry_run = 0) "
                                                                                "WHERE m.id = :model";
 
@@ -80,6 +81,7 @@ int sqlite_feedback_count(struct store *s, model_id m, struct counters *ret, str
             .last_job_ended_ms = query_get_int(&q, "last_job_ended_ms"),
             .last_job = query_get_u64(&q, "last_job"),
             .last_rejected = query_get_int(&q, "last_rejected") != 0,
+            .last_rollover = query_get_int(&q, "last_rollover") != 0,
             .last_strategy = strategy_in_db(&q, "last_strategy"),
             .n_closed = query_get_u64(&q, "n_closed"),
             .n_retained = query_get_u64(&q, "n_retained"),

@@ -139,9 +139,13 @@ static void test_boundaries(void **state)
                 {.n_open_train = 40, .n_new = 40, .used_seq = 70}, BOUNDARY_AUTO, false, false,
                 "no new task: nothing has been trained on the open one"},
             {{.accuracy = {.n = 30, .fired = true}}, {OPEN}, BOUNDARY_AUTO, false, false, NULL},
-            /* a rejected job has used rows; a rejected rollover none */
-            {{.used_seq = 70, .accuracy = {.n = 30, .fired = true}}, {OPEN, .used_seq = 71}, BOUNDARY_AUTO, true,
-                false, NULL},
+            /* a rejected job has used rows: the answers watched came behind them; a rejected rollover none */
+            {{.used_seq = 70, .accuracy = {.n = 30, .fired = true}}, {OPEN, .used_seq = 75}, BOUNDARY_AUTO, true,
+                true, "a new task begins: answers changed, and the open task ends at row 75"},
+            {{.used_seq = 70, .inputs = {.n_current = 30, .fired = true}}, {OPEN, .used_seq = 75}, BOUNDARY_AUTO,
+                true, false,
+                "a new task is proposed: inputs changed, and the open task ends at row 70 (a later job than the "
+                "champion's has used rows up)"},
             {{.used_seq = 70, .accuracy = {.n = 30, .fired = true}},
                 {OPEN, .used_seq = 70, .last_rejected = true, .last_rollover = true}, BOUNDARY_AUTO, true, false,
                 "a new task is proposed: answers changed, and the open task ends at row 70 (the last rollover was "
@@ -153,7 +157,8 @@ static void test_boundaries(void **state)
                 struct boundary b = boundary_judge(&rows[i].w, &rows[i].c, rows[i].mode);
                 assert_int_equal(b.propose, rows[i].propose);
                 assert_int_equal(b.roll, rows[i].roll);
-                assert_int_equal(b.upto_seq, rows[i].propose ? 70 : 0);
+                uint64_t ends = rows[i].w.accuracy.fired ? rows[i].c.used_seq : rows[i].w.used_seq;
+                assert_int_equal(b.upto_seq, rows[i].propose ? ends : 0);
                 assert_true(strlen(b.reason) > 0);
                 if (rows[i].reason)
                         assert_string_equal(b.reason, rows[i].reason);
