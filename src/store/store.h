@@ -93,8 +93,8 @@ int store_task_packed(struct store *s, task_id t, void *ret, size_t size, struct
 int store_alias_get(struct store *s, model_id m, const char *alias, struct alias *ret, struct err *e); /* NOT_FOUND */
 typedef int (*store_alias_fn)(void *arg, const struct alias *a);
 int store_alias_list(struct store *s, model_id m, store_alias_fn each, void *arg, struct err *e);
-/* Compare-and-set on epoch (0: must not exist yet). CONFLICT: it has moved, or the version was pruned; NOT_FOUND: no
- * such version number. */
+/* Compare-and-set on epoch (0: must not exist yet). CONFLICT: it has moved, the version was pruned, or
+ * (champion) it was the dry run of a rollover or reweight; NOT_FOUND: no such version number. */
 int store_alias_set(struct store *s, model_id m, const char *alias, uint64_t version_number, uint64_t epoch,
     const char *who, const char *reason, struct alias *ret, struct err *e);
 typedef int (*store_audit_fn)(void *arg, const struct audit *a);

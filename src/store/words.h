@@ -25,6 +25,11 @@ struct words words_rebuild(job_id j, uint64_t number, bool same, const char *rea
 /* numbers: of the n versions whose tensors are dropped now. */
 struct words words_prune(size_t n, const uint64_t *numbers, uint64_t keep);
 struct words words_rollover(job_id j, uint64_t number, const char *closed, const char *opened, const char *reason);
+/* Why a dry run's version of a rollover or reweight cannot be champion; its number. */
+#define WORDS_HALF                                                                                                   \
+        "version %" PRIu64                                                                                           \
+        " was the dry run of a rollover or reweight, which closed no task and changed no weight: "                   \
+        "run it in earnest"
 struct words words_alias(const char *alias, uint64_t number, uint64_t was, uint64_t epoch, const char *reason);
 
 /* Why a row of feedback is not live. */

@@ -209,6 +209,11 @@ static void a_rollover_waits_in_a_dry_run_only(void **state)
         assert_int_equal(job_of(k, w.o.job).state, JOB_CANDIDATE);
         assert_string_equal(kit_task(k, m, NULL).name, "one");
         assert_int_equal(counters(k, m).n_new, 3);
+        struct alias champion = kit_alias(k, m, "champion");
+        assert_int_equal(
+            store_alias_set(k->s, m, "champion", 2, champion.epoch, "test", NULL, NULL, &k->e), STORE_CONFLICT);
+        assert_non_null(strstr(k->e.msg, "closed no task"));
+        assert_int_equal(store_alias_set(k->s, m, "look", 2, 0, "test", NULL, NULL, &k->e), 0); /* to ask it */
         kit_roll(k, m, "two", 2); /* in earnest: the name is still free */
 }
 

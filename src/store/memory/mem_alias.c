@@ -74,6 +74,14 @@ int mem_alias_list(struct store *s, model_id model, store_alias_fn each, void *a
         }
 }
 
+static bool consolidates(struct mem *m, job_id id)
+{
+        MEM_EACH(m, MEM_JOB, struct mem_job, j)
+        if (j->j.id == id)
+                return j->j.kind == JOB_CONSOLIDATE;
+        return false;
+}
+
 static int set(struct mem *m, model_id model, const char *alias, uint64_t number, uint64_t epoch, const char *who,
     const char *reason, struct err *e)
 {
@@ -85,17 +93,20 @@ static int set(struct mem *m, model_id model, const char *alias, uint64_t number
         if (old.epoch != epoch)
                 return err_set(e, STORE_CONFLICT, "%s has moved: it is at version %" PRIu64 ", epoch %" PRIu64, alias,
                     old.number, old.epoch);
-        bool pruned = false;
+        bool pruned = false, half = false;
         MEM_EACH(m, MEM_VERSION, struct mem_version, x)
         if (x->v.model == model && x->v.number == number) {
                 v = x->v.id;
                 pruned = x->v.pruned;
+                half = x->v.state == VERSION_CANDIDATE && !consolidates(m, x->v.job);
         }
         if (v == 0)
                 return err_set(e, STORE_NOT_FOUND, "no version %" PRIu64, number);
         if (pruned)
                 return err_set(
                     e, STORE_CONFLICT, "version %" PRIu64 " was pruned: it has no parameters to serve", number);
+        if (half && strcmp(alias, "champion") == 0)
+                return err_set(e, STORE_CONFLICT, WORDS_HALF, number);
         if ((r = mem_alias_move(m, model, alias, v, old.epoch + 1, e)) != 0)
                 return r;
         return mem_audit(

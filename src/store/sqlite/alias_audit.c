@@ -5,6 +5,7 @@
 #include "store/words.h"
 #include <errno.h>
 #include <inttypes.h>
+#include <string.h>
 
 int audit_add(struct db *db, model_id m, const char *who, const char *what, const char *detail, struct err *e)
 {
@@ -81,10 +82,13 @@ int sqlite_alias_list(struct store *s, model_id m, store_alias_fn each, void *ar
         return r;
 }
 
-static int version_id_of(struct db *db, model_id m, uint64_t number, version_id *ret, struct err *e)
+/* A dry run of a rollover or a reweight left theta alone: the task it would have closed, or weighed anew, is not. */
+static int version_id_of(
+    struct db *db, model_id m, const char *alias, uint64_t number, version_id *ret, struct err *e)
 {
-        _query_ struct query q =
-            query_open(db, "SELECT id, pruned_ms FROM version WHERE model = :model AND number = :number");
+        _query_ struct query q = query_open(db,
+            "SELECT v.id AS id, v.pruned_ms AS pruned_ms, v.state = 4 AND j.kind <> 1 AS half FROM version v "
+            "LEFT JOIN job j ON j.id = v.job WHERE v.model = :model AND v.number = :number");
 
         query_seq(&q, ":model", m);
         query_seq(&q, ":number", number);
@@ -94,6 +98,8 @@ static int version_id_of(struct db *db, model_id m, uint64_t number, version_id 
         if (!query_null(&q, "pruned_ms"))
                 return err_set(
                     e, STORE_CONFLICT, "version %" PRIu64 " was pruned: it has no parameters to serve", number);
+        if (query_get_int(&q, "half") != 0 && strcmp(alias, "champion") == 0)
+                return err_set(e, STORE_CONFLICT, WORDS_HALF, number);
         *ret = query_get_u64(&q, "id");
         return 0;
 }
@@ -114,7 +120,7 @@ static int set(struct db *db, model_id m, const struct request *w, struct alias 
         if (old.epoch != w->epoch)
                 return err_set(e, STORE_CONFLICT, "%s has moved: it is at version %" PRIu64 ", epoch %" PRIu64,
                     w->alias, old.number, old.epoch);
-        if ((r = version_id_of(db, m, w->number, &v, e)) != 0 ||
+        if ((r = version_id_of(db, m, w->alias, w->number, &v, e)) != 0 ||
             (r = alias_move(db, m, w->alias, v, old.epoch + 1, e)) != 0 ||
             (r = audit_add(db, m, w->who, "alias.set",
                  words_alias(w->alias, w->number, old.number, old.epoch + 1, w->reason).text, e)) != 0)
