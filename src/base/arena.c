@@ -39,6 +39,7 @@ void arena_deinit(struct arena *a)
         free_chain(a->head);
         a->head = NULL;
         a->used = 0;
+        a->full = false;
 }
 
 void arena_reset(struct arena *a)
@@ -49,6 +50,7 @@ void arena_reset(struct arena *a)
                 a->head->fill = 0;
         }
         a->used = 0;
+        a->full = false;
 }
 
 /* A block with room for need bytes, in front of the chain. */
@@ -90,12 +92,14 @@ static bool fits(const struct arena_block *b, size_t n, size_t align)
 static void *take(struct arena *a, size_t n, size_t align)
 {
         size_t need;
+        a->full |= n > a->max - a->used;
         if (n > a->max - a->used || !mem_add(n, align - 1, &need))
                 return NULL;
         struct arena_block *b = a->head;
         if ((!b || !fits(b, n, align)) && !(b = add_block(a, need)))
                 return NULL;
         size_t pad = padding(b, align);
+        a->full |= pad + n > a->max - a->used;
         if (pad + n > a->max - a->used)
                 return NULL;
         void *p = b->data + b->fill + pad;

@@ -4,6 +4,7 @@
  * Not thread-safe: an arena belongs to whoever holds it and may be handed on as a whole. */
 #pragma once
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 struct arena_block;
@@ -11,6 +12,7 @@ struct arena_block;
 struct arena {
         struct arena_block *head;
         size_t used, max; /* bytes handed out; limit */
+        bool full;        /* more than the limit was asked for, since it was made or reset */
 };
 
 void arena_init(struct arena *a, size_t max);

@@ -39,6 +39,8 @@ static void server_conf(struct server_conf *ret, const struct conf *c, const cha
             .max_body_admin = c->server_max_body_admin,
             .max_connections = c->server_max_connections,
             .max_request_memory = c->server_max_request_memory,
+            .max_answer = c->server_max_answer,
+            .buffer_bytes = c->server_buffer_bytes,
             .header_ms = (uint32_t)c->server_header_ms,
             .idle_ms = (uint32_t)c->server_idle_ms,
             .write_ms = (uint32_t)c->server_write_ms,

@@ -8,8 +8,8 @@
  *
  * The deciding task is the one that blocks by the greatest excess of these two; a closed task that has rows to be
  * judged by and was not measured blocks before all others. When neither blocks, the first other check that failed
- * decides; when nothing does, the closed task nearest to its budget, or the open one when no closed task could be
- * judged. */
+ * decides; then a task whose rows are gone, which leaves the verdict open; when nothing does, the closed task
+ * nearest to its budget, or the open one when no closed task could be judged. */
 #include "domain/gate.h"
 #include "base/mem.h"
 #include "domain/gate_in.h"
@@ -43,6 +43,7 @@ struct gate_conf gate_conf_of(const struct learning *l)
             .max_ece_rise = l->gate_max_ece_rise,
             .confidence = l->gate_confidence,
             .max_predicted = l->gate_max_predicted,
+            .holdout = l->holdout,
         };
 }
 
@@ -55,12 +56,19 @@ bool gate_judged(const struct gate_task *t)
 
 bool gate_lost(const struct gate_task *t)
 {
-        return !gate_judged(t) && !t->open && t->n_holdout > 0;
+        return !gate_judged(t) && !t->open && !t->given_up && t->n_holdout > 0;
 }
 
 bool gate_guarded(const struct gate_task *t)
 {
-        return !gate_judged(t) && !t->open && t->n_holdout == 0 && !isnan(t->after.predicted);
+        return !gate_judged(t) && !t->open && !t->given_up && t->n_holdout == 0 && !isnan(t->after.predicted);
+}
+
+/* Rows are missing that it was judged by once: what it would have lost on them is not known. */
+static bool unseen(const struct gate_task *t, const struct gate_conf *c)
+{
+        bool asked = c->holdout > 0 && !c->unmoved;
+        return asked && !gate_judged(t) && !t->open && !t->given_up && t->n_holdout == 0 && t->n_at_close > 0;
 }
 
 static double loss_from(const struct evaluation *base, const struct evaluation *after, enum ewc_loss loss)
@@ -70,11 +78,21 @@ static double loss_from(const struct evaluation *base, const struct evaluation *
         return (after->loss - base->loss) / (base->loss > 1e-12 ? base->loss : 1e-12);
 }
 
+static bool comparable_rows(const struct gate_task *t)
+{
+        return t->at_close.n > 0 && t->at_close.n == t->before.n;
+}
+
+bool gate_rows_changed(const struct gate_task *t)
+{
+        return t->rows_changed || (t->at_close.n > 0 && !comparable_rows(t));
+}
+
 /* It got worse now, and it was better then. */
 bool gate_since_close(const struct gate_task *t, enum ewc_loss loss)
 {
         double now = loss_from(&t->before, &t->after, loss);
-        return !t->open && t->at_close.n > 0 && now > GATE_TOLERANCE &&
+        return !t->open && comparable_rows(t) && now > GATE_TOLERANCE &&
                loss_from(&t->at_close, &t->after, loss) > now;
 }
 
@@ -183,6 +201,8 @@ static void check_measured(struct list *l, size_t i)
 static void check_task(struct list *l, size_t i)
 {
         const struct gate_task *t = &l->view.tasks[i];
+        if (t->given_up && !t->open)
+                return;
         if (gate_judged(t))
                 check_measured(l, i);
         else if (gate_lost(t))
@@ -216,12 +236,16 @@ static void scan_measured(struct gate_scan *s, const struct gate_view *v, size_t
 
 static struct gate_scan scan_tasks(const struct gate_view *v)
 {
-        struct gate_scan s = {.worst = SIZE_MAX, .open = SIZE_MAX, .lost = SIZE_MAX};
+        struct gate_scan s = {.worst = SIZE_MAX, .open = SIZE_MAX, .lost = SIZE_MAX, .unseen = SIZE_MAX};
         for (size_t i = 0; i < v->n; i++) {
                 const struct gate_task *t = &v->tasks[i];
                 if (t->open)
                         s.open = i;
-                if (gate_judged(t))
+                if (unseen(t, v->conf))
+                        s.unseen = s.n_unseen++ == 0 ? i : s.unseen;
+                if (t->given_up && !t->open)
+                        s.n_given_up++;
+                else if (gate_judged(t))
                         scan_measured(&s, v, i);
                 else if (gate_lost(t))
                         s.lost = s.n_lost++ == 0 ? i : s.lost;
@@ -230,6 +254,7 @@ static struct gate_scan scan_tasks(const struct gate_view *v)
                 else
                         s.n_blind++;
         }
+        s.nothing = v->n_checks == 0 && v->conf->holdout > 0 && !v->conf->first && !v->conf->unmoved;
         return s;
 }
 
@@ -262,7 +287,9 @@ struct verdict gate_judge(const struct gate_task *tasks, size_t n, const struct 
         bool closed_blocks = !(over <= GATE_TOLERANCE);
         s.open_blocks = !(under <= GATE_TOLERANCE);
 
-        struct verdict v = {.promote = !failed, .n_checks = l.view.n_checks};
+        struct verdict v = {.n_checks = l.view.n_checks};
+        v.undecided = !failed && (s.n_unseen > 0 || s.nothing);
+        v.promote = !failed && !v.undecided;
         if (s.n_lost > 0)
                 decided_by(&v, s.lost, (double)NAN, conf->max_forgetting);
         else if (s.open_blocks && (!closed_blocks || under > over))
@@ -271,6 +298,8 @@ struct verdict gate_judge(const struct gate_task *tasks, size_t n, const struct 
                 decided_by(&v, s.worst, s.worst_loss, conf->max_forgetting);
         else if (failed)
                 decided_by(&v, failed->task, failed->value, failed->limit);
+        else if (s.n_unseen > 0)
+                decided_by(&v, s.unseen, tasks[s.unseen].after.predicted, conf->max_predicted);
         else if (s.worst != SIZE_MAX)
                 decided_by(&v, s.worst, s.worst_loss, conf->max_forgetting);
         else

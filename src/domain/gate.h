@@ -1,9 +1,11 @@
 /* gate.h: whether a trained candidate may serve, as a list of checks. Pure.
  *
  * Promote only if every check passed. Both sides of a task were measured in the same run on the same rows. What a
- * closed task lost counts from its close, so that many small losses cannot add up to more than the budget; a task the
- * candidate does not make worse than the champion never blocks, so that a champion chosen by hand can be learned on.
- * Comparisons allow 1e-9. */
+ * closed task lost counts from the best it was since its close on these rows, so that many small losses cannot add up
+ * to more than the budget; a task the candidate does not make worse than the champion never blocks, so that a
+ * champion chosen by hand can be learned on. A task whose protection was given up is shown and not checked. Where
+ * every check passed and too little was measured to say so, nothing is decided: that is an operator's. Comparisons
+ * allow 1e-9. */
 #pragma once
 #include "domain/types.h"
 
@@ -12,9 +14,14 @@ struct learning;
 struct gate_task {
         const char *name;
         bool open;
+        bool given_up;                   /* closed, alpha 0: an operator gave up its protection */
         struct evaluation before, after; /* after.predicted is read with n 0 too */
-        struct evaluation at_close; /* closed tasks, the same rows under the version that closed it; n 0: not known */
-        uint64_t n_holdout;         /* rows the store keeps to judge it by, whether or not they were measured */
+        /* Closed tasks: the best measure since the close on the rows of `before`. n 0: not known; another n than that
+         * of `before`: of other rows, and not compared. */
+        struct evaluation at_close;
+        bool rows_changed;   /* since the close, so that at_close does not reach back to it */
+        uint64_t n_at_close; /* rows it was judged by at its close; 0: it never had any */
+        uint64_t n_holdout;  /* rows the store keeps to judge it by, whether or not they were measured */
         size_t n_classes;
         const char *const *classes; /* (n_classes) names by output of the net; an output beyond them is numbered */
 };
@@ -27,8 +34,11 @@ struct gate_conf {
         double max_ece_rise;   /* of a measured task; 1 or more: off. Softmax */
         double confidence;     /* of the interval around a difference of accuracies; 0: none */
         double max_predicted;  /* nats a row, of closed tasks without holdout rows */
+        double holdout;        /* share of rows held out; 0: nobody asks for more than can be measured */
+        bool first;            /* the champion is the initial version: it holds nothing that could be lost */
+        bool unmoved;          /* the candidate's parameters are the champion's: no answer changes */
 };
-struct gate_conf gate_conf_of(const struct learning *l);
+struct gate_conf gate_conf_of(const struct learning *l); /* first and unmoved: the caller's */
 
 enum gate_kind {
         GATE_FORGETTING = 1, /* closed, measured: value lost, at most limit */
@@ -55,11 +65,16 @@ struct gate_check {
 
 struct verdict {
         bool promote;
+        bool undecided;      /* no check failed, and too little was measured to promote it */
         size_t deciding;     /* index of the task that decided */
         double value, limit; /* both operands of the deciding comparison */
         size_t n_checks;
         char reason[REASON_SIZE]; /* "promoted: task low lost 0.3 pt (budget 2.0), task high gained 4.1 pt" */
 };
+
+/* The reason of a version that is kept because the gate left it open begins so: nobody but an operator promotes
+ * it. */
+#define GATE_LEFT_OPEN "candidate: an operator must decide"
 
 /* Half the width of the interval around the difference of two accuracies measured on the same n rows, of which n_won
  * turned right and n_lost wrong: z sqrt(won + lost - (won - lost)^2 / n) / n + 1/n, the normal approximation for
@@ -71,8 +86,10 @@ size_t gate_checks_max(const struct gate_task *tasks, size_t n, const struct gat
 
 /* A task with n 0 cannot be judged by rows. A closed one that has holdout rows then blocks: something keeps it
  * from being measured, and what the candidate did to it is not known. One that has none is judged by what the
- * Fisher predicts where that is known (after.predicted), else only named in the reason, as an open one is. Squared
- * loss: loss decides instead of accuracy, relative to the champion's, and nothing is said of noise. tasks (n >=
- * 1); ret_checks (gate_checks_max) gets v.n_checks, task by task. */
+ * Fisher predicts where that is known (after.predicted), else only named in the reason, as an open one is. Undecided:
+ * a closed task that was closed with rows to judge it by has none now, or there is no check at all; unless holdout is
+ * 0, the champion the initial version (the latter only), or no answer changes. Squared loss: loss decides instead
+ * of accuracy, relative to the champion's, and nothing is said of noise. tasks (n >= 1); ret_checks
+ * (gate_checks_max) gets v.n_checks, task by task. */
 struct verdict gate_judge(const struct gate_task *tasks, size_t n, const struct gate_conf *conf, enum ewc_loss loss,
     struct gate_check *ret_checks);

@@ -64,8 +64,11 @@ static void say_closed(struct text *t, const struct gate_view *v, size_t task)
         double budget = v->conf->max_forgetting * 100;
         int digits = decimals(gate_loss(&v->tasks[task], v->loss) * 100, budget);
         say_change(t, v, task, digits);
-        say(t, "%s (budget %.*f%s)", gate_since_close(&v->tasks[task], v->loss) ? " since its close" : "", digits,
-            budget, v->loss == EWC_LOSS_SQUARED ? " %" : "");
+        const struct gate_task *g = &v->tasks[task];
+        bool changed = gate_rows_changed(g);
+        say(t, "%s (budget %.*f%s%s)", !changed && gate_since_close(g, v->loss) ? " since its close" : "", digits,
+            budget, v->loss == EWC_LOSS_SQUARED ? " %" : "",
+            changed ? ", counted from when its rows last changed, after its close" : "");
 }
 
 static void say_open(struct text *t, const struct gate_view *v, size_t task, bool blocks)
@@ -159,7 +162,8 @@ void gate_check_words(const struct gate_view *v, struct gate_check *c)
 
 static bool blind(const struct gate_task *t)
 {
-        return !gate_judged(t) && !gate_lost(t) && !gate_guarded(t);
+        bool given_up = t->given_up && !t->open;
+        return !given_up && !gate_judged(t) && !gate_lost(t) && !gate_guarded(t);
 }
 
 /* "; task a, b and 3 more without holdout rows: not judged" */
@@ -176,6 +180,40 @@ static void say_rest(struct text *t, const struct gate_view *v, bool (*which)(co
         if (n > named)
                 say(t, " and %zu more", n - named);
         say(t, " without holdout rows: %s", what);
+}
+
+/* "; task a is given up (alpha 0): lost 3.1 pt, not checked" */
+static void say_given_up(struct text *t, const struct gate_view *v, size_t n, bool first)
+{
+        size_t named = 0;
+        for (size_t i = 0; i < v->n && named < NAMED; i++) {
+                const struct gate_task *g = &v->tasks[i];
+                if (!g->given_up || g->open)
+                        continue;
+                say(t, "%s task %s is given up (alpha 0): ", first && named == 0 ? "" : ";", g->name);
+                if (gate_judged(g)) {
+                        say_change(t, v, i, 1);
+                        say(t, ", ");
+                }
+                say(t, "not checked");
+                named++;
+        }
+        if (n > named)
+                say(t, "; and %zu more", n - named);
+}
+
+/* Why nothing is decided. */
+static void say_undecided(struct text *t, const struct gate_view *v, const struct gate_scan *s)
+{
+        if (s->n_unseen > 0) {
+                const struct gate_task *g = &v->tasks[s->unseen];
+                say(t, " task %s was closed with %" PRIu64 " holdout rows and has none now", g->name, g->n_at_close);
+                if (s->n_unseen > 1)
+                        say(t, ", and so %zu more closed tasks", s->n_unseen - 1);
+                say(t, "; the Fisher's prediction alone does not promote");
+        } else {
+                say(t, " nothing could be measured");
+        }
 }
 
 /* Those that neither the closed nor the open task's words tell. */
@@ -197,10 +235,11 @@ static void say_failed(struct text *t, const struct gate_view *v, bool first)
 
 static void say_tasks(struct text *t, const struct gate_view *v, const struct gate_scan *s)
 {
-        const char *join = "";
+        const char *join = s->n_unseen > 0 || s->nothing ? ";" : "";
         if (s->n_lost > 0) {
                 const struct gate_task *g = &v->tasks[s->lost];
-                say(t, " task %s has %" PRIu64 " holdout rows but could not be measured", g->name, g->n_holdout);
+                say(t, "%s task %s has %" PRIu64 " holdout rows but could not be measured", join, g->name,
+                    g->n_holdout);
                 if (s->n_lost > 1)
                         say(t, ", and %zu more closed tasks", s->n_lost - 1);
                 join = ",";
@@ -221,13 +260,18 @@ static void say_tasks(struct text *t, const struct gate_view *v, const struct ga
 void gate_reason(const struct gate_view *v, const struct gate_scan *s, struct verdict *ret)
 {
         struct text t = {ret->reason, sizeof(ret->reason)};
-        say(&t, "%s:", ret->promote ? "promoted" : "rejected");
+        say(&t, "%s:", ret->promote ? "promoted" : ret->undecided ? "undecided" : "rejected");
         const char *empty = t.at;
+        if (s->n_unseen > 0 || s->nothing)
+                say_undecided(&t, v, s);
         say_tasks(&t, v, s);
         say_failed(&t, v, t.at == empty);
         if (s->worst != SIZE_MAX && refuted(&v->tasks[s->worst]))
                 say_refuted(&t, &v->tasks[s->worst]);
+        say_given_up(&t, v, s->n_given_up, t.at == empty);
         say_rest(&t, v, gate_guarded, s->n_guarded, t.at == empty, "judged by the Fisher's prediction alone");
         say_rest(&t, v, blind, s->n_blind, t.at == empty, "not judged");
+        if (v->conf->holdout <= 0 && s->n_guarded + s->n_blind > 0)
+                say(&t, "; the model holds no rows out, by its own settings");
         ret->reason[str_utf8_cut(ret->reason, strlen(ret->reason))] = '\0';
 }

@@ -2,6 +2,6 @@
 #pragma once
 #include <stdbool.h>
 
-/* True when the row identified by (source, event_id) falls into the held-out share (0..1). Depends on nothing else,
- * so a repeated event falls on the same side. */
-bool holdout_split(const char *source, const char *event_id, double share);
+/* True when the event falls into the held-out share (0..1). Depends on nothing else, so a repeated event falls on the
+ * same side, and so do the rows that several sources send of it. */
+bool holdout_split(const char *event_id, double share);

@@ -251,6 +251,9 @@ static int check_rules(const struct learning *l, struct err *e)
                 "strategy auto climbs from the penalty; give method ewc"},
             {l->task_boundary != BOUNDARY_OFF && !(l->trigger_accuracy > 0) && !(l->trigger_inputs > 0),
                 "task/boundary", "task.boundary follows drift; give trigger.accuracy or trigger.inputs"},
+            {l->task_boundary == BOUNDARY_AUTO && l->promotion != PROMOTION_GATE, "promotion",
+                "promotion shadow and manual keep a version back, and a rollover of task.boundary auto would promote "
+                "its own; give task.boundary propose"},
             {l->shadow_max_rows > 0 && l->shadow_max_rows < l->shadow_min_rows, "shadow/max_rows",
                 "shadow.max_rows is below shadow.min_rows; a challenger would be dropped unseen"},
             {drops_past(l) && l->method == LEARN_JOINT, "retention/features",

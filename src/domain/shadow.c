@@ -79,6 +79,14 @@ struct shadow_verdict shadow_judge(const struct shadow_score *s, const struct sh
                 snprintf(v.reason, sizeof(v.reason), "nothing is compared");
                 return v;
         }
+        if (s->parent != 0 && s->parent != s->champion) {
+                v.outcome = SHADOW_DROP;
+                snprintf(v.reason, sizeof(v.reason),
+                    "challenger %" PRIu64 " dropped: superseded: it was judged against version %" PRIu64
+                    ", and the champion is version %" PRIu64,
+                    s->challenger, s->parent, s->champion);
+                return v;
+        }
         if (s->n < c->min_rows) {
                 v.p = shadow_sign_test(s->won, s->lost);
                 snprintf(v.reason, sizeof(v.reason),

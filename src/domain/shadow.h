@@ -12,6 +12,7 @@
 
 struct shadow_score {
         uint64_t champion, challenger; /* version numbers; 0: nothing is compared */
+        uint64_t parent;               /* of the challenger: the gate judged it against that one; 0: not known */
         uint64_t n;                    /* rows scored */
         uint64_t n_right_champion, n_right_challenger;
         uint64_t won, lost;
@@ -30,6 +31,7 @@ struct shadow_verdict {
         double p; /* of the sign test; 1 without a differing row */
         char reason[REASON_SIZE];
 };
+/* A challenger that the gate judged against another version than the champion of now is dropped unseen. */
 struct shadow_verdict shadow_judge(const struct shadow_score *s, const struct shadow_conf *c);
 double shadow_sign_test(uint64_t won, uint64_t lost);
 /* (n + 1) C(n, won) / 2^n, n = won + lost, at most 1: the inverse of the likelihood ratio of a uniform prior to 1/2,

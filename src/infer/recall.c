@@ -1,14 +1,14 @@
 /* recall.c: rings of predictions and the way to a row by its id.
  *
- * A loop's rings hang in buckets by model. Only that loop adds to them, and nothing is ever taken out, so
- * whoever reads follows the chain without a lock. Inside a ring rows are overwritten in turn; a table of chains
- * leads from an id to its row, and a row leaves its chain when it is overwritten. Ids are random, so a piece of
- * one is as good as a hash.
+ * A loop's rings hang in buckets by model. Only that loop adds to them, and none is ever taken out, so whoever reads
+ * follows the chain without a lock; the rows of one are given back under its lock. Inside a ring rows are overwritten
+ * in turn; a table of chains leads from an id to its row, and a row leaves its chain when it is overwritten. Ids are
+ * random, so a piece of one is as good as a hash.
  *
  * Why a lock at all, in a house whose predictions take none: a label for one loop's prediction comes by any
  * other. Handing every label to the loop that predicted would make feedback wait for its turns; this lock is
  * uncontended nearly always (then it is one atomic exchange), held for a copy of one row, and only models with
- * predict.retain_rows pay. */
+ * predict.retain_rows pay. Erasing, which is rare, looks at all rows of a ring under it. */
 #include "infer/recall.h"
 #include "base/err.h"
 #include "base/mem.h"
@@ -19,9 +19,11 @@
 
 enum { BUCKETS = 64 };
 #define NONE UINT32_MAX
+#define SEVERAL UINT64_MAX
 
 struct row {
         struct recalled p; /* inputs is not used */
+        uint64_t event;    /* hash of the event that named it; 0: none has, SEVERAL: more than one */
         uint32_t next;     /* of its chain */
 };
 
@@ -30,7 +32,8 @@ struct ring {
         model_id model;
         size_t n_inputs;
         pthread_mutex_t lock;
-        uint32_t cap, n, at; /* at: the next to be written */
+        uint32_t cap, n, at; /* at: the next to be written; cap 0: it has been cleared */
+        size_t bytes;        /* of what follows, as counted in recall.used */
         uint32_t n_chains;   /* a power of two */
         uint32_t *chains;    /* (n_chains) first row, or NONE */
         struct row *rows;    /* (cap) */
@@ -43,7 +46,8 @@ struct lane {
 
 struct recall {
         size_t n_lanes, max_bytes;
-        struct lane *lanes; /* (n_lanes) */
+        _Atomic size_t used; /* by all rings, at most max_bytes */
+        struct lane *lanes;  /* (n_lanes) */
 };
 
 int recall_new(struct recall **ret, size_t n_lanes, size_t max_bytes, struct err *e)
@@ -63,12 +67,24 @@ int recall_new(struct recall **ret, size_t n_lanes, size_t max_bytes, struct err
         return 0;
 }
 
-static void ring_free(struct ring *g)
+/* Room for cap rows is given back; under the ring's lock, or when nobody else knows it. */
+static void ring_empty(struct recall *r, struct ring *g)
 {
-        pthread_mutex_destroy(&g->lock);
         free(g->chains);
         free(g->rows);
         free(g->inputs);
+        g->chains = NULL;
+        g->rows = NULL;
+        g->inputs = NULL;
+        atomic_fetch_sub_explicit(&r->used, g->bytes, memory_order_relaxed);
+        g->cap = g->n = g->at = 0;
+        g->bytes = 0;
+}
+
+static void ring_free(struct recall *r, struct ring *g)
+{
+        ring_empty(r, g);
+        pthread_mutex_destroy(&g->lock);
         free(g);
 }
 
@@ -78,7 +94,7 @@ void recall_free(struct recall *r)
                 for (size_t b = 0; b < BUCKETS; b++) {
                         for (struct ring *g = atomic_load(&r->lanes[i].bucket[b]), *next; g; g = next) {
                                 next = g->next;
-                                ring_free(g);
+                                ring_free(r, g);
                         }
                 }
         }
@@ -97,46 +113,70 @@ static struct ring *ring_of(const struct recall *r, size_t lane, model_id m)
         return g;
 }
 
-/* Rows of one loop's ring: its share, cut to its share of the memory. */
+/* A row, its inputs, and at most two places among the chains. SIZE_MAX: more than anybody has. */
+static size_t row_bytes(size_t n_inputs)
+{
+        size_t n;
+        return mem_mul(n_inputs, sizeof(float), &n) && mem_add(n, sizeof(struct row) + 2 * sizeof(uint32_t), &n)
+                   ? n
+                   : SIZE_MAX;
+}
+
+/* Rows of one loop's ring: its share, cut so that it takes no more than half of what is left for its loop. */
 static uint32_t share_of(const struct recall *r, size_t rows, size_t n_inputs)
 {
-        size_t share = (rows + r->n_lanes - 1) / r->n_lanes;
-        size_t fit = n_inputs > 0 ? r->max_bytes / r->n_lanes / sizeof(float) / n_inputs : share;
+        size_t share = (rows + r->n_lanes - 1) / r->n_lanes,
+               used = atomic_load_explicit(&r->used, memory_order_relaxed);
+        size_t left = used < r->max_bytes ? r->max_bytes - used : 0,
+               fit = left / 2 / r->n_lanes / row_bytes(n_inputs);
         share = share < fit ? share : fit;
         return share == 0 ? 1 : share < UINT32_MAX / 4 ? (uint32_t)share : UINT32_MAX / 4;
 }
 
-static struct ring *ring_new(uint32_t cap, model_id m, size_t n_inputs)
+static bool take_bytes(struct recall *r, size_t n)
 {
-        size_t n;
-        struct ring *g = new_zero(struct ring);
-        if (!g || !mem_mul(cap, n_inputs, &n)) {
-                free(g);
-                return NULL;
-        }
-        g->model = m;
+        if (atomic_fetch_add_explicit(&r->used, n, memory_order_relaxed) <= r->max_bytes - n)
+                return true;
+        atomic_fetch_sub_explicit(&r->used, n, memory_order_relaxed);
+        return false;
+}
+
+/* Room for the rows of an empty ring; as ring_empty. False: memory is short, or all rings together have theirs. */
+static bool ring_fill(struct recall *r, struct ring *g, size_t rows, size_t n_inputs)
+{
+        size_t n, bytes;
+        uint32_t cap = share_of(r, rows, n_inputs);
+        if (!mem_mul(cap, n_inputs, &n) || !mem_mul(cap, row_bytes(n_inputs), &bytes) || bytes > r->max_bytes ||
+            !take_bytes(r, bytes))
+                return false;
+        g->bytes = bytes;
         g->n_inputs = n_inputs;
-        g->cap = cap;
         g->n_chains = 1;
         while (g->n_chains < cap)
                 g->n_chains *= 2;
-        pthread_mutex_init(&g->lock, NULL);
         g->chains = new_array(uint32_t, g->n_chains);
         g->rows = new_array(struct row, cap);
         g->inputs = new_array(float, n); /* its pages come as rows do */
         if (!g->chains || !g->rows || !g->inputs) {
-                ring_free(g);
-                return NULL;
+                ring_empty(r, g);
+                return false;
         }
         memset(g->chains, 0xff, g->n_chains * sizeof(*g->chains));
-        return g;
+        g->cap = cap;
+        return true;
 }
 
 static struct ring *ring_add(struct recall *r, size_t lane, model_id m, size_t rows, size_t n_inputs)
 {
-        struct ring *g = ring_new(share_of(r, rows, n_inputs), m, n_inputs);
+        struct ring *g = new_zero(struct ring);
         if (!g)
                 return NULL;
+        g->model = m;
+        pthread_mutex_init(&g->lock, NULL);
+        if (!ring_fill(r, g, rows, n_inputs)) {
+                ring_free(r, g);
+                return NULL;
+        }
         _Atomic(struct ring *) *bucket = &r->lanes[lane].bucket[m % BUCKETS];
         g->next = atomic_load_explicit(bucket, memory_order_relaxed);
         atomic_store_explicit(bucket, g, memory_order_release);
@@ -168,7 +208,7 @@ static void put(struct ring *g, const struct recalled *p)
         else
                 g->n++;
         uint32_t *first = chain_of(g, p->id);
-        g->rows[i] = (struct row){*p, *first};
+        g->rows[i] = (struct row){.p = *p, .next = *first};
         memcpy(g->inputs + (size_t)i * g->n_inputs, p->inputs, g->n_inputs * sizeof(float));
         *first = i;
         g->at = i + 1 == g->cap ? 0 : i + 1;
@@ -176,7 +216,7 @@ static void put(struct ring *g, const struct recalled *p)
 
 static uint32_t row_of(const struct ring *g, const uint8_t id[RECALL_ID]) /* NONE */
 {
-        uint32_t i = *chain_of(g, id);
+        uint32_t i = g->cap > 0 ? *chain_of(g, id) : NONE;
         while (i != NONE && memcmp(g->rows[i].p.id, id, RECALL_ID) != 0)
                 i = g->rows[i].next;
         return i;
@@ -199,14 +239,14 @@ static bool find(
 bool recall_put(struct recall *r, unsigned lane, model_id m, size_t rows, const struct recalled *p)
 {
         struct ring *g = ring_of(r, lane, m);
-        if (!g)
-                g = ring_add(r, lane, m, rows, p->n_inputs);
-        if (!g || g->n_inputs != p->n_inputs)
+        if (!g && !(g = ring_add(r, lane, m, rows, p->n_inputs)))
                 return false;
         pthread_mutex_lock(&g->lock);
-        put(g, p);
+        bool good = (g->cap > 0 || ring_fill(r, g, rows, p->n_inputs)) && g->n_inputs == p->n_inputs;
+        if (good)
+                put(g, p);
         pthread_mutex_unlock(&g->lock);
-        return true;
+        return good;
 }
 
 bool recall_find(struct recall *r, model_id m, const uint8_t id[RECALL_ID], int64_t oldest_ms, float *inputs,
@@ -215,23 +255,29 @@ bool recall_find(struct recall *r, model_id m, const uint8_t id[RECALL_ID], int6
         bool found = false;
         for (size_t i = 0; i < r->n_lanes && !found; i++) {
                 struct ring *g = ring_of(r, i, m);
-                if (!g || g->n_inputs != n)
+                if (!g)
                         continue;
                 pthread_mutex_lock(&g->lock);
-                found = find(g, id, oldest_ms, inputs, ret);
+                found = g->n_inputs == n && find(g, id, oldest_ms, inputs, ret);
                 pthread_mutex_unlock(&g->lock);
         }
         return found;
+}
+
+static void forget_row(struct ring *g, uint32_t i)
+{
+        g->rows[i].p.at_ms = INT64_MIN;
+        g->rows[i].p.class = -1;
+        g->rows[i].p.probability = 0;
+        memset(g->inputs + (size_t)i * g->n_inputs, 0, g->n_inputs * sizeof(float));
 }
 
 /* It keeps its place until it is overwritten, older than anything that is looked for. */
 static void forget(struct ring *g, const uint8_t id[RECALL_ID])
 {
         uint32_t i = row_of(g, id);
-        if (i == NONE)
-                return;
-        g->rows[i].p.at_ms = INT64_MIN;
-        memset(g->inputs + (size_t)i * g->n_inputs, 0, g->n_inputs * sizeof(float));
+        if (i != NONE)
+                forget_row(g, i);
 }
 
 void recall_forget(struct recall *r, model_id m, const uint8_t id[RECALL_ID])
@@ -244,4 +290,62 @@ void recall_forget(struct recall *r, model_id m, const uint8_t id[RECALL_ID])
                 forget(g, id);
                 pthread_mutex_unlock(&g->lock);
         }
+}
+
+/* --- by the event that named them --- */
+
+static uint64_t hash_of(const char *event) /* FNV-1a; neither 0 nor SEVERAL */
+{
+        uint64_t h = UINT64_C(0xcbf29ce484222325);
+        for (; *event; event++)
+                h = (h ^ (unsigned char)*event) * UINT64_C(0x100000001b3);
+        return h == 0 || h == SEVERAL ? 1 : h;
+}
+
+void recall_named(struct recall *r, model_id m, const uint8_t id[RECALL_ID], const char *event)
+{
+        uint64_t h = hash_of(event);
+        for (size_t k = 0; k < r->n_lanes; k++) {
+                struct ring *g = ring_of(r, k, m);
+                if (!g)
+                        continue;
+                pthread_mutex_lock(&g->lock);
+                uint32_t i = row_of(g, id);
+                if (i != NONE)
+                        g->rows[i].event = g->rows[i].event == 0 || g->rows[i].event == h ? h : SEVERAL;
+                pthread_mutex_unlock(&g->lock);
+        }
+}
+
+void recall_forget_event(struct recall *r, model_id m, const char *event)
+{
+        uint64_t h = hash_of(event);
+        for (size_t k = 0; k < r->n_lanes; k++) {
+                struct ring *g = ring_of(r, k, m);
+                if (!g)
+                        continue;
+                pthread_mutex_lock(&g->lock);
+                for (uint32_t i = 0; i < g->n; i++) {
+                        if (g->rows[i].event == h || g->rows[i].event == SEVERAL)
+                                forget_row(g, i);
+                }
+                pthread_mutex_unlock(&g->lock);
+        }
+}
+
+void recall_clear(struct recall *r, model_id m)
+{
+        for (size_t k = 0; k < r->n_lanes; k++) {
+                struct ring *g = ring_of(r, k, m);
+                if (!g)
+                        continue;
+                pthread_mutex_lock(&g->lock);
+                ring_empty(r, g);
+                pthread_mutex_unlock(&g->lock);
+        }
+}
+
+size_t recall_bytes(const struct recall *r)
+{
+        return atomic_load_explicit(&r->used, memory_order_relaxed);
 }

@@ -12,7 +12,7 @@ struct err;
 struct recall;
 
 enum { RECALL_ID = 16, RECALL_LANES = 64 };
-#define RECALL_MAX_BYTES ((size_t)256 << 20) /* what the daemon allows the inputs of one model */
+#define RECALL_MAX_BYTES ((size_t)512 << 20) /* what the daemon allows the predictions of all models */
 
 struct recalled {
         uint8_t id[RECALL_ID]; /* never twice */
@@ -26,17 +26,24 @@ struct recalled {
         const float *inputs; /* (n_inputs) raw */
 };
 
-/* For 1 to RECALL_LANES loops. max_bytes: of inputs of one model, all loops together; longer rows make shorter rings,
- * down to one row. */
+/* For 1 to RECALL_LANES loops. max_bytes: of all rings together. A ring takes no more than half of its loop's share
+ * of what is left, so that a later model finds room, too; longer rows make shorter rings, down to one row. */
 int recall_new(struct recall **ret, size_t n_lanes, size_t max_bytes, struct err *e);
 void recall_free(struct recall *r); /* after the loops; accepts NULL */
 
 /* The loop `lane`: remembers a copy of p in place of its oldest. rows: of all loops together, as the model said
- * when its first ring was made. False: memory was short when the ring was to be made, p is not remembered. */
+ * when its first ring was made. False: memory was short, or taken, when the ring was to be made; p is forgotten. */
 bool recall_put(struct recall *r, unsigned lane, model_id m, size_t rows, const struct recalled *p);
 /* Any thread. The row with this id, not older than oldest_ms, its inputs in inputs (n); false: there is none, or its
  * row has another length. */
 bool recall_find(struct recall *r, model_id m, const uint8_t id[RECALL_ID], int64_t oldest_ms, float *inputs,
     size_t n, struct recalled *ret);
+/* Any thread. An event has named the row with this id. */
+void recall_named(struct recall *r, model_id m, const uint8_t id[RECALL_ID], const char *event);
+/* Any thread. Every row that this event has named, as recall_forget; looks at all of the model's rows. */
+void recall_forget_event(struct recall *r, model_id m, const char *event);
+/* Any thread. All of the model's rows; their memory is given back until the next one. */
+void recall_clear(struct recall *r, model_id m);
+size_t recall_bytes(const struct recall *r); /* of all rings */
 /* Any thread. The row with this id, if there is one, is not found again; its inputs are overwritten. */
 void recall_forget(struct recall *r, model_id m, const uint8_t id[RECALL_ID]);

@@ -45,7 +45,7 @@ static int load_spec(struct store *st, model_id m, struct served *s, struct err 
         s->spec.n_classes = model.n_classes;
         s->spec.classes = model.classes;
         s->model = model.id;
-        return 0;
+        return class_index_new(&s->class_index, &s->arena, s->spec.n_classes, s->spec.classes) < 0 ? err_oom(e) : 0;
 }
 
 static int load_net(struct store *st, struct served *s, const struct version *v, struct err *e)
@@ -74,6 +74,22 @@ static int load_net(struct store *st, struct served *s, const struct version *v,
         return ewc_plan_new(&s->plan, s->net, NULL) < 0 ? err_oom(e) : 0;
 }
 
+/* An open task whose classes are not fixed takes any: it learns them from its labels. */
+static int fill_class_bits(struct served *s, struct served_task *t)
+{
+        if (!t->classes_fixed && t->state == TASK_OPEN)
+                return 0;
+        uint8_t *bits = arena_new_array(&s->arena, uint8_t, s->spec.n_classes / 8 + 1);
+        if (!bits)
+                return -ENOMEM;
+        for (size_t i = 0; i < t->n_classes; i++) {
+                if (t->classes[i] < s->spec.n_classes)
+                        bits[t->classes[i] / 8] |= (uint8_t)(1u << t->classes[i] % 8);
+        }
+        t->class_bits = bits;
+        return 0;
+}
+
 static int fill_task(struct served *s, const struct version *v, const struct task *t, const struct task *all,
     size_t n_all, struct served_task *ret, struct err *e)
 {
@@ -88,6 +104,8 @@ static int fill_task(struct served *s, const struct version *v, const struct tas
             .now = {.task = t->id},
         };
         memcpy(ret->name, t->name, sizeof(ret->name));
+        if (fill_class_bits(s, ret) < 0)
+                return err_oom(e);
         if (head_of_task(s->spec.scenario, v->outputs, v->n_outputs, t, all, n_all, &s->arena, &ret->head) < 0)
                 return err_oom(e);
         const char **names = arena_new_array(&s->arena, const char *, ret->head.n);
@@ -294,6 +312,16 @@ uint64_t served_use_count(const struct served *s)
 bool served_same_tasks(const struct served *a, const struct served *b)
 {
         return a->n_tasks == b->n_tasks && a->open->id == b->open->id && a->spec.n_classes == b->spec.n_classes;
+}
+
+int served_class(const struct served *s, const char *name)
+{
+        return class_index_find(&s->class_index, name);
+}
+
+bool served_task_has(const struct served_task *t, uint32_t class)
+{
+        return !t->class_bits || (t->class_bits[class / 8] & 1u << class % 8) != 0;
 }
 
 const struct served_task *served_task(const struct served *s, const char *name)

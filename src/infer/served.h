@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/digest.h"
 #include "domain/model.h"
+#include "infer/class_index.h"
 #include <ewc/forward.h>
 #include <stdatomic.h>
 
@@ -28,6 +29,7 @@ struct served_task {
         bool classes_fixed;
         size_t n_classes;
         const uint32_t *classes;
+        const uint8_t *class_bits;       /* of classes, a bit each of spec.n_classes; NULL: any class may come */
         struct ewc_head head;            /* active outputs in this version; n 0: not trained yet */
         const char *const *head_classes; /* (head.n) names */
         struct evaluation now;           /* holdout under this version; n 0 if unknown */
@@ -48,6 +50,7 @@ struct served {
         double lambda;           /* it was trained with; 0 for the first */
         struct model_spec spec;  /* net.n_outputs is this version's */
         struct learning learning;
+        struct class_index class_index; /* of spec.classes */
         struct ewc_net *net;
         struct ewc_plan *plan; /* of the net: its packed weights, which answer */
         size_t batch_rows;     /* rows worth running together, measured when it was loaded (infer/batch_size.h) */
@@ -82,6 +85,9 @@ static inline void served_used(const struct served *s, unsigned lane)
 }
 uint64_t served_use_count(const struct served *s); /* of all loops */
 
+/* Index of a class by its name, or -1; whether it may be a label of task t. Both in one look. */
+int served_class(const struct served *s, const char *name);
+bool served_task_has(const struct served_task *t, uint32_t class);
 const struct served_task *served_task(const struct served *s, const char *name); /* NULL if unknown */
 /* Whether b was loaded under the same tasks and classes as a, so that it still knows all that can be asked. */
 bool served_same_tasks(const struct served *a, const struct served *b);

@@ -1,8 +1,9 @@
 /* oip_numbers.c: arrays of numbers, flat or nested, from text into floats.
  *
  * This is where the time of a prediction's JSON goes, so runs of plain numbers take a short loop. Nesting must be
- * regular: numbers stand on one level only, arrays of one level have one length; whether that agrees with a declared
- * shape is the caller's business. */
+ * regular: numbers stand on one level only, arrays of one level have one length, which is not 0 but for the
+ * outermost, so that the elements are exactly the product of the lengths. Whether that agrees with a declared shape
+ * is the caller's business. */
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/mem.h"
@@ -10,7 +11,7 @@
 #include "proto/oip_in.h"
 #include <errno.h>
 
-enum { GROW_MIN = 1024 };
+enum { GROW_MIN = 64 }; /* few: a body of feedback has an array in each of its many events */
 
 static bool starts(const struct scan *s, const char *word)
 {
@@ -157,7 +158,9 @@ int scan_numbers(struct scan *s, struct scan_numbers *t)
                         s->p++;
                         continue;
                 }
-                if (c != ']' || count[depth] > 0) { /* not an empty array */
+                if (c == ']' && depth > 1) /* it would count as an element where numbers follow */
+                        return irregular(s, t, "an inner array is empty");
+                if (c != ']') {
                         if (t->nesting > 0 && depth != t->nesting)
                                 return irregular(s, t, "numbers and arrays mixed");
                         t->nesting = depth;

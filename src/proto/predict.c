@@ -2,6 +2,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/mem.h"
 #include "proto/json.h"
 #include "proto/oip.h"
 #include "proto/oip_scan.h"
@@ -16,6 +17,9 @@ static int take_rows(struct scan *s, struct predict_request *q)
                 return err_field(s->e, PROBLEM_BAD_SHAPE, "/inputs", "inputs has no numbers");
         q->rows = t.nesting == 2 ? t.dims[0] : 1;
         q->cols = t.nesting == 2 ? t.dims[1] : t.dims[0];
+        size_t n;
+        if (!mem_mul(q->rows, q->cols, &n) || n != t.n) /* whoever reads rows relies on it */
+                return err_field(s->e, PROBLEM_BAD_SHAPE, "/inputs", "inputs are not rows of one length");
         q->inputs = t.data;
         return 0;
 }

@@ -26,6 +26,8 @@ struct h_work {
         struct buf body;                             /* the answer, written by run */
         int status;                                  /* of a good answer; 200 */
         char model[NAME_SIZE];                       /* {m} of the path; "" when it is no name */
+        char who[REQUEST_WHO];                       /* asked for it, for the audit; "" of a GET */
+        bool local;                                  /* it came over the UNIX socket; false of a GET */
         char location[2 * NAME_SIZE + 64], etag[32]; /* headers of a good answer; "" leaves them out */
         /* On the queue's thread: 0, H_REFUSED (by h_refuse), a store outcome nobody handled, or negative. */
         int (*run)(struct h_work *w, struct store *s, struct err *e);
@@ -37,6 +39,7 @@ struct h_work {
         enum problem problem;           /* of a refusal; its text is in work.err */
         struct queue_age *age;          /* of the queue it was given to */
         uint64_t submitted_ns;
+        size_t held;      /* of arena and body, while it is with the queue; server/held.h */
         atomic_bool left; /* the client has gone: what has not begun is not worth doing */
         /* publishing */
         model_id publish_model;
@@ -102,6 +105,7 @@ struct h_ask {
         const struct served_task *task; /* NULL: inferred */
         size_t rows;
         const float *raw;              /* (rows, I), in the arena or the body */
+        size_t row_bytes;              /* a row's part of the answer has at least */
         bool uncertainty;              /* wanted */
         uint64_t priority, timeout_us; /* as in batch.h */
 };

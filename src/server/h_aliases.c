@@ -172,7 +172,7 @@ static int run_move(struct h_work *w, struct store *s, struct err *e)
         if (!matches)
                 return h_refuse(w, e, PROBLEM_PRECONDITION, "",
                     "alias %s has moved; read it again and send its new ETag", mv->alias);
-        r = store_alias_set(s, mv->model, mv->alias, mv->to.version, epoch, "http", mv->to.reason, &a, e);
+        r = store_alias_set(s, mv->model, mv->alias, mv->to.version, epoch, w->who, mv->to.reason, &a, e);
         if (r == STORE_CONFLICT)
                 return h_refuse(w, e, PROBLEM_PRECONDITION, "",
                     "alias %s has moved; read it again and send its new ETag", mv->alias);

@@ -41,7 +41,9 @@ static void reply_receipt(struct h_events *b, struct request *r)
         }
         struct buf *body = server_body(r->server);
         json_receipt_write(body, &b->receipt, b->events, b->verdicts, b->n);
+        struct server *server = r->server;
         reply_json(r, 200, body);
+        server_body_sent(server);
 }
 
 static void count(struct metrics *m, const struct h_events *b)
@@ -104,8 +106,12 @@ void h_feedback_take(struct request *r, const char *task)
         j.arena = &w->arena;
         int p = b ? read_events(r, &j, b, &e) : err_oom(&e);
         if (p != 0) {
+                bool full = p == -ENOMEM && w->arena.full;
                 h_work_free(w);
-                reply_error(r, p, &e);
+                if (full)
+                        reply_too_much(r, "the events");
+                else
+                        reply_error(r, p, &e);
                 return;
         }
         w->arg = b;

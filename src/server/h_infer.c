@@ -91,6 +91,8 @@ static int read_request(struct request *r, const struct served *s, struct oip_re
 {
         struct slice text = request_header(r, "Inference-Header-Content-Length");
         uint64_t json;
+        if (request_headers(r, "Inference-Header-Content-Length") > 1)
+                return err_field(e, PROBLEM_MALFORMED, "", "more than one Inference-Header-Content-Length");
         if (!text.p)
                 return oip_request_read(r->body, r->arena, ret, e);
         if (!slice_u64(text, &json))
@@ -184,6 +186,14 @@ static bool write_infer(struct h_run *run, struct request *r, struct buf *b, siz
         return true;
 }
 
+/* Of a row's answer at least: four bytes of a binary number, a digit and a comma in JSON, as of a class in quotes. */
+static size_t row_bytes(const struct oip_request *q, size_t n)
+{
+        size_t k = q->n_outputs > 0 ? q->outputs[0].classification : 0;
+        bool binary = q->n_outputs > 0 ? q->outputs[0].binary : q->binary_output;
+        return k > 0 ? 2 * (k < n ? k : n) : (binary ? sizeof(float) : 2) * n;
+}
+
 /* Read and checked, its answer under way; false: it has been refused. */
 static bool infer(struct request *r, struct served *s)
 {
@@ -213,6 +223,7 @@ static bool infer(struct request *r, struct served *s)
             &(struct h_ask){.task = task,
                 .rows = (size_t)x->shape[0],
                 .raw = x->data,
+                .row_bytes = row_bytes(q, task->head.n),
                 .priority = q->priority,
                 .timeout_us = q->timeout_us});
 }

@@ -65,7 +65,7 @@ static int run_consolidate(struct h_work *w, struct store *s, struct err *e)
             .trigger = TRIGGER_MANUAL,
             .strategy = strategy_first(&learning),
             .dry_run = q->dry_run,
-            .who = "http"};
+            .who = w->who};
         return h_job_create(w, s, &m, &job, e);
 }
 

@@ -117,6 +117,8 @@ static int join(struct one *o, const struct event *ev, struct feedback *row)
                                         "this prediction is no longer remembered, send inputs with its label");
         const struct recalled *p = &o->served_as;
         o->remembered = true;
+        if (ev->event_id && strcmp(ev->event_id, ev->prediction_id) != 0)
+                h_recall_named(j->server, o->served->model, ev->prediction_id, ev->event_id);
         row->served_version = p->version;
         row->served_class = p->class;
         row->served_probability = p->probability;
@@ -192,14 +194,11 @@ static int find_class(
     const struct one *o, const struct served_task *t, const char *label, const char *field, int32_t *ret)
 {
         const struct model_spec *m = &o->served->spec;
-        int c = model_class_find(m, label);
+        int c = served_class(o->served, label);
         if (c < 0)
                 return reject(o, PROBLEM_UNKNOWN_LABEL, field, "model %s has no class '%.64s'; known: %s", m->name,
                     label, h_join(o->arena, m->n_classes, m->classes));
-        bool known = !t->classes_fixed && t->state == TASK_OPEN;
-        for (size_t i = 0; i < t->n_classes && !known; i++)
-                known = t->classes[i] == (uint32_t)c;
-        if (!known)
+        if (!served_task_has(t, (uint32_t)c))
                 return reject(o, PROBLEM_UNKNOWN_LABEL, field, "class '%.64s' is not one of task %s", label, t->name);
         *ret = c;
         return 0;
@@ -222,6 +221,8 @@ static int judge_labels(
                 int r = find_class(o, t, ev->labels[i], field, &c);
                 if (r != 0)
                         return r;
+                if (targets[c] > 0)
+                        return reject(o, PROBLEM_BAD_VALUE, field, "class '%.64s' stands there twice", ev->labels[i]);
                 targets[c] = 1.0f;
         }
         row->targets = targets;
@@ -351,7 +352,7 @@ static int judge(struct one *o, const struct event *ev, struct feedback *row)
             (r = judge_keys(o, ev, row)) != 0)
                 return r;
         row->task = t->id;
-        row->holdout = trusted || holdout_split(row->source, row->event_id, o->served->learning.holdout);
+        row->holdout = trusted || holdout_split(row->event_id, o->served->learning.holdout);
         return judge_state(o, row);
 }
 

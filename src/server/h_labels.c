@@ -54,6 +54,8 @@ static void changed(struct h_work *w, struct request *r)
         const struct label *l = w->arg;
         if (w->work.result == 0 && l->id && !l->accept)
                 h_recall_forget(w->server, l->model, l->id);
+        if (w->work.result == 0 && !l->id) /* which predictions they were of is not known any more */
+                h_recall_clear(w->server, l->model);
         if (w->work.result == 0)
                 jobs_post_counters(w->server->jobs, l->model); /* a full mailbox: the policy timer asks again */
         h_finish(w, r);
@@ -147,17 +149,18 @@ static const char *advice(struct h_work *w, const struct label *l, const struct 
 static int run_erase(struct h_work *w, struct store *s, struct err *e)
 {
         struct label *l = w->arg;
-        struct feedback_selection sel = {.event_id = l->id, .source = l->source};
+        struct feedback_selection sel = {.event_id = l->id, .source = l->source, .trusted = w->local};
         struct erased x = {0};
         struct model m;
         int r = h_find_model(w, s, &m, e);
         if (r != 0)
                 return r;
         l->model = m.id;
-        r = store_feedback_erase(s, m.id, &sel, "http", &x, e);
+        r = store_feedback_erase(s, m.id, &sel, w->who, &x, e);
         if (r == STORE_NOT_FOUND)
-                return h_refuse(w, e, PROBLEM_NOT_FOUND, "", "model %s has no rows of %s '%s'", m.name,
-                    l->id ? "event" : "source", l->id ? l->id : l->source);
+                return h_refuse(w, e, PROBLEM_NOT_FOUND, "", "model %s has no rows of %s '%s'%s", m.name,
+                    l->id ? "event" : "source", l->id ? l->id : l->source,
+                    w->local ? "" : " but trusted ones, if any, which are erased over the UNIX socket only");
         if (r == STORE_CONFLICT)
                 return h_refuse(w, e, PROBLEM_BUSY, "", "%s",
                     e && e->msg[0] ? e->msg : "a job is training with these rows; wait for it or cancel it");
@@ -210,7 +213,7 @@ static int run_release(struct h_work *w, struct store *s, struct err *e)
         if (r != 0)
                 return r;
         l->model = m.id;
-        r = store_feedback_release(s, m.id, l->id, l->accept, "http", &n, e);
+        r = store_feedback_release(s, m.id, l->id, l->accept, w->who, &n, e);
         if (r == STORE_NOT_FOUND)
                 return h_refuse(
                     w, e, PROBLEM_NOT_FOUND, "", "model %s has no quarantined row of event '%s'", m.name, l->id);

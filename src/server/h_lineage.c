@@ -112,7 +112,7 @@ static int run_rebuild(struct h_work *w, struct store *s, struct err *e)
                 return h_refuse(w, e, PROBLEM_CONFLICT, "",
                     "nothing trained version %" PRIu64 ": it was drawn from seed %" PRIu64, v.number, v.seed);
         struct job_new job = {
-            .model = m.id, .kind = JOB_REBUILD, .trigger = TRIGGER_MANUAL, .rebuild_of = v.id, .who = "http"};
+            .model = m.id, .kind = JOB_REBUILD, .trigger = TRIGGER_MANUAL, .rebuild_of = v.id, .who = w->who};
         return h_job_create(w, s, &m, &job, e);
 }
 

@@ -269,7 +269,7 @@ void h_models_post(struct request *r)
             .n_task_classes = c->spec.n_task_classes,
             .task_classes = c->spec.task_classes,
             .seed = c->learning.seed,
-            .who = "http",
+            .who = w->who,
         };
         w->arg = c;
         w->drop = creation_drop;

@@ -156,6 +156,18 @@ static bool rows_fit(struct request *r, const struct served *s, const struct pre
         return true;
 }
 
+/* Of a row's answer at least: a quoted name, a colon, a digit and a comma of each class that is shown. */
+static size_t row_bytes(const struct served_task *t, size_t top_k)
+{
+        enum { LEAST = 5 };
+        if (!t || (top_k > 0 && top_k < t->head.n))
+                return LEAST * (t ? top_k : 1);
+        size_t n = LEAST * (size_t)t->head.n;
+        for (uint32_t i = 0; i < t->head.n; i++)
+                n += strlen(t->head_classes[i]);
+        return n;
+}
+
 /* Read and checked, its answer under way; false: it has been refused. */
 static bool predict(struct request *r, struct served *s)
 {
@@ -176,6 +188,7 @@ static bool predict(struct request *r, struct served *s)
         struct h_ask ask = {.rows = p->q.rows, .raw = p->q.inputs, .uncertainty = p->q.uncertainty};
         if (!is_inferred(s, &p->q) && !(ask.task = h_head(r, s, p->q.task, "/task")))
                 return false;
+        ask.row_bytes = row_bytes(ask.task, p->q.top_k);
         p->run.write = write_predict;
         return h_run(&p->run, r, s, &ask);
 }

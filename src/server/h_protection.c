@@ -175,7 +175,7 @@ static int run_alpha(struct h_work *w, struct store *s, struct err *e)
             .trigger = TRIGGER_MANUAL,
             .alpha_task = t->id,
             .alpha = p->alpha,
-            .who = "http"};
+            .who = w->who};
         return h_job_create(w, s, &m, &job, e);
 }
 

@@ -88,4 +88,19 @@ void h_recall_forget(struct server *server, model_id m, const char *text)
         struct prediction_id id;
         if (server->recall && prediction_id_parse(text, &id))
                 recall_forget(server->recall, m, id.ulid);
+        if (server->recall)
+                recall_forget_event(server->recall, m, text);
+}
+
+void h_recall_named(struct server *server, model_id m, const char *text, const char *event)
+{
+        struct prediction_id id;
+        if (server->recall && prediction_id_parse(text, &id))
+                recall_named(server->recall, m, id.ulid, event);
+}
+
+void h_recall_clear(struct server *server, model_id m)
+{
+        if (server->recall)
+                recall_clear(server->recall, m);
 }

@@ -18,5 +18,8 @@ enum { H_RECALL_UNKNOWN = 1, H_RECALL_FORGOTTEN = 2 };
  * gave it, or it is none. FORGOTTEN: genuine, and no longer there. The store is not asked. */
 int h_recall(struct server *server, const struct served *s, const char *id, int64_t now_ms, float *inputs,
     struct recalled *ret);
-/* The event of this id was erased: what was remembered of the prediction of the same id goes, too. */
+/* An event has named the prediction: when it is erased, what was remembered goes, too. */
+void h_recall_named(struct server *server, model_id m, const char *id, const char *event);
+/* The event of this id was erased: what was remembered of the prediction it named, or has its id of, goes, too. */
 void h_recall_forget(struct server *server, model_id m, const char *id);
+void h_recall_clear(struct server *server, model_id m); /* all that was remembered of the model's predictions */

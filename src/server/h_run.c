@@ -90,8 +90,19 @@ static void add_timing(struct request *r, const struct stats_times *t)
                     (double)t->queue / 1e6, (double)t->input / 1e6, (double)t->infer / 1e6, (double)t->output / 1e6);
 }
 
+static void too_large(struct request *r)
+{
+        reply_problem(r, PROBLEM_TOO_LARGE, "/inputs",
+            "the answer would have more than %zu bytes (server.max_answer); send fewer rows",
+            r->server->conf->max_answer);
+}
+
 static void send(struct request *r, const struct buf *b, size_t n_json)
 {
+        if (!buf_ok(b) && b->len >= b->max / 2) {
+                too_large(r);
+                return;
+        }
         if (n_json == 0 || !buf_ok(b)) {
                 reply_json(r, 200, b);
                 return;
@@ -128,6 +139,7 @@ static void done(struct batch_job *j, int outcome)
         bool good = buf_ok(b);
         add_timing(r, &t);
         send(r, b, n_json);
+        server_body_sent(server);
         if (good)
                 stats_success(&server->metrics->stats, &server->stats, s, rows, batch,
                     clock_wall_ms(loop_clock(server->loop)), &t);
@@ -143,6 +155,16 @@ static void client_left(void *arg)
         struct server *server = run->r->server;
         count(&server->metrics->ended_gone, 1);
         batch_drop(server->batch, &run->job);
+}
+
+/* Refused before anything is computed or taken: a few bytes of rows may ask for any amount of answer. */
+static bool answer_fits(struct request *r, const struct h_ask *ask)
+{
+        size_t n, most = r->server->conf->max_answer;
+        if (most == 0 || (mem_mul(ask->rows, ask->row_bytes, &n) && n <= most))
+                return true;
+        too_large(r);
+        return false;
 }
 
 static bool take_room(struct request *r, const struct served *s, const struct h_ask *ask, struct served_answer *a)
@@ -184,8 +206,12 @@ bool h_run(struct h_run *run, struct request *r, struct served *s, const struct 
             .arrived_ns = r->start_ns,
             .timeout_us = ask->timeout_us,
             .done = done};
-        if (!take_room(r, s, ask, &j->answer))
+        if (!answer_fits(r, ask) || !take_room(r, s, ask, &j->answer))
                 return false;
+        if (!request_holds(r)) {
+                reply_problem(r, PROBLEM_OVERLOADED, "", "too much is in work at once; try again in a second");
+                return false;
+        }
         run->mark_ns = now_ns(r->server);
         run->t.input = since(begun, run->mark_ns);
         if (batch_add(r->server->batch, j) == 0) {

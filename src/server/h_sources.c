@@ -6,10 +6,13 @@
  * then the answer goes out: whoever reads it meets the source's influence nowhere. What has been begun is finished
  * when the client has left. */
 #include "base/err.h"
+#include "domain/strategy.h"
 #include "domain/validate.h"
 #include "proto/json_feedback.h"
+#include "proto/json_model.h"
 #include "server/h.h"
 #include "server/h_job.h"
+#include "server/h_recall.h"
 #include "server/handlers.h"
 #include "store/store.h"
 #include "super/jobs.h"
@@ -76,12 +79,13 @@ static void make_job(struct h_work *w, struct store *s, const struct model *m, s
         static const char none[] = "no job could be made: ask for one with POST jobs";
         struct err e;
         struct counters c;
+        struct learning learning;
         if (u->done.from_number == u->done.back_to_number) {
                 u->why = "the champion had not learned from them: nothing is to be learned again";
                 return;
         }
         u->why = none;
-        if (store_feedback_count(s, m->id, &c, &e) != 0)
+        if (json_learning_read(m->learning_json, &learning, &e) != 0 || store_feedback_count(s, m->id, &c, &e) != 0)
                 return;
         if (c.n_open_train < H_JOB_MIN_ROWS) {
                 const char *why = arena_printf(&w->arena,
@@ -95,10 +99,11 @@ static void make_job(struct h_work *w, struct store *s, const struct model *m, s
             .model = m->id,
             .kind = JOB_CONSOLIDATE,
             .trigger = TRIGGER_UNLEARN,
+            .strategy = strategy_first(&learning),
             .trigger_value = u->done.n_erased,
             .trigger_text =
                 arena_printf(&w->arena, "source '%s' was taken out: %" PRIu64 " rows", u->source, u->done.n_erased),
-            .who = "http",
+            .who = w->who,
         };
         if (store_job_create(s, &job, &u->job, &e) == 0)
                 u->why = NULL;
@@ -114,7 +119,7 @@ static int run_unlearn(struct h_work *w, struct store *s, struct err *e)
         if (r != 0)
                 return r;
         w->publish_model = m.id;
-        r = store_source_unlearn(s, m.id, u->source, "http", &u->done, e);
+        r = store_source_unlearn(s, m.id, u->source, w->who, &u->done, e);
         if (r == STORE_NOT_FOUND)
                 return h_refuse(
                     w, e, PROBLEM_NOT_FOUND, "", "model %s has no rows of source '%s'", m.name, u->source);
@@ -153,6 +158,7 @@ static void unlearned(struct h_work *w, struct request *r)
                 h_finish(w, r);
                 return;
         }
+        h_recall_clear(w->server, w->publish_model);
         w->published = switched;
         h_publish(w);
 }

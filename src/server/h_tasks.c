@@ -115,7 +115,7 @@ static int run_rollover(struct h_work *w, struct store *s, struct err *e)
             .next_classes_given = q->classes_given,
             .n_next_classes = q->n_classes,
             .next_classes = q->classes,
-            .who = "http",
+            .who = w->who,
         };
         return h_job_create(w, s, &m, &job, e);
 }

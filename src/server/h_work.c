@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "infer/publish.h"
 #include "loop/loop.h"
+#include "server/held.h"
 #include "server/metrics.h"
 #include "server/queue_age.h"
 #include "store/store.h"
@@ -39,6 +40,10 @@ struct h_work *h_work_new(struct request *r, int (*run)(struct h_work *, struct 
         w->done = done;
         arena_init(&w->arena, r->server->conf->max_request_memory);
         buf_init(&w->body, BODY_MAX);
+        if (r->method != METHOD_GET && r->method != METHOD_HEAD) {
+                w->local = request_local(r);
+                request_who(r, w->who);
+        }
         if (r->n_args > 0)
                 str_copy_n(w->model, sizeof(w->model), r->arg[0].p, r->arg[0].n);
         return w;
@@ -51,6 +56,7 @@ void h_work_free(struct h_work *w)
         if (w->drop)
                 w->drop(w);
         loop_source_free(w->retry);
+        held_set(w->server, &w->held, 0);
         arena_deinit(&w->arena);
         buf_deinit(&w->body);
         free(w);
@@ -144,6 +150,13 @@ static void submit(struct h_work *w, struct store_queue *q, struct queue_age *ag
                 refuse_full(w, wait_s, "the store is behind with its work; try again later");
                 return;
         }
+        if (!held_room(w->server, w->arena.used)) {
+                if (age)
+                        queue_age_undo(age);
+                refuse_full(w, 0, "too much work waits for the store; try again in a second");
+                return;
+        }
+        held_set(w->server, &w->held, w->arena.used);
         if (r) {
                 r->gone = client_left;
                 r->gone_arg = w;

@@ -171,11 +171,11 @@ static void take(struct http *h, int fd, const struct sockaddr *sa)
 
 static void rest(struct http *h, int errnum)
 {
-        if (!h->paused)
+        if (!h->starved)
                 log_warning("no connection can be accepted: %s", strerror(errnum));
         for (size_t i = 0; i < h->n_listeners; i++)
                 event_del(h->listeners[i]);
-        h->paused = true;
+        h->paused = h->starved = true;
 }
 
 static void on_accept(evutil_socket_t listening, short what, void *arg)
@@ -189,6 +189,7 @@ static void on_accept(evutil_socket_t listening, short what, void *arg)
                 socklen_t n = sizeof(a);
                 int fd = accept4(listening, &a.any, &n, SOCK_CLOEXEC | SOCK_NONBLOCK);
                 if (fd >= 0) {
+                        ((struct http *)arg)->starved = false;
                         take(arg, fd, &a.any);
                 } else if (errno != EINTR && errno != ECONNABORTED) {
                         if (errno != EAGAIN)

@@ -50,9 +50,10 @@ static void conn_free(struct conn *c)
         event_free(c->readable);
         event_free(c->writable);
         close(c->fd);
-        conn_drop_input(c);
         free(c->out);
+        c->out_n = 0;
         arena_deinit(&c->arena);
+        conn_free_input(c);
         free(c);
 }
 
@@ -110,7 +111,7 @@ static bool read_more(struct conn *c, size_t *left)
                 c->at = c->next = c->n = 0;
         int got = conn_fill(c);
         if (got == -ENOMEM && c->state != CONN_LINGER)
-                conn_refuse(c, PROBLEM_OVERLOADED, "no memory for this request");
+                conn_refuse(c, PROBLEM_OVERLOADED, "no memory for this request; try again in a second");
         else if (got < 0)
                 c->state = CONN_DEAD;
         else
@@ -141,6 +142,8 @@ static void answer_sent(struct conn *c, uint64_t now_ns)
                 return;
         shutdown(c->fd, SHUT_WR);
         c->state = CONN_LINGER;
+        if (c->in_cap > HTTP_INPUT)
+                conn_drop_input(c);
         c->deadline_ns = now_ns + LINGER_MS * ns_per_ms;
 }
 
@@ -160,11 +163,13 @@ void conn_replied(struct conn *c, uint64_t now_ns)
                 arena_deinit(&c->arena);
         else
                 arena_reset(&c->arena);
+        conn_held(c);
         if (c->state != CONN_DEAD && c->out_n == 0) {
                 answer_sent(c, now_ns);
         } else if (c->state != CONN_DEAD) {
                 c->state = CONN_FLUSH;
-                c->since_ns = c->progress_ns = now_ns;
+                c->progress_ns = now_ns;
+                conn_pace(c, now_ns);
                 if (event_add(c->writable, NULL) < 0)
                         c->state = CONN_DEAD;
         }

@@ -24,6 +24,7 @@ struct http {
         struct loop_source *sweep;
         struct event *listeners[HTTP_MAX_LISTENERS]; /* each owns its descriptor */
         size_t n_listeners;
+        bool starved;          /* no connection could be accepted, since then none was: the log says so once */
         bool paused, draining; /* paused: no descriptors left; the next sweep tries again */
         struct conn **conns;   /* (max_connections) by slot; NULL if free */
         uint32_t *free_slots;  /* (n_free) */
@@ -64,7 +65,8 @@ struct conn {
         bool http10;
         uint32_t n_requests;
         uint64_t deadline_ns; /* HEAD, LINGER: absolute */
-        uint64_t since_ns;    /* BODY, CHUNKS, FLUSH: when it began */
+        uint64_t due_ns;      /* BODY, CHUNKS, FLUSH: when more bytes must have gone, as of the last sweep */
+        size_t paced;         /* bytes that due_ns counts in */
         uint64_t progress_ns; /* FLUSH: when output last went */
         struct arena arena;
         struct http_scan scan;
@@ -72,6 +74,7 @@ struct conn {
         /* Input: in[at, at + body_n) is what chunks have been decoded to, in[next, n) has not been looked at. */
         char *in; /* (in_cap) or NULL */
         size_t in_cap, at, body_n, next, n;
+        size_t held;     /* of in, out and the arena, as counted for the process */
         size_t length;   /* BODY: of the body, which begins at next */
         size_t received; /* of the body, as it came */
         char *out;       /* (out_n) FLUSH: what the socket did not take; gone up to out_at */
@@ -89,10 +92,13 @@ void conn_replied(struct conn *c, uint64_t now_ns);     /* its answer has been g
 struct conn *conn_of(struct request *r);
 
 /* http_deadline.c */
+void conn_pace(struct conn *c, uint64_t now_ns);  /* a body or an answer begins: its clock */
 bool conn_sweep(struct conn *c, uint64_t now_ns); /* true: it was late, and may be closed by now */
 
 /* http_io.c */
-void conn_drop_input(struct conn *c);
+void conn_drop_input(struct conn *c); /* all of it has been looked at */
+void conn_free_input(struct conn *c); /* whatever it is: the connection ends */
+void conn_held(struct conn *c);       /* after what it holds has changed */
 int conn_fill(struct conn *c); /* reads once: bytes, 0 if there are none now; -ENOMEM, or -EPIPE: nothing will come */
 /* One call of the system; n parts that together are all there is to say. What the socket does not take waits. */
 void conn_send(struct conn *c, struct iovec *parts, size_t n);

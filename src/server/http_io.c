@@ -4,17 +4,32 @@
  * request does not fit, never much ahead of the bytes that came. Output goes out in one call of the system; only what
  * the socket does not take is copied and waits. */
 #include "base/mem.h"
+#include "server/held.h"
 #include "server/http_internal.h"
+#include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <sys/socket.h>
 
 enum { ROOM = 4096 };
 
 void conn_drop_input(struct conn *c)
 {
+        assert(c->next == c->n || c->state >= CONN_LINGER); /* what is unread is a request, or a part of one */
+        conn_free_input(c);
+}
+
+void conn_free_input(struct conn *c)
+{
         free(c->in);
         c->in = NULL;
         c->in_cap = c->at = c->body_n = c->next = c->n = 0;
+        conn_held(c);
+}
+
+void conn_held(struct conn *c)
+{
+        held_set(c->http->server, &c->held, c->in_cap + c->out_n + c->arena.used);
 }
 
 static size_t input_max(const struct conn *c)
@@ -47,8 +62,10 @@ static bool make_room(struct conn *c)
                 cap = HTTP_INPUT;
         if (c->state == CONN_BODY && cap < max && cap < HTTP_KEEP)
                 cap = max < HTTP_KEEP ? max : HTTP_KEEP;
-        if (cap > c->in_cap && mem_resize((void **)&c->in, cap, 1))
+        if (cap > c->in_cap && held_room(c->http->server, cap) && mem_resize((void **)&c->in, cap, 1)) {
                 c->in_cap = cap;
+                conn_held(c);
+        }
         return c->n < c->in_cap;
 }
 
@@ -96,6 +113,7 @@ void conn_send(struct conn *c, struct iovec *parts, size_t n)
                 c->out_n += rest;
                 skip -= gone;
         }
+        conn_held(c);
 }
 
 int conn_flush(struct conn *c)
@@ -110,7 +128,29 @@ int conn_flush(struct conn *c)
         free(c->out);
         c->out = NULL;
         c->out_at = c->out_n = 0;
+        conn_held(c);
         return 1;
+}
+
+bool request_holds(struct request *r)
+{
+        struct conn *c = conn_of(r);
+        size_t more = c->arena.used > HELD_FREE ? c->arena.used : 0;
+        bool room = held_room(r->server, more);
+        conn_held(c);
+        return room;
+}
+
+void request_who(struct request *r, char ret[REQUEST_WHO])
+{
+        struct ucred u = {.uid = (uid_t)-1};
+        socklen_t n = sizeof(u);
+        if (!request_local(r))
+                snprintf(ret, REQUEST_WHO, "http");
+        else if (getsockopt(conn_of(r)->fd, SOL_SOCKET, SO_PEERCRED, &u, &n) == 0 && u.uid != (uid_t)-1)
+                snprintf(ret, REQUEST_WHO, "uid %u", (unsigned)u.uid);
+        else
+                snprintf(ret, REQUEST_WHO, "unix");
 }
 
 bool request_local(struct request *r)

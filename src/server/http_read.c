@@ -51,11 +51,11 @@ static void dispatch(struct conn *c, size_t body, size_t n, size_t next)
 static void begin_body(struct conn *c, const struct http_head *head, size_t limit)
 {
         static char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
-        c->since_ns = http_now(c->http);
         c->length = (size_t)head->length;
         c->received = 0;
         c->chunked = (struct http_chunked){.limit = limit};
         c->state = head->chunked ? CONN_CHUNKS : CONN_BODY;
+        conn_pace(c, http_now(c->http));
         if (head->expect_continue && c->next == c->n)
                 conn_send(c, &(struct iovec){go_on, sizeof(go_on) - 1}, 1);
         if (c->out_n > 0)

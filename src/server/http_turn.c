@@ -1,4 +1,5 @@
-/* http_turn.c: what a turn of the loop puts off to the next one, so that nobody holds up the others.
+/* http_turn.c: what a turn of the loop puts off to the next one, so that no connection holds up the others for longer
+ * than one request takes.
  *
  * A connection that has more to do after an answer, or has read much, waits in a list; a turn goes on with those at
  * its front for a tenth of a millisecond, one request of each. The sweep of deadlines walks over all slots, but ends

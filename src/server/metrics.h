@@ -19,10 +19,11 @@ struct metrics_route {
 struct metrics {
         struct metrics_route route[METRICS_ROUTES]; /* index into routes[]; the last is "unmatched" */
         _Atomic uint64_t in_flight, connections;
-        _Atomic uint64_t rejected; /* 503s */
+        _Atomic uint64_t rejected;   /* 503s */
+        _Atomic uint64_t held_bytes; /* server/held.h */
         _Atomic uint64_t inferences, inference_rows, compute_ns;
         _Atomic uint64_t ended_gone, ended_late, ended_full; /* predictions not computed, by why */
-        _Atomic uint64_t open_files, files_counted_ns; /* descriptors, and when they were last counted */
+        _Atomic uint64_t open_files, files_counted_ns;       /* descriptors, and when they were last counted */
         _Atomic uint64_t store_full; /* 1: the log says that the disk is full, not yet that it is over */
         struct stats stats;          /* per version */
         _Atomic uint64_t feedback_accepted, feedback_duplicate, feedback_rejected;

@@ -119,6 +119,8 @@ static void write_requests(struct buf *b, struct metrics *m)
         }
         single(b, "ewcd_in_flight", "gauge", "Requests not answered yet.", (double)get(&m->in_flight));
         single(b, "ewcd_connections", "gauge", "Open connections.", (double)get(&m->connections));
+        single(b, "ewcd_held_bytes", "gauge", "Memory held by large requests, answers and work for the store.",
+            (double)get(&m->held_bytes));
         head(b, "ewcd_rejected_total", "counter", "Requests answered with 503.");
         labelled(b, "ewcd_rejected_total", "reason", "overloaded", NULL, NULL, (double)get(&m->rejected));
 }

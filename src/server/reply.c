@@ -6,7 +6,9 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "proto/json_admin.h"
+#include "server/held.h"
 #include "server/http_internal.h"
+#include "server/server.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -125,9 +127,20 @@ static void send_internal(struct request *r, int outcome, const struct err *e)
             r, PROBLEM_INTERNAL, "", "the request failed inside the server; its log tells why under this instance");
 }
 
+void reply_too_much(struct request *r, const char *what)
+{
+        reply_problem(r, PROBLEM_TOO_LARGE, "",
+            "more than the %zu bytes of memory that one request may have (server.max_request_memory) are needed for "
+            "%s; "
+            "send fewer rows at once",
+            r->server->conf->max_request_memory, what);
+}
+
 void reply_error(struct request *r, int outcome, const struct err *e)
 {
-        if (outcome > PROBLEM_NONE && outcome < PROBLEM_COUNT)
+        if (outcome == -ENOMEM && r->arena->full)
+                reply_too_much(r, "the request");
+        else if (outcome > PROBLEM_NONE && outcome < PROBLEM_COUNT)
                 send_problem(r, (enum problem)outcome, e ? e->field : "", e ? e->msg : "");
         else if (outcome == -ENOMEM)
                 send_problem(r, PROBLEM_OVERLOADED, "", "not enough memory for this request");
@@ -137,7 +150,10 @@ void reply_error(struct request *r, int outcome, const struct err *e)
 
 void reply_bytes(struct request *r, int status, const char *content_type, const void *data, size_t n)
 {
-        http_reply(r, status, content_type, data, n);
+        if (held_room(r->server, n))
+                http_reply(r, status, content_type, data, n);
+        else /* it may have to wait for its client */
+                send_problem(r, PROBLEM_OVERLOADED, "", "too much is being answered at once; try again in a second");
 }
 
 void reply_json(struct request *r, int status, const struct buf *body)
@@ -145,5 +161,5 @@ void reply_json(struct request *r, int status, const struct buf *body)
         if (body && !buf_ok(body))
                 send_internal(r, -E2BIG, &(struct err){.msg = "an answer that did not fit into its buffer"});
         else
-                http_reply(r, status, "application/json", body ? body->data : NULL, body ? body->len : 0);
+                reply_bytes(r, status, "application/json", body ? body->data : NULL, body ? body->len : 0);
 }

@@ -12,6 +12,14 @@ struct slice request_header(const struct request *r, const char *name)
         return (struct slice){0};
 }
 
+size_t request_headers(const struct request *r, const char *name)
+{
+        size_t n = 0;
+        for (size_t i = 0; i < r->n_headers; i++)
+                n += slice_eq_nocase(r->headers[i].name, name);
+        return n;
+}
+
 /* The value as sent; an empty slice with p set if the key stands alone. */
 static bool find_key(struct slice q, const char *key, struct slice *ret)
 {

@@ -25,7 +25,7 @@ struct http_header { /* name as sent; compare without case */
         struct slice name, value;
 };
 
-enum { REQUEST_MAX_ARGS = 4, REQUEST_MAX_HEADERS = 64 };
+enum { REQUEST_WHO = 24, REQUEST_MAX_ARGS = 4, REQUEST_MAX_HEADERS = 64 };
 
 struct request {
         struct req_ref ref;
@@ -46,9 +46,12 @@ struct request {
         uint64_t start_ns; /* monotonic, when its last byte had been read */
 };
 
-struct request *request_find(struct server *s, struct req_ref ref);              /* NULL: the client has gone */
-bool request_local(struct request *r);                                           /* it came over a UNIX socket */
+struct request *request_find(struct server *s, struct req_ref ref); /* NULL: the client has gone */
+void request_who(struct request *r, char ret[REQUEST_WHO]); /* "uid 1000" of a UNIX socket's user, else "http" */
+bool request_holds(struct request *r); /* counts what its arena has taken; false: all together hold too much */
+bool request_local(struct request *r); /* it came over a UNIX socket */
 struct slice request_header(const struct request *r, const char *name);          /* n 0 if absent */
+size_t request_headers(const struct request *r, const char *name);               /* how many there are */
 bool request_query_u64(const struct request *r, const char *key, uint64_t *ret); /* false: absent or not a number */
 bool request_query(const struct request *r, const char *key, struct slice *ret); /* decoded, in the arena */
 
@@ -62,5 +65,8 @@ void reply_problem(struct request *r, enum problem p, const char *field, const c
 /* errors: the JSON array for "errors"; fmt: all of it in one sentence. */
 void reply_problem_list(struct request *r, enum problem p, const struct buf *errors, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
-/* outcome: an enum problem from proto, or negative: -ENOMEM -> overloaded, others -> internal (logged). */
+/* What the request asked for does not fit into one request's memory: that does not pass with time. */
+void reply_too_much(struct request *r, const char *what);
+/* outcome: an enum problem from proto, or negative: -ENOMEM -> overloaded, or too large when r's arena was
+ * asked for more than its limit; others -> internal (logged). */
 void reply_error(struct request *r, int outcome, const struct err *e);

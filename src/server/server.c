@@ -11,14 +11,24 @@
 #include "server/prediction_id.h"
 #include "store/queue.h"
 
+enum { BODY_KEEP = 1 << 20 };
 #define BODY_MAX ((size_t)256 << 20)
 
 struct buf *server_body(struct server *s)
 {
         if (s->body.max == 0)
-                buf_init(&s->body, BODY_MAX);
+                buf_init(&s->body, s->conf->max_answer ? s->conf->max_answer : BODY_MAX);
         buf_reset(&s->body);
         return &s->body;
+}
+
+void server_body_sent(struct server *s)
+{
+        size_t max = s->body.max;
+        if (s->body.cap <= BODY_KEEP)
+                return;
+        buf_deinit(&s->body);
+        buf_init(&s->body, max);
 }
 
 int server_init(struct server *s, unsigned loop, struct err *e)

@@ -32,11 +32,13 @@ struct server_conf {
         size_t max_body_infer, max_body_feedback, max_body_admin; /* bytes per route class */
         size_t max_connections;                                   /* of all loops */
         size_t max_request_memory;                                /* arena limit of one request */
+        size_t max_answer;                                        /* bytes of one answer; 0: BODY_MAX of server.c */
+        size_t buffer_bytes;                                      /* of all requests together; 0: no limit */
         uint32_t header_ms, idle_ms, write_ms;                    /* absolute deadlines */
         uint32_t queue_age_ms;                                    /* work may wait; 0: as long as it takes */
         size_t batch_rows, batch_queue_rows;                      /* predicted at once; waiting to be */
         uint32_t batch_age_ms;                                    /* predictions may wait; 0: as long as it takes */
-        uint32_t body_rate;                                       /* bytes/s a body must keep, measured from 5 s on */
+        uint32_t body_rate;                                       /* bytes/s a body must keep; http_deadline.c */
         uint8_t seed[32];                                         /* of the process, for every loop's random names */
         const char *program;                                      /* "ewcd 0.1.0" */
         uint64_t start_ns;                                        /* monotonic, when the program started */
@@ -68,6 +70,7 @@ struct server {
 };
 
 struct buf *server_body(struct server *s);                   /* emptied; good until the next call */
+void server_body_sent(struct server *s);                     /* it is not needed any more: large memory goes back */
 void server_dispatch(struct server *s, const struct msg *m); /* the loop's message handler: answers, new versions */
 /* When loop, conf and metrics are set; loop: its number among all. */
 int server_init(struct server *s, unsigned loop, struct err *e);

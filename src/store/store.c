@@ -225,8 +225,11 @@ int store_source_unlearn(
 {
         int r;
 
-        if ((r = may_write(s, e)) != 0 || (r = check_text("who", who, STORE_KEY_MAX, e)) != 0 ||
-            (r = check_key("source", source, e)) != 0)
+        if ((r = may_write(s, e)) != 0 || (r = check_text("who", who, STORE_KEY_MAX, e)) != 0)
+                return r;
+        if (!source[0])
+                return bad(e, "a source to unlearn has a name; rows without a source can be erased by their ids");
+        if ((r = check_text("source", source, STORE_KEY_MAX, e)) != 0)
                 return r;
         return s->ops->source_unlearn(s, m, source, who, ret, e);
 }

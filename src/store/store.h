@@ -94,7 +94,9 @@ int store_alias_get(struct store *s, model_id m, const char *alias, struct alias
 typedef int (*store_alias_fn)(void *arg, const struct alias *a);
 int store_alias_list(struct store *s, model_id m, store_alias_fn each, void *arg, struct err *e);
 /* Compare-and-set on epoch (0: must not exist yet). CONFLICT: it has moved, the version was pruned, or
- * (champion) it was the dry run of a rollover or reweight; NOT_FOUND: no such version number. */
+ * (champion) it is of a rollover or reweight that was rejected or only tried; NOT_FOUND: no such version number. When
+ * the champion moves, here or by a commit, alias challenger follows if its version is a candidate that waits beside
+ * another parent. */
 int store_alias_set(struct store *s, model_id m, const char *alias, uint64_t version_number, uint64_t epoch,
     const char *who, const char *reason, struct alias *ret, struct err *e);
 typedef int (*store_audit_fn)(void *arg, const struct audit *a);

@@ -65,6 +65,7 @@ struct outcome {
          * run. A dry run consumes no rows and is not promoted. Rollovers and reweights are candidates in a dry run
          * only. */
         bool candidate;
+        bool replayed;    /* train rows of closed tasks were learned from too; so with strategy REPLAY and DISTILL */
         const char *gate; /* canonical JSON of the checks, NULL */
         uint32_t threads;
         uint64_t n_train;

@@ -29,6 +29,13 @@ enum version_state outcome_version_state(const struct outcome *o)
         return o->promote ? VERSION_PROMOTED : o->candidate ? VERSION_CANDIDATE : VERSION_REJECTED;
 }
 
+bool outcome_replayed(const struct outcome *o, enum job_kind kind, enum strategy strategy)
+{
+        bool learns = kind == JOB_CONSOLIDATE || kind == JOB_ROLLOVER;
+
+        return learns && (o->replayed || strategy == STRATEGY_REPLAY || strategy == STRATEGY_DISTILL);
+}
+
 const char *outcome_what(const struct outcome *o)
 {
         return o->promote ? "version.promote" : o->candidate ? "version.candidate" : "version.reject";

@@ -11,6 +11,8 @@ struct words {
 /* What the verdict makes of the job and of its version, and its word in the audit. */
 enum job_state outcome_job_state(const struct outcome *o);
 enum version_state outcome_version_state(const struct outcome *o);
+/* A rebuild or reweight learns no rows. */
+bool outcome_replayed(const struct outcome *o, enum job_kind kind, enum strategy strategy);
 const char *outcome_what(const struct outcome *o); /* "version.promote" "version.reject" "version.candidate" */
 
 struct words words_model(const struct model_new *m);
@@ -25,11 +27,15 @@ struct words words_rebuild(job_id j, uint64_t number, bool same, const char *rea
 /* numbers: of the n versions whose tensors are dropped now. */
 struct words words_prune(size_t n, const uint64_t *numbers, uint64_t keep);
 struct words words_rollover(job_id j, uint64_t number, const char *closed, const char *opened, const char *reason);
-/* Why a dry run's version of a rollover or reweight cannot be champion; its number. */
+/* Why a rejected or only tried version of a rollover or reweight cannot be champion; its number. */
 #define WORDS_HALF                                                                                                   \
         "version %" PRIu64                                                                                           \
-        " was the dry run of a rollover or reweight, which closed no task and changed no weight: "                   \
+        " was the dry run of a rollover or reweight, or rejected, which closed no task and changed no weight: "      \
         "run it in earnest"
+/* Why alias challenger moves with the champion. */
+#define WORDS_OUTRUN "challenger superseded"
+/* Why nothing is erased; "id" or "source". */
+#define WORDS_TRUSTED "only trusted holdout rows are of this %s, and they are erased only when that is said"
 struct words words_alias(const char *alias, uint64_t number, uint64_t was, uint64_t epoch, const char *reason);
 
 /* Why a row of feedback is not live. */

@@ -280,6 +280,7 @@ static void on_stuck(void *arg)
 static void start_again(struct run *r, const char *why)
 {
         bool last = r->fruitless >= r->jobs->conf.max_attempts; /* unless it got further: then it goes on at once */
+        notes_ended(r);
         log_warning("job %" PRIu64 ": the learner ended: %s; starting it again%s", r->id, why,
             last ? " if it got any further" : "");
         snprintf(r->why, sizeof(r->why), "%s", why);

@@ -2,17 +2,22 @@
  *
  * Promoted, alias champion moves to it; dropped, alias challenger moves back onto the champion. Both are compare and
  * set: the aliases must still name the versions that were compared, and nothing happens otherwise; the next look sees
- * what is so then. A conflict is tried again at the next question. The loops hear of it like of any other move. */
+ * what is so then. Nothing but a candidate that was judged against the champion of now is promoted. A conflict is
+ * tried again at the next question. The loops hear of it like of any other move. */
+#include "base/arena.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "domain/gate.h"
 #include "infer/publish.h"
 #include "store/store.h"
 #include "super/jobs_in.h"
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
-enum { SHADOW_MOVED_ON = 100 }; /* beside the store's outcomes */
+#define VERSION_MAX ((size_t)256 << 20) /* of its record */
+enum { SHADOW_MOVED_ON = 100 };         /* beside the store's outcomes */
 
 struct decision {
         struct jobs *jobs;
@@ -22,6 +27,21 @@ struct decision {
         bool promote;
         uint64_t champion, challenger;
 };
+
+/* Judged against the champion it would replace, and not left to an operator. */
+static int may_replace(
+    struct store *s, const struct alias *champion, const struct alias *challenger, bool *ret, struct err *e)
+{
+        struct arena a;
+        struct version v;
+        arena_init(&a, VERSION_MAX);
+        int r = store_version_get(s, challenger->version, &a, &v, e);
+        if (r == 0)
+                *ret = v.state == VERSION_CANDIDATE && v.parent == champion->version &&
+                       strncmp(v.reason, GATE_LEFT_OPEN, strlen(GATE_LEFT_OPEN)) != 0;
+        arena_deinit(&a);
+        return r;
+}
 
 static int move_work(struct store *s, struct store_work *w, struct err *e)
 {
@@ -33,6 +53,11 @@ static int move_work(struct store *s, struct store_work *w, struct err *e)
         if (r != 0)
                 return r;
         if (champion.number != d->champion || challenger.number != d->challenger)
+                return SHADOW_MOVED_ON;
+        bool may = true;
+        if (d->promote && (r = may_replace(s, &champion, &challenger, &may, e)) != 0)
+                return r;
+        if (!may)
                 return SHADOW_MOVED_ON;
         const struct alias *from = d->promote ? &champion : &challenger;
         uint64_t to = d->promote ? challenger.number : champion.number;

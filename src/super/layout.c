@@ -17,12 +17,14 @@
 
 #define SCRATCH_MAX ((size_t)256 << 20)
 
-static int load_model(struct store *s, model_id m, struct arena *a, struct layout *l, struct err *e)
+static int load_model(struct store *s, const struct job *job, struct arena *a, struct layout *l, struct err *e)
 {
         struct model model;
-        int r = store_model_by_id(s, m, a, &model, e);
+        int r = store_model_by_id(s, job->model, a, &model, e);
         if (r != 0)
-                return err_wrap(e, r, "model %" PRIu64, m);
+                return err_wrap(e, r, "model %" PRIu64, job->model);
+        if (job_has_ended(job->state) && (r = classes_as_of(s, job, model.scenario, &model.n_classes, e)) != 0)
+                return r;
         if ((r = json_spec_read(model.spec_json, a, &l->spec, e)) != 0 ||
             (r = json_learning_read(model.learning_json, &l->learning, e)) != 0)
                 return err_wrap(e, r, "description of model %s", model.name);
@@ -83,8 +85,10 @@ static int load_tasks(struct store *s, const struct job *job, struct arena *a, s
         for (size_t i = 0; i < l->n_tasks; i++)
                 if (tasks[i].id == job->task)
                         open = &tasks[i];
-                else if (job->kind == JOB_REWEIGHT && tasks[i].id == job->alpha_task)
+                else if (job->kind == JOB_REWEIGHT && tasks[i].id == job->alpha_task) {
+                        l->alpha_was = tasks[i].alpha;
                         tasks[i].alpha = job->alpha;
+                }
         if (!open || open->state != TASK_OPEN)
                 return err_set(e, -ESTALE, "the job's task is not open any more");
         if ((r = open_classes(s, job, a, l, open, e)) < 0)
@@ -225,7 +229,7 @@ static int grow(const struct job *job, struct arena *a, struct layout *l, struct
 int layout_load(struct store *s, const struct job *job, struct arena *a, struct layout *ret, struct err *e)
 {
         struct layout l = {0};
-        int r = load_model(s, job->model, a, &l, e);
+        int r = load_model(s, job, a, &l, e);
         if (r == 0)
                 r = load_tasks(s, job, a, &l, e);
         if (r == 0 && (r = store_version_get(s, job->parent, a, &l.parent, e)) != 0)

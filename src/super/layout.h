@@ -24,6 +24,7 @@ struct layout {
         struct ewc_spec parent_net;
         size_t n_tasks;
         const struct task *tasks; /* in order of opening; the open one's classes are those of the job's range */
+        double alpha_was;         /* REWEIGHT: of the task whose weight changes, before; tasks have the new one */
         const struct task *open;  /* the job's task */
         const struct layout_record *records; /* (n_tasks) */
 

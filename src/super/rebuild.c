@@ -21,6 +21,21 @@
 
 #define ARENA_MAX ((size_t)256 << 20)
 
+/* It was trained from the parent's parameters. */
+static int check_parent(struct store *s, const struct version *v, struct arena *a, struct err *e)
+{
+        struct version parent;
+        int r = store_version_get(s, v->parent, a, &parent, e);
+        if (r != 0)
+                return err_wrap(e, r, "parent of version %" PRIu64, v->number);
+        if (!parent.pruned)
+                return 0;
+        return err_set(e, REBUILD_IMPOSSIBLE,
+            "version %" PRIu64 " cannot be rebuilt: version %" PRIu64
+            ", which it was trained from, was pruned and its parameters are gone",
+            v->number, parent.number);
+}
+
 int rebuild_origin(
     struct store *s, const struct job *rebuild, struct arena *a, struct rebuild_origin *ret, struct err *e)
 {
@@ -32,14 +47,23 @@ int rebuild_origin(
                 return err_set(e, REBUILD_IMPOSSIBLE,
                     "version %" PRIu64 " cannot be rebuilt: no job trained it; it was drawn from seed %" PRIu64,
                     v.number, v.seed);
+        struct job made;
+        if ((r = store_job_get(s, v.job, a, &made, e)) != 0)
+                return err_wrap(e, r, "job that made version %" PRIu64, v.number);
+        if (made.kind == JOB_REWEIGHT)
+                return err_set(e, REBUILD_IMPOSSIBLE,
+                    "version %" PRIu64 " cannot be rebuilt: nothing was trained for it, a task's weight was changed; "
+                    "its parameters are those of version %" PRIu64,
+                    v.number, v.parent_number);
+        if ((r = check_parent(s, &v, a, e)) != 0)
+                return r;
         if (digest_eq(&v.job_file, &(struct digest){0}))
                 return err_set(e, REBUILD_IMPOSSIBLE,
                     "version %" PRIu64 " cannot be rebuilt: the digest of its job file was not recorded", v.number);
         struct rebuild_origin o = {
             .number = v.number, .threads = v.threads, .job_file = v.job_file, .theta = v.theta};
         snprintf(o.program, sizeof(o.program), "%s", v.program);
-        if ((r = store_job_get(s, v.job, a, &o.job, e)) != 0)
-                return err_wrap(e, r, "job that trained version %" PRIu64, v.number);
+        o.job = made;
         *ret = o;
         return 0;
 }

@@ -142,6 +142,7 @@ static void fill_outcome(struct settlement *s, const struct job *job, const stru
         o->reason = s->verdict.reason;
         o->threads = file->plan.threads;
         o->n_train = file->train.n;
+        o->replayed = file->n_replay > 0;
         o->job_file = *d;
         o->n_outputs = s->layout.n_outputs;
         o->outputs = s->layout.outputs;
@@ -171,11 +172,11 @@ static void fill_outcome(struct settlement *s, const struct job *job, const stru
 }
 
 /* layout and result are there. */
-static int conclude(struct settlement *s, const struct job *job, const struct settle_conf *c,
+static int conclude(struct store *st, struct settlement *s, const struct job *job, const struct settle_conf *c,
     const struct learn_job *file, const struct digest *d, struct err *e)
 {
         int r = list_tries(s, &file->plan, e);
-        if (r < 0 || (r = settle_judge(s, job, file, c->refusal, e)) < 0)
+        if (r < 0 || (r = settle_judge(st, s, job, file, c->refusal, e)) < 0)
                 return r;
         s->has_close = job->kind == JOB_ROLLOVER && s->verdict.promote;
         if (s->has_close && (r = fisher_pack(&file->net, &s->layout.learning, s->result.fisher, &s->packed, e)) < 0)
@@ -186,7 +187,8 @@ static int conclude(struct settlement *s, const struct job *job, const struct se
         return 0;
 }
 
-static int settle_trained(const struct job *job, const struct settle_conf *c, struct settlement *s, struct err *e)
+static int settle_trained(
+    struct store *st, const struct job *job, const struct settle_conf *c, struct settlement *s, struct err *e)
 {
         struct arena files;
         struct file_map map = {0};
@@ -198,7 +200,7 @@ static int settle_trained(const struct job *job, const struct settle_conf *c, st
                 r = check_own(job, &s->layout, &file, e);
         if (r == 0)
                 r = read_result(c->result_path, &d, &file, s, e);
-        r = r < 0 ? failed(e, r, "settle") : conclude(s, job, c, &file, &d, e);
+        r = r < 0 ? failed(e, r, "settle") : conclude(st, s, job, c, &file, &d, e);
         file_unmap(&map);
         arena_deinit(&files);
         return r;
@@ -212,7 +214,7 @@ static int settle_reweighted(
         struct reweighting w;
         int r = reweight_load(st, job, &s->layout, &w, &s->result, e);
         if (r == 0)
-                r = conclude(s, job, c, &w.file, &none, e);
+                r = conclude(st, s, job, c, &w.file, &none, e);
         reweighting_free(&w);
         return r;
 }
@@ -228,7 +230,8 @@ int settle_prepare(
         if (r < 0)
                 r = r == -ESTALE || r == -EBADMSG ? failed(e, r, "settle") : r;
         else
-                r = job->kind == JOB_REWEIGHT ? settle_reweighted(st, job, c, s, e) : settle_trained(job, c, s, e);
+                r = job->kind == JOB_REWEIGHT ? settle_reweighted(st, job, c, s, e)
+                                              : settle_trained(st, job, c, s, e);
         if (r != 0) {
                 settlement_free(s);
                 return r;

@@ -3,6 +3,8 @@
  * Beside what the learner measured stands what the quadratic model expects of every closed task: half of sum F (theta
  * - anchor)^2 at the new theta, less the same at the one training began with. A version that passed is promoted, or
  * kept as a candidate: of a dry run, and of a consolidation where the model's promotion asks for more than the gate.
+ * What the gate leaves open is kept for an operator; a rollover cannot wait for one and is rejected. Of a task whose
+ * protection was given up (alpha 0) nothing is expected.
  * The checks go with the version as JSON. */
 #include "base/buf.h"
 #include "base/err.h"
@@ -31,7 +33,8 @@ static bool is_fisher(const struct task *t)
 
 static double predicted(const struct settlement *s, const struct learn_job *file, const struct task *t)
 {
-        for (size_t k = 0; t->state == TASK_CLOSED && is_fisher(t) && k < file->n_past; k++) {
+        bool guarded = t->state == TASK_CLOSED && t->alpha > 0;
+        for (size_t k = 0; guarded && is_fisher(t) && k < file->n_past; k++) {
                 const struct learn_past *p = &file->past[k];
                 if (p->task == t->id)
                         return ewc_predicted_kl(&file->net, p->factor, p->fisher, p->anchor, s->result.theta, NULL) -
@@ -81,6 +84,25 @@ static const char *const *name_outputs(struct settlement *s)
         return names;
 }
 
+/* What closed tasks are held against, beside the champion. */
+static int look_back(struct store *st, struct settlement *s, struct gate_task *tasks, struct err *e)
+{
+        size_t n = s->layout.n_tasks;
+        uint64_t *now = arena_new_array(&s->arena, uint64_t, n);
+        struct evaluation *best = arena_new_array(&s->arena, struct evaluation, n);
+        bool *changed = arena_new_array(&s->arena, bool, n);
+        if (!now || !best || !changed)
+                return err_oom(e);
+        for (size_t i = 0; i < n; i++)
+                now[i] = tasks[i].before.n;
+        int r = settle_since_close(st, &s->layout, now, best, changed, e);
+        for (size_t i = 0; r == 0 && i < n; i++) {
+                tasks[i].at_close = best[i];
+                tasks[i].rows_changed = changed[i];
+        }
+        return r;
+}
+
 static struct gate_task *list_tasks(struct settlement *s)
 {
         const struct layout *l = &s->layout;
@@ -94,10 +116,8 @@ static struct gate_task *list_tasks(struct settlement *s)
                     .open = t == l->open,
                     .before = s->outcome.before[i],
                     .after = s->outcome.after[i],
-                    .at_close = {.task = t->id,
-                        .n = t->n_at_close,
-                        .accuracy = t->accuracy_at_close,
-                        .loss = t->loss_at_close},
+                    .given_up = t->state == TASK_CLOSED && t->alpha <= 0,
+                    .n_at_close = t->state == TASK_CLOSED ? t->n_at_close : 0,
                     .n_holdout = t->n_holdout,
                     .n_classes = l->n_outputs,
                     .classes = names};
@@ -112,6 +132,22 @@ __attribute__((format(printf, 2, 3))) static void add_note(struct settlement *s,
         va_start(ap, fmt);
         vsnprintf(s->verdict.reason + n, REASON_SIZE - n, fmt, ap);
         va_end(ap);
+}
+
+/* A reweight passes on unchanged answers; what it does comes later. */
+static void add_weight(struct settlement *s, const struct job *job)
+{
+        const struct layout *l = &s->layout;
+        const char *name = "";
+        for (size_t i = 0; i < l->n_tasks; i++)
+                if (l->tasks[i].id == job->alpha_task)
+                        name = l->tasks[i].name;
+        add_note(s, "; no answer changes now: in every later job task %s is %s", name,
+            job->alpha <= 0             ? "not protected any more and not checked"
+            : job->alpha < l->alpha_was ? "protected less"
+            : job->alpha > l->alpha_was ? "protected more"
+                                        : "protected as before");
+        add_note(s, " (alpha %g, was %g)", job->alpha, l->alpha_was);
 }
 
 /* Behind the verdict: where EWC protects less than the numbers of the gate let one think. */
@@ -162,17 +198,29 @@ static void put_before(struct verdict *v, const char *words)
         str_copy_n(v->reason, sizeof(v->reason), reason, str_utf8_cut(reason, strlen(reason)));
 }
 
+/* What the gate left open: a consolidation's version waits for an operator, others cannot. */
+static bool left_open(struct verdict *v, const struct job *job)
+{
+        bool waits = job->kind == JOB_CONSOLIDATE;
+        put_before(v, !waits ? "rejected: could not be decided, and this kind of job cannot wait for an operator"
+                      : job->dry_run ? "dry run: an operator would have to decide"
+                                     : GATE_LEFT_OPEN);
+        return waits;
+}
+
 /* "candidate", "promoted", "rejected", with the fields that go with it. */
 static const char *conclude(struct settlement *s, const struct job *job, const char *refusal)
 {
         const char *kept = kept_as_candidate(s, job);
         struct verdict *v = &s->verdict;
         if (refusal) {
-                v->promote = false;
+                v->promote = v->undecided = false;
                 str_copy_n(v->reason, sizeof(v->reason), refusal, strnlen(refusal, REASON_SIZE - 1));
         }
         s->outcome.candidate = v->promote && kept;
-        if (s->outcome.candidate) {
+        if (v->undecided) {
+                s->outcome.candidate = left_open(v, job);
+        } else if (s->outcome.candidate) {
                 v->promote = false;
                 put_before(v, kept);
         }
@@ -196,11 +244,13 @@ static int write_record(struct settlement *s, const char *verdict, const struct 
         return lost ? err_oom(e) : 0;
 }
 
-int settle_judge(
-    struct settlement *s, const struct job *job, const struct learn_job *file, const char *refusal, struct err *e)
+int settle_judge(struct store *st, struct settlement *s, const struct job *job, const struct learn_job *file,
+    const char *refusal, struct err *e)
 {
         const struct layout *l = &s->layout;
-        const struct gate_conf conf = gate_conf_of(&l->learning);
+        struct gate_conf conf = gate_conf_of(&l->learning);
+        conf.first = l->parent.parent == 0;
+        conf.unmoved = job->kind == JOB_REWEIGHT;
         int r = list_evaluations(s, file, e);
         if (r < 0)
                 return r;
@@ -209,8 +259,12 @@ int settle_judge(
             tasks ? arena_new_array(&s->arena, struct gate_check, gate_checks_max(tasks, l->n_tasks, &conf)) : NULL;
         if (!checks)
                 return err_oom(e);
+        if ((r = look_back(st, s, tasks, e)) < 0)
+                return r;
         s->verdict = gate_judge(tasks, l->n_tasks, &conf, l->spec.net.loss, checks);
-        if (!refusal)
+        if (!refusal && job->kind == JOB_REWEIGHT)
+                add_weight(s, job);
+        else if (!refusal)
                 add_notes(s, file);
         return write_record(s, conclude(s, job, refusal), checks, tasks, e);
 }

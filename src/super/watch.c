@@ -9,12 +9,14 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "domain/gate.h"
 #include "proto/json_model.h"
 #include "store/store.h"
 #include "super/scorer.h"
 #include "super/watch_inputs.h"
 #include <errno.h>
 #include <inttypes.h>
+#include <string.h>
 
 enum { WALK_FULL = 100, PAGE_HINKLEY_MIN_ROWS = 30, GRID = 10 };
 #define ARENA_MAX ((size_t)64 << 20)
@@ -137,7 +139,9 @@ static int load_challenger(struct store *s, struct watcher *w, struct err *e)
         if (w->key.challenger == 0)
                 return 0;
         int r = scorer_open(s, w->key.challenger, &w->spec, w->n_tasks, w->tasks, &w->arena, c, e);
-        if (r == 0 && c->version.state != VERSION_CANDIDATE) /* somebody's alias, not one that waits */
+        const struct version *v = &c->version;
+        bool waits = r == 0 && v->state == VERSION_CANDIDATE; /* not somebody's alias */
+        if (r == 0 && (!waits || strncmp(v->reason, GATE_LEFT_OPEN, strlen(GATE_LEFT_OPEN)) == 0))
                 scorer_close(c);
         return r;
 }
@@ -158,8 +162,9 @@ static int begin(struct store *s, struct watcher *w, const struct key *k, struct
         w->seen_seq = v->range.last;
         w->fresh_seq = later(v->range.last, k->used_seq);
         if (w->challenger.heads) {
-                w->now.shadow =
-                    (struct shadow_score){.champion = v->number, .challenger = w->challenger.version.number};
+                const struct version *challenger = &w->challenger.version;
+                w->now.shadow = (struct shadow_score){
+                    .champion = v->number, .challenger = challenger->number, .parent = challenger->parent_number};
                 w->shadow_seq = later(v->range.last, w->challenger.version.range.last);
         }
         w->begun = true;

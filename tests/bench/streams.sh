@@ -61,7 +61,8 @@ budget=0.02
 dense='{"type":"dense","units":64,"activation":"relu"}'
 conv() { printf '{"type":"conv","units":%d,"kernel":3,"stride":2,"padding":1,"activation":"relu"}' "$1"; }
 # Chosen with --rows of a third of each stream, by ADAPT alone. A fifth held out and a gate that allows for noise:
-# with a tenth, one row more or less of a young task's 44 broke the budget, and of electricity's 38 jobs 33 were rejected.
+# with a tenth, one row more or less of a young task's 44 broke the budget, and of electricity's 38 jobs 33 were
+# rejected.
 learn='"epochs":4,"batch":64,"lambda":0.01,"holdout":0.2,"fisher":{"samples":500},"predict":{"retain_rows":4096}'
 settings() { # STREAM: rows of the first job, hidden layers, triggers
         case $1 in

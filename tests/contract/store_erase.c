@@ -15,7 +15,7 @@
 
 static struct erased erase(struct kit *k, model_id m, const char *event_id, const char *source)
 {
-        const struct feedback_selection sel = {event_id, source};
+        const struct feedback_selection sel = {.event_id = event_id, .source = source};
         struct erased done;
 
         int r = store_feedback_erase(k->s, m, &sel, "op", &done, &k->e);
@@ -28,7 +28,8 @@ static void an_erased_event_stays_as_a_trace(void **state)
 {
         struct kit *k = *state;
         model_id m = kit_model(k, "m", SCENARIO_DOMAIN);
-        const struct feedback_selection gone = {.event_id = "nope"}, both = {"e1", "x"}, neither = {0};
+        const struct feedback_selection gone = {.event_id = "nope"}, both = {.event_id = "e1", .source = "x"},
+                                        neither = {0};
         enum feedback_verdict v;
         struct erased done;
 
@@ -225,6 +226,57 @@ static void used_rows_go_but_for_the_lowest_hashes(void **state)
         labels_agree(k, m);
 }
 
+/* While a job reads the store it may read rows of closed tasks too. */
+static void older_rows_are_frozen_while_a_job_reads(void **state)
+{
+        static const struct retention how = {.mode = RETAIN_ROLLOVER};
+        struct kit *k = *state;
+        model_id m = kit_model(k, "m", SCENARIO_DOMAIN);
+        const struct feedback_selection sel = {.event_id = "e0"};
+        struct erased done;
+
+        kit_fill(k, m, 0, 4);
+        kit_roll(k, m, "two", 1);
+        kit_fill(k, m, 4, 6);
+        job_id j = kit_job(k, m, NULL, false, 0, NULL);
+        assert_int_equal(store_job_claim(k->s, j, 1, &k->e), 0);
+        kit_fill(k, m, 6, 7);
+        assert_int_equal(store_feedback_erase(k->s, m, &sel, "op", &done, &k->e), STORE_CONFLICT);
+        assert_non_null(strstr(k->e.msg, "job 2"));
+        assert_int_equal(expire(k, m, how, 1000), 0);
+        label_add(k, m, label("e0", "x", 2), CONFLICT_LATEST, NULL);
+        assert_int_equal(label_counts(k, m).n_superseded, 0); /* later */
+        assert_int_equal(store_job_move(k->s, j, JOB_EXPORTING, JOB_RUNNING, NULL, &k->e), 0);
+        assert_int_equal(store_feedback_erase(k->s, m, &sel, "op", &done, &k->e), STORE_CONFLICT);
+        assert_int_equal(erase(k, m, "e6", NULL).n, 1); /* came after it was claimed */
+        assert_int_equal(store_job_move(k->s, j, JOB_RUNNING, JOB_JUDGING, NULL, &k->e), 0);
+        assert_int_equal(erase(k, m, "e1", NULL).n, 1);
+        const struct feedback_selection own = {.event_id = "e4"};
+        assert_int_equal(store_feedback_erase(k->s, m, &own, "op", &done, &k->e), STORE_CONFLICT);
+        labels_agree(k, m);
+}
+
+/* What was rejected, or waits, may still be learned: only a version that came to serve has used its rows up. */
+static void rows_go_when_what_learned_them_serves(void **state)
+{
+        struct kit *k = *state;
+        model_id m = kit_model(k, "m", SCENARIO_DOMAIN);
+        const struct retention how = {.mode = RETAIN_USED};
+
+        kit_fill(k, m, 0, 4);
+        label_add(k, m, label("e0", "late", 1), CONFLICT_EARLIEST, NULL); /* superseded */
+        kit_consolidate(k, m, 1, false);
+        assert_int_equal(expire(k, m, how, 1000), 0);
+        kit_candidate(k, m, 2); /* 3 */
+        assert_int_equal(expire(k, m, how, 1000), 0);
+        kit_reopen(k);
+        assert_int_equal(store_alias_set(k->s, m, "champion", 3, 1, "shadow", "better", NULL, &k->e), 0);
+        assert_int_equal(expire(k, m, how, 2), 2);
+        kit_consolidate(k, m, 3, true); /* the champion was 3 once */
+        assert_int_equal(expire(k, m, how, 1000), 2);
+        labels_agree(k, m);
+}
+
 static void a_class_outlives_its_rows(void **state)
 {
         struct kit *k = *state;
@@ -346,6 +398,7 @@ static void a_refusal_wakes_no_other_label(void **state)
 
 STORE_TESTS(store_erase_tests, STORE_TEST(an_erased_event_stays_as_a_trace),
     STORE_TEST(an_erased_source_gives_way_to_the_others), STORE_TEST(a_frozen_row_is_not_erased),
+    STORE_TEST(older_rows_are_frozen_while_a_job_reads), STORE_TEST(rows_go_when_what_learned_them_serves),
     STORE_TEST(quarantined_rows_are_released), STORE_TEST(a_refusal_wakes_no_other_label),
     STORE_TEST(used_rows_go_but_for_the_lowest_hashes), STORE_TEST(a_class_outlives_its_rows),
     STORE_TEST(other_modes), STORE_TEST(holdout_rows_have_a_cap_and_trusted_ones_none),

@@ -175,8 +175,8 @@ static void a_source_may_change_its_mind(void **state)
         assert_int_equal(got.n_superseded, 0);
         assert_int_equal(counts(k, m), 1);
         kit_reopen(k);
-        label_add(k, m, label("e", "x", 0), CONFLICT_LATEST, &v); /* both are known by now */
-        assert_int_equal(v, FEEDBACK_DUPLICATE);
+        label_add(k, m, label("e", "x", 0), CONFLICT_EARLIEST, &v); /* not what it said last */
+        assert_int_equal(v, FEEDBACK_CONFLICT);
         label_add(k, m, label("e", "x", 1), CONFLICT_MAJORITY, &v);
         assert_int_equal(v, FEEDBACK_DUPLICATE);
         label_add(k, m, label("e", "x", 2), CONFLICT_EARLIEST, &v);
@@ -191,6 +191,25 @@ static void a_source_may_change_its_mind(void **state)
         assert_string_equal(label_fate(k, m, "e").row.source, "y");
         assert_int_equal(label_counts(k, m).n_superseded, 4);
         labels_agree(k, m);
+}
+
+static void a_correction_may_go_back(void **state)
+{
+        struct kit *k = *state;
+
+        for (enum conflict_policy p = CONFLICT_LATEST; p <= CONFLICT_MAJORITY; p++) {
+                model_id m = kit_model(k, p == CONFLICT_LATEST ? "a" : "b", SCENARIO_DOMAIN);
+                enum feedback_verdict v;
+                label_add(k, m, label("e", "x", 0), p, NULL);
+                label_add(k, m, label("e", "x", 1), p, NULL);
+                label_add(k, m, label("e", "x", 0), p, &v);
+                assert_int_equal(v, FEEDBACK_ACCEPTED);
+                assert_int_equal(counts(k, m), 0);
+                label_add(k, m, label("e", "x", 0), p, &v);
+                assert_int_equal(v, FEEDBACK_DUPLICATE);
+                assert_int_equal(label_counts(k, m).n_superseded, 2);
+                labels_agree(k, m);
+        }
 }
 
 static void a_state_that_is_not_live_is_kept_and_not_learned(void **state)
@@ -367,12 +386,16 @@ static void counters_know_the_last_job_and_the_closed_tasks(void **state)
         kit_to_judging(k, j);
         kit_outcome(k, &w, m, j, false, 1, false);
         assert_int_equal(store_consolidation_commit(k->s, &w.o, &v, &k->e), 0);
+        int64_t ended = label_counts(k, m).last_job_ended_ms;
+        assert_true(ended > 0);
+        fake_clock_advance_ms(&k->clock, 1000);
         job_id dry = kit_ask(
             k, (struct job_new){.model = m, .kind = JOB_CONSOLIDATE, .strategy = STRATEGY_REPLAY, .dry_run = true});
         assert_int_equal(store_job_move(k->s, dry, JOB_QUEUED, JOB_CANCELLED, "asked", &k->e), 0);
         c = label_counts(k, m);
         assert_int_equal(c.last_job, j);
         assert_true(c.last_rejected && !c.last_rollover);
+        assert_int_equal(c.last_job_ended_ms, ended); /* what only tries does not put off the next one */
         assert_int_equal(c.last_strategy, STRATEGY_EWC);
         assert_int_equal(c.n_closed + c.n_retained, 0);
         kit_roll(k, m, "two", 2);
@@ -380,6 +403,12 @@ static void counters_know_the_last_job_and_the_closed_tasks(void **state)
         assert_true(c.last_job > j && c.last_rollover && !c.last_rejected);
         assert_int_equal(c.n_closed, 1);
         assert_int_equal(c.n_retained, 6);
+        assert_int_equal(c.last_job_ended_ms, ended + 1000);
+        fake_clock_advance_ms(&k->clock, 1000);
+        kit_ask(k,
+            (struct job_new){.model = m, .kind = JOB_REWEIGHT, .alpha_task = kit_task(k, m, "one").id, .alpha = 2});
+        assert_int_equal(store_job_move(k->s, c.last_job + 1, JOB_QUEUED, JOB_CANCELLED, "asked", &k->e), 0);
+        assert_int_equal(label_counts(k, m).last_job_ended_ms, ended + 1000);
         j = kit_job(k, m, "three", false, 0, NULL);
         kit_to_judging(k, j);
         kit_outcome(k, &w, m, j, false, 3, false);
@@ -417,7 +446,8 @@ static void rows_are_handed_over_in_every_state(void **state)
 }
 
 STORE_TESTS(store_label_tests, STORE_TEST(labels_of_one_event_are_votes), STORE_TEST(votes_of_one_call),
-    STORE_TEST(a_source_may_change_its_mind), STORE_TEST(a_state_that_is_not_live_is_kept_and_not_learned),
-    STORE_TEST(trusted_rows_go_to_closed_tasks_too), STORE_TEST(a_row_remembers_what_it_answers),
-    STORE_TEST(the_newest_come_first), STORE_TEST(rows_of_an_active_job_are_frozen),
-    STORE_TEST(rows_are_handed_over_in_every_state), STORE_TEST(counters_know_the_last_job_and_the_closed_tasks));
+    STORE_TEST(a_source_may_change_its_mind), STORE_TEST(a_correction_may_go_back),
+    STORE_TEST(a_state_that_is_not_live_is_kept_and_not_learned), STORE_TEST(trusted_rows_go_to_closed_tasks_too),
+    STORE_TEST(a_row_remembers_what_it_answers), STORE_TEST(the_newest_come_first),
+    STORE_TEST(rows_of_an_active_job_are_frozen), STORE_TEST(rows_are_handed_over_in_every_state),
+    STORE_TEST(counters_know_the_last_job_and_the_closed_tasks));

@@ -99,6 +99,7 @@ static void the_champion_goes_back_to_before_the_source(void **state)
         kit_add(k, m, label("x2", "bad", 1));
         assert_int_equal(store_source_unlearn(k->s, m, "nobody", "op", &u, &k->e), STORE_NOT_FOUND);
         assert_int_equal(store_source_unlearn(k->s, m, "", "op", &u, &k->e), -EINVAL);
+        assert_non_null(strstr(k->e.msg, "rows without a source can be erased by their ids"));
         job_id j = kit_job(k, m, NULL, false, 0, NULL);
         assert_int_equal(store_source_unlearn(k->s, m, "bad", "op", &u, &k->e), STORE_CONFLICT);
         assert_int_equal(store_job_move(k->s, j, JOB_QUEUED, JOB_CANCELLED, "asked", &k->e), 0);
@@ -199,6 +200,55 @@ static void a_protected_task_is_in_the_way(void **state)
         labels_agree(k, m);
 }
 
+/* A job that replays has used rows of the tasks closed before its own. */
+static version_id replay(struct kit *k, model_id m, unsigned seed, bool says_so, enum strategy s)
+{
+        struct kit_outcome w;
+        version_id v;
+
+        job_id j = kit_ask(k, (struct job_new){.model = m, .kind = JOB_CONSOLIDATE, .strategy = s});
+        kit_to_judging(k, j);
+        kit_outcome(k, &w, m, j, true, seed, true);
+        w.o.replayed = says_so;
+        assert_int_equal(store_consolidation_commit(k->s, &w.o, &v, &k->e), 0);
+        return v;
+}
+
+static void replayed_rows_are_used(void **state)
+{
+        const struct feedback_selection event = {.event_id = "q"};
+        struct kit *k = *state;
+        model_id m = kit_model(k, "m", SCENARIO_DOMAIN);
+        struct feedback q = label("q", "bad", 1), p = label("p", "bad", 1);
+        struct erased done;
+        uint64_t n;
+
+        q.state = p.state = ROW_QUARANTINED;
+        kit_add(k, m, q);
+        kit_add(k, m, p);
+        kit_fill(k, m, 0, 4);
+        kit_roll(k, m, "two", 1); /* 2; bad was in quarantine */
+        assert_int_equal(store_feedback_release(k->s, m, "q", true, "op", &n, &k->e), 0);
+        kit_fill(k, m, 4, 8);
+        kit_consolidate(k, m, 2, true); /* 3 learns its own task's rows */
+        assert_int_equal(label_fate(k, m, "q").job, 0);
+        replay(k, m, 3, true, STRATEGY_FIXED); /* 4 */
+        kit_reopen(k);
+        assert_int_equal(label_fate(k, m, "q").version_number, 4);
+        assert_int_equal(store_feedback_release(k->s, m, "p", true, "op", &n, &k->e), 0);
+        assert_int_equal(label_fate(k, m, "p").job, 0);
+        replay(k, m, 4, false, STRATEGY_REPLAY); /* 5 */
+        assert_int_equal(label_fate(k, m, "p").version_number, 5);
+        assert_int_equal(store_feedback_erase(k->s, m, &event, "op", &done, &k->e), 0);
+        assert_int_equal(done.n_used, 1);
+        assert_int_equal(done.first_version_number, 4);
+        struct unlearned u = unlearn(k, m, "bad");
+        assert_int_equal(u.n_erased, 1);
+        assert_int_equal(u.from_number, 5);
+        assert_int_equal(u.back_to_number, 3);
+        labels_agree(k, m);
+}
+
 static void secrets_stay(void **state)
 {
         struct kit *k = *state;
@@ -217,4 +267,5 @@ static void secrets_stay(void **state)
 
 STORE_TESTS(store_source_tests, STORE_TEST(sources_are_counted),
     STORE_TEST(the_champion_goes_back_to_before_the_source), STORE_TEST(a_source_nobody_learned_from_moves_nothing),
-    STORE_TEST(back_to_the_first_version), STORE_TEST(a_protected_task_is_in_the_way), STORE_TEST(secrets_stay));
+    STORE_TEST(back_to_the_first_version), STORE_TEST(a_protected_task_is_in_the_way),
+    STORE_TEST(replayed_rows_are_used), STORE_TEST(secrets_stay));

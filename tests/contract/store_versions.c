@@ -76,12 +76,40 @@ static void a_candidate_waits_as_challenger(void **state)
         assert_int_equal(kit_alias(k, m, "challenger").number, 3);
         assert_int_equal(kit_alias(k, m, "challenger").epoch, 2);
         kit_told(k, m, 1, "alias.set", "challenger moved from version 2 to 3, epoch 2: candidate: waits");
-        kit_consolidate(k, m, 3, true); /* another serves: whether 3 still waits is not the store's business */
-        assert_int_equal(kit_alias(k, m, "champion").number, 4);
+        assert_int_equal(store_alias_set(k->s, m, "champion", 3, 1, "shadow", "better", &a, &k->e), 0);
+        assert_int_equal(kit_version(k, m, 3).state, VERSION_CANDIDATE); /* aliases say who serves */
         assert_int_equal(kit_alias(k, m, "challenger").number, 3);
         assert_int_equal(kit_alias(k, m, "challenger").epoch, 2);
-        assert_int_equal(store_alias_set(k->s, m, "champion", 3, 2, "shadow", "better", &a, &k->e), 0);
-        assert_int_equal(kit_version(k, m, 3).state, VERSION_CANDIDATE); /* aliases say who serves */
+}
+
+/* A comparison that is under way ends when another version than the two comes to serve. */
+static void a_challenger_is_superseded(void **state)
+{
+        struct kit *k = *state;
+        model_id m = kit_model(k, "m", SCENARIO_DOMAIN);
+        struct alias a;
+
+        kit_fill(k, m, 0, 4);
+        kit_consolidate(k, m, 1, true); /* 2 */
+        kit_candidate(k, m, 2);         /* 3 */
+        kit_consolidate(k, m, 3, true); /* 4 */
+        assert_int_equal(kit_alias(k, m, "champion").number, 4);
+        assert_int_equal(kit_alias(k, m, "challenger").number, 4);
+        kit_told(k, m, 1, "alias.set", "challenger moved from version 3 to 4, epoch 2: challenger superseded");
+        kit_candidate(k, m, 4); /* 5 */
+        assert_int_equal(store_alias_set(k->s, m, "champion", 4, 3, "op", "again", &a, &k->e), 0);
+        assert_int_equal(kit_alias(k, m, "challenger").number, 5); /* its parent serves */
+        assert_int_equal(store_alias_set(k->s, m, "champion", 2, 4, "op", "back", &a, &k->e), 0);
+        assert_int_equal(a.number, 2);
+        assert_int_equal(kit_alias(k, m, "challenger").number, 2);
+        kit_told(k, m, 0, "alias.set", "challenger moved from version 5 to 2, epoch 4: challenger superseded");
+        kit_reopen(k);
+        kit_candidate(k, m, 5); /* 6 */
+        kit_roll(k, m, "two", 6);
+        assert_int_equal(kit_alias(k, m, "challenger").number, 7);
+        assert_int_equal(store_alias_set(k->s, m, "challenger", 2, 6, "op", "to look at", &a, &k->e), 0);
+        kit_consolidate(k, m, 7, true);
+        assert_int_equal(kit_alias(k, m, "challenger").number, 2); /* it waits for nothing */
 }
 
 static void a_candidate_does_not_mind_another_champion(void **state)
@@ -214,6 +242,12 @@ static void a_rollover_waits_in_a_dry_run_only(void **state)
             store_alias_set(k->s, m, "champion", 2, champion.epoch, "test", NULL, NULL, &k->e), STORE_CONFLICT);
         assert_non_null(strstr(k->e.msg, "closed no task"));
         assert_int_equal(store_alias_set(k->s, m, "look", 2, 0, "test", NULL, NULL, &k->e), 0); /* to ask it */
+        roll.dry_run = false;
+        judged(k, &w, roll, 2);
+        assert_int_equal(store_rollover_commit(k->s, &w.o, NULL, &v, &k->e), 0); /* rejected: no better */
+        assert_int_equal(
+            store_alias_set(k->s, m, "champion", 3, champion.epoch, "test", NULL, NULL, &k->e), STORE_CONFLICT);
+        assert_non_null(strstr(k->e.msg, "closed no task"));
         kit_roll(k, m, "two", 2); /* in earnest: the name is still free */
 }
 
@@ -341,7 +375,7 @@ static void a_rebuild_starts_where_its_version_did(void **state)
         assert_int_equal(store_rebuild_commit(k->s, 99, true, "x", &k->e), STORE_NOT_FOUND);
 }
 
-STORE_TESTS(store_version_tests, STORE_TEST(a_candidate_waits_as_challenger),
+STORE_TESTS(store_version_tests, STORE_TEST(a_candidate_waits_as_challenger), STORE_TEST(a_challenger_is_superseded),
     STORE_TEST(a_candidate_does_not_mind_another_champion), STORE_TEST(what_a_version_was_made_of_comes_back),
     STORE_TEST(a_dry_run_consumes_nothing), STORE_TEST(a_rollover_waits_in_a_dry_run_only),
     STORE_TEST(a_reweight_gives_its_task_the_new_alpha), STORE_TEST(a_rebuild_starts_where_its_version_did));

@@ -62,6 +62,7 @@ int main(void)
         n = add(tests, n, store_version_tests, n_store_version_tests);
         n = add(tests, n, store_prune_tests, n_store_prune_tests);
         n = add(tests, n, store_label_tests, n_store_label_tests);
+        n = add(tests, n, store_trust_tests, n_store_trust_tests);
         n = add(tests, n, store_erase_tests, n_store_erase_tests);
         n = add(tests, n, store_source_tests, n_store_source_tests);
         for (size_t i = 0; i < sizeof(engines) / sizeof(engines[0]); i++) {

@@ -1,115 +1,6 @@
 /* test_labels.c: the life of a label, through the real daemon: from the prediction it names to the version it
  * made, and out again: late, contradicting, quarantined, erased, unlearned with its source. */
-#include "e2e.h"
-#include <math.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-static struct daemon d;
-static struct digits all, sent, unseen;
-
-#define LAYER "[{\"type\":\"dense\",\"units\":48,\"activation\":\"relu\"}]"
-#define OPEN_GATE "\"gate\":{\"max_forgetting\":1,\"min_gain\":-1}"
-#define LEARNING(more) "{" ADAM "," BY_HAND "," OPEN_GATE ",\"holdout\":0" more "}"
-
-enum { N = 300, PATH = 320, TEXT = 8192 };
-
-static int setup(void **state)
-{
-        (void)state;
-        digits_load(&all);
-        digits_pick(&all, 0, 9, DIGITS_SENT, false, &sent);
-        digits_pick(&all, 0, 9, DIGITS_UNSEEN, false, &unseen);
-        daemon_init(&d);
-        daemon_set(&d, "server.threads", "2");
-        daemon_start(&d);
-        return 0;
-}
-
-static int teardown(void **state)
-{
-        struct digits *sets[] = {&all, &sent, &unseen};
-        (void)state;
-        daemon_deinit(&d);
-        for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++)
-                digits_free(sets[i]);
-        return 0;
-}
-
-static void make(const char *name, const char *learning)
-{
-        model_create(&d, &(struct description){.name = name,
-                             .scenario = "domain",
-                             .classes = TEN_CLASSES,
-                             .task = "t",
-                             .layers = LAYER,
-                             .learning = learning});
-}
-
-static const char *path_of(const char *model, const char *rest)
-{
-        static char path[PATH];
-        snprintf(path, sizeof(path), "/v2/models/%s/%s", model, rest);
-        return path;
-}
-
-/* Predictions of rows first.. (n): their ids; the answer's labels in ret_labels unless NULL. */
-static void ids_of(const char *model, size_t first, size_t n, char (*ret)[64], int *ret_labels)
-{
-        struct digits some = {.n = n, .x = &sent.x[first], .label = &sent.label[first]};
-        struct http_answer a;
-        predict(&d, model, NULL, &some, &a);
-        for (size_t i = 0; i < n; i++) {
-                snprintf(ret[i], 64, "%s", text_at(a.doc, "/predictions/%zu/id", i));
-                if (ret_labels)
-                        ret_labels[i] = atoi(text_at(a.doc, "/predictions/%zu/label", i));
-        }
-        http_answer_deinit(&a);
-}
-
-/* One event; more: members behind the label, with a comma in front. */
-static void label(const char *model, int status, const char *id, int digit, const char *more, struct http_answer *ret)
-{
-        char body[TEXT];
-        snprintf(body, sizeof(body), "{\"events\":[{\"prediction_id\":\"%s\",\"label\":\"%d\"%s}]}", id, digit, more);
-        expect(&d, status, "POST", path_of(model, "feedback"), body, ret);
-}
-
-static void check_rejected(struct http_answer *a, const char *slug, const char *pointer, const char *says)
-{
-        char type[96];
-        snprintf(type, sizeof(type), "urn:ewcd:problem:%s", slug);
-        if (strcmp(text_at(a->doc, "/errors/0/type"), type) != 0 ||
-            !strstr(text_at(a->doc, "/errors/0/detail"), says))
-                fail_msg("not %s, '%s': %s", slug, says, a->body.data);
-        assert_string_equal(text_at(a->doc, "/errors/0/pointer"), pointer);
-        http_answer_deinit(a);
-}
-
-static void check_refused(const char *model, const char *id, const char *slug, const char *says)
-{
-        struct http_answer a;
-        label(model, 422, id, 1, "", &a);
-        check_rejected(&a, slug, "/events/0/prediction_id", says);
-}
-
-static void fate(const char *model, const char *id, const char *state, struct http_answer *ret)
-{
-        struct http_answer a;
-        char rest[128];
-        snprintf(rest, sizeof(rest), "feedback/%s", id);
-        expect(&d, 200, "GET", path_of(model, rest), NULL, &a);
-        if (strcmp(text_at(a.doc, "/state"), state) != 0)
-                fail_msg("%s: not %s: %s", id, state, a.body.data);
-        assert_string_equal(text_at(a.doc, "/id"), id);
-        if (ret)
-                *ret = a;
-        else
-                http_answer_deinit(&a);
-}
-
-/* --- from a prediction to a version --- */
+#include "labels_kit.h"
 
 static char ids[N][64];
 
@@ -232,6 +123,28 @@ static void test_forged_ids_are_refused(void **state)
         predict(&d, "amnesic", NULL, &few, &a);
         assert_null(json_text(a.doc, "/predictions/0/id"));
         http_answer_deinit(&a);
+}
+
+/* What was erased is remembered nowhere: the prediction it named goes, too, whatever the event was called; with a
+ * source, of whose predictions nothing is known any more, all that the model remembers. */
+static void test_erasing_reaches_predictions(void **state)
+{
+        enum { FEW = 3 };
+        char one[FEW][64];
+        struct http_answer a;
+        (void)state;
+        for (size_t i = 0; i < FEW; i++) {
+                struct digits few = {.n = 1, .x = &sent.x[i], .label = &sent.label[i]};
+                predict(&d, "byid", NULL, &few, &a);
+                snprintf(one[i], 64, "%s", text_at(a.doc, "/predictions/0/id"));
+                http_answer_deinit(&a);
+        }
+        label("byid", 200, one[0], 3, ",\"event_id\":\"mine\",\"source\":\"reach\"", NULL);
+        expect(&d, 200, "DELETE", path_of("byid", "feedback/mine"), NULL, NULL);
+        check_refused("byid", one[0], "forgotten-prediction", "no longer remembered");
+        label("byid", 200, one[1], 3, ",\"source\":\"reach\"", NULL);
+        expect(&d, 200, "DELETE", path_of("byid", "feedback?source=reach"), NULL, NULL);
+        check_refused("byid", one[2], "forgotten-prediction", "no longer remembered");
 }
 
 /* A label may come by another connection, and so by another loop, than its prediction. */
@@ -424,10 +337,14 @@ static void test_trusted_rows_come_over_the_unix_socket(void **state)
         expect(&tcp, 403, "POST", path, b.data, &a);
         check_problem(&a, 403, "forbidden", "");
         http_answer_deinit(&a);
-        http_client_close(&tcp.http);
         expect(&d, 200, "POST", path, b.data, &a);
         assert_int_equal(number_at(a.doc, "/accepted"), 100);
         http_answer_deinit(&a);
+        expect(&tcp, 404, "DELETE", path_of("poisoned", "feedback/clean-7"), NULL, &a); /* nor do they go over TCP */
+        assert_non_null(strstr(text_at(a.doc, "/detail"), "over the UNIX socket only"));
+        http_answer_deinit(&a);
+        expect(&tcp, 404, "DELETE", path_of("poisoned", "feedback?source=operator"), NULL, NULL);
+        http_client_close(&tcp.http);
         expect(&d, 200, "GET", path_of("poisoned", "tasks"), NULL, &a);
         assert_int_equal(number_at(a.doc, "/tasks/0/feedback/train"), 0);
         assert_int_equal(number_at(a.doc, "/tasks/0/feedback/holdout"), 100);
@@ -580,6 +497,7 @@ int main(void)
             cmocka_unit_test(test_erasing_tells_what_still_remembers),
             cmocka_unit_test(test_forged_ids_are_refused),
             cmocka_unit_test(test_any_connection_takes_the_label),
+            cmocka_unit_test(test_erasing_reaches_predictions),
             cmocka_unit_test(test_infer_gives_ids_on_demand),
             cmocka_unit_test(test_whose_label_counts),
             cmocka_unit_test(test_late_labels_are_kept_and_not_learned),

@@ -33,6 +33,8 @@ static const struct {
     {"oip", "{\"inputs\":[{\"name\":\"x\",\"shape\":[1,3],\"datatype\":\"INT64\",\"data\":[1,2,3]}]}"},
     {"oip", "{\"inputs\":[[1,2],[3,4e-2]],\"task\":\"low\",\"top_k\":3}"},
     {"oip", "{\"inputs\":[1,2,\"\\u00e9\"]}"},
+    {"oip", "{\"inputs\":[[],[],[],1]}"},
+    {"oip", "{\"inputs\":[{\"name\":\"x\",\"shape\":[3],\"datatype\":\"FP32\",\"data\":[[],[],1]}]}"},
     {"feedback", "0{\"events\":[{\"event_id\":\"a\",\"inputs\":[1,2.5],\"label\":\"7\",\"weight\":0.5,"
                  "\"observed_at\":\"2024-02-29T10:00:00Z\"},{\"inputs\":[1],\"labels\":[\"a\",1]},"
                  "{\"inputs\":[1],\"target\":[0.5],\"task\":\"low\",\"source\":\"s\"}]}"},

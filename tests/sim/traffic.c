@@ -216,7 +216,7 @@ static void event_of(const struct sim *s, const struct row *r, task_id open, cha
             .served_version = r->said >= 0 ? r->served : 0,
             .served_class = r->said,
             .served_probability = r->probability};
-        ret->holdout = holdout_split(ret->source, id, s->learning.holdout);
+        ret->holdout = holdout_split(id, s->learning.holdout);
         if (label_late(r->predicted_ms, r->due_ms, s->learning.feedback_window_s)) {
                 ret->state = ROW_LATE;
                 ret->why = "late";

@@ -56,6 +56,7 @@ struct mem_secret {
 struct mem_job {
         struct job j;
         const char *who;
+        bool replayed; /* learned from rows of closed tasks too */
 };
 
 struct mem_version {
@@ -127,11 +128,15 @@ const struct mem_row *mem_index_next(
 /* --- pieces of one verb that others need --- */
 int mem_audit(struct mem *m, model_id model, const char *who, const char *what, const char *detail, struct err *e);
 int mem_alias_move(struct mem *m, model_id model, const char *name, version_id v, uint64_t epoch, struct err *e);
+/* After the champion has moved: a challenger that waits to be compared with another one waits no more. */
+int mem_challenger_superseded(struct mem *m, model_id model, const char *who, struct err *e);
 const struct mem_alias *mem_alias_find(struct mem *m, model_id model, const char *name, uint64_t *ret_id);
 /* mem_fate.c */
-job_id mem_frozen(struct mem *m, model_id model, struct seq_range *ret); /* an active job's range; 0: none */
-bool mem_used_then(const struct mem_row *row, const struct job *j);      /* j, a job that trained, used the row */
-job_id mem_first_job(struct mem *m, const struct mem_row *row);          /* 0: none */
+/* An active job's range, from the first row on while it reads the store; 0: none. */
+job_id mem_frozen(struct mem *m, model_id model, struct seq_range *ret);
+bool mem_used_then(const struct mem_row *row, const struct mem_job *j); /* j, a job that trained, used the row */
+job_id mem_first_job(struct mem *m, const struct mem_row *row);         /* 0: none */
+bool mem_has_served(struct mem *m, const struct mem_job *j); /* its version serves, or did by what the jobs tell */
 int mem_row_move(struct mem *m, struct mem_row *row, enum row_state to, const char *why, bool whole, struct err *e);
 int mem_row_overwrite(
     struct mem *m, struct mem_row *row, enum row_state to, const char *why, bool whole, struct err *e);

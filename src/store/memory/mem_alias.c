@@ -44,6 +44,23 @@ int mem_alias_move(struct mem *m, model_id model, const char *name, version_id v
         return ok ? 0 : err_oom(e);
 }
 
+int mem_challenger_superseded(struct mem *m, model_id model, const char *who, struct err *e)
+{
+        const struct mem_alias *c = mem_alias_find(m, model, "challenger", NULL);
+        const struct mem_alias *champion = mem_alias_find(m, model, "champion", NULL);
+        const struct mem_version *v = c ? mem_get(m, MEM_VERSION, c->a.version) : NULL;
+
+        if (!v || v->v.state != VERSION_CANDIDATE || v->v.id == champion->a.version ||
+            v->v.parent == champion->a.version)
+                return 0;
+        const struct alias was = c->a;
+        int r = mem_alias_move(m, model, was.name, champion->a.version, was.epoch + 1, e);
+        return r != 0
+                   ? r
+                   : mem_audit(m, model, who, "alias.set",
+                         words_alias(was.name, champion->a.number, was.number, was.epoch + 1, WORDS_OUTRUN).text, e);
+}
+
 int mem_alias_get(struct store *s, model_id model, const char *alias, struct alias *ret, struct err *e)
 {
         const struct mem_alias *a = mem_alias_find(mem_of(s), model, alias, NULL);
@@ -98,7 +115,8 @@ static int set(struct mem *m, model_id model, const char *alias, uint64_t number
         if (x->v.model == model && x->v.number == number) {
                 v = x->v.id;
                 pruned = x->v.pruned;
-                half = x->v.state == VERSION_CANDIDATE && !consolidates(m, x->v.job);
+                half =
+                    (x->v.state == VERSION_CANDIDATE || x->v.state == VERSION_REJECTED) && !consolidates(m, x->v.job);
         }
         if (v == 0)
                 return err_set(e, STORE_NOT_FOUND, "no version %" PRIu64, number);
@@ -109,8 +127,9 @@ static int set(struct mem *m, model_id model, const char *alias, uint64_t number
                 return err_set(e, STORE_CONFLICT, WORDS_HALF, number);
         if ((r = mem_alias_move(m, model, alias, v, old.epoch + 1, e)) != 0)
                 return r;
-        return mem_audit(
+        r = mem_audit(
             m, model, who, "alias.set", words_alias(alias, number, old.number, old.epoch + 1, reason).text, e);
+        return r != 0 || strcmp(alias, "champion") != 0 ? r : mem_challenger_superseded(m, model, who, e);
 }
 
 int mem_alias_set(struct store *s, model_id model, const char *alias, uint64_t version_number, uint64_t epoch,

@@ -108,12 +108,11 @@ int mem_feedback_count(struct store *s, model_id id, struct counters *ret, struc
                 if (j->j.model != id)
                         continue;
                 c.job_active = c.job_active || !job_has_ended(j->j.state);
-                if (j->j.ended_ms > 0) /* of the newest, not the latest: the clock may have been set back */
-                        c.last_job_ended_ms = j->j.ended_ms;
                 bool learns = j->j.kind == JOB_CONSOLIDATE || j->j.kind == JOB_ROLLOVER;
                 if (!learns || j->j.dry_run || !job_has_ended(j->j.state))
                         continue;
                 c.last_job = j->j.id;
+                c.last_job_ended_ms = j->j.ended_ms; /* of the newest, not the latest: the clock may be set back */
                 c.last_rejected = j->j.state == JOB_REJECTED;
                 c.last_rollover = j->j.kind == JOB_ROLLOVER;
                 c.last_strategy = j->j.strategy;

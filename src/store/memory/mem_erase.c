@@ -8,8 +8,22 @@
 
 bool mem_row_selected(const struct mem_row *row, model_id model, const struct feedback_selection *sel)
 {
+        if (row->f.trusted && !sel->trusted)
+                return false;
         return row->model == model && (sel->event_id ? strcmp(row->f.event_id, sel->event_id) == 0
                                                      : strcmp(row->f.source, sel->source) == 0);
+}
+
+/* Whether there would be some if trusted rows were meant too. */
+static bool spared(struct mem *m, model_id model, const struct feedback_selection *sel)
+{
+        struct feedback_selection wider = *sel;
+
+        wider.trusted = true;
+        MEM_EACH(m, MEM_ROW, struct mem_row, row)
+        if (mem_row_selected(row, model, &wider))
+                return true;
+        return false;
 }
 
 static int not_frozen(struct mem *m, const struct mem_row *row, struct err *e)
@@ -58,7 +72,8 @@ int mem_rows_erase(struct mem *m, model_id model, const struct feedback_selectio
                         r = erase_one(m, row, why, sel->event_id != NULL, &done, &first, e);
         }
         if (r == 0 && !any)
-                return err_set(e, STORE_NOT_FOUND, "no feedback of this %s", sel->event_id ? "id" : "source");
+                return err_set(e, STORE_NOT_FOUND, spared(m, model, sel) ? WORDS_TRUSTED : "no feedback of this %s",
+                    sel->event_id ? "id" : "source");
         MEM_EACH(m, MEM_ROW, struct mem_row, row)
         if (r == 0 && sel->source && voted[row_i])
                 r = mem_vote_again(m, row, e);

@@ -13,6 +13,17 @@ struct expiring {
         struct seq_range frozen;
 };
 
+/* Rows that are not live: a job whose version came to serve has passed over them. */
+static bool used_up(struct mem *m, const struct mem_row *row)
+{
+        MEM_EACH(m, MEM_JOB, struct mem_job, j)
+        if (mem_has_served(m, j) &&
+            (row->f.state == ROW_LIVE ? mem_used_then(row, j)
+                                      : j->j.task == row->f.task && j->j.range.last >= row->f.seq))
+                return true;
+        return false;
+}
+
 static bool let_go(const struct expiring *x, const struct mem_row *row)
 {
         const struct mem_task *t = mem_get(x->m, MEM_TASK, row->f.task);
@@ -20,7 +31,7 @@ static bool let_go(const struct expiring *x, const struct mem_row *row)
 
         switch (x->how->mode) {
         case RETAIN_USED:
-                return row->f.seq <= model->used_seq && (row->f.state != ROW_LIVE || mem_first_job(x->m, row) != 0);
+                return row->f.seq <= model->used_seq && used_up(x->m, row);
         case RETAIN_ROLLOVER:
                 return t->t.state == TASK_CLOSED;
         case RETAIN_DAYS:

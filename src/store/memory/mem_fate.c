@@ -13,16 +13,35 @@ job_id mem_frozen(struct mem *m, model_id model, struct seq_range *ret)
                 if (j->j.model != model || job_has_ended(j->j.state) || j->j.state == JOB_QUEUED)
                         continue;
                 *ret = j->j.range;
+                if (j->j.state != JOB_JUDGING)
+                        ret->first = 1;
                 return j->j.id;
         }
         return 0;
 }
 
-bool mem_used_then(const struct mem_row *row, const struct job *j)
+bool mem_used_then(const struct mem_row *row, const struct mem_job *of)
 {
-        return row->f.task == j->task && !row->f.holdout && j->range.first <= row->f.seq &&
-               row->f.seq <= j->range.last && j->id > row->since &&
+        const struct job *j = &of->j;
+        bool own = row->f.task == j->task && j->range.first <= row->f.seq && row->f.seq <= j->range.last;
+        bool replayed = of->replayed && row->model == j->model && row->f.task < j->task; /* closed before */
+
+        return (own || replayed) && !row->f.holdout && j->id > row->since &&
                (row->f.state == ROW_LIVE || (row->job != 0 && row->job <= j->id && j->id <= row->until));
+}
+
+bool mem_has_served(struct mem *m, const struct mem_job *j)
+{
+        const struct mem_alias *champion = mem_alias_find(m, j->j.model, "champion", NULL);
+
+        if ((j->j.kind != JOB_CONSOLIDATE && j->j.kind != JOB_ROLLOVER) || j->j.dry_run)
+                return false;
+        if (j->j.state != JOB_CANDIDATE || champion->a.version == j->j.version)
+                return j->j.state == JOB_PROMOTED || j->j.state == JOB_CANDIDATE;
+        MEM_EACH(m, MEM_JOB, struct mem_job, k)
+        if (k->j.parent == j->j.version)
+                return true;
+        return false;
 }
 
 job_id mem_first_job(struct mem *m, const struct mem_row *row)
@@ -32,7 +51,7 @@ job_id mem_first_job(struct mem *m, const struct mem_row *row)
         MEM_EACH(m, MEM_JOB, struct mem_job, j)
         if ((j->j.kind == JOB_CONSOLIDATE || j->j.kind == JOB_ROLLOVER) && !j->j.dry_run &&
             (j->j.state == JOB_PROMOTED || j->j.state == JOB_REJECTED || j->j.state == JOB_CANDIDATE) &&
-            mem_used_then(row, &j->j))
+            mem_used_then(row, j))
                 return j->j.id;
         return 0;
 }
@@ -82,7 +101,7 @@ int mem_row_overwrite(
 
 static bool may_count(const struct mem_row *row)
 {
-        return row->f.state == ROW_LIVE || row->f.state == ROW_SUPERSEDED;
+        return !row->f.trusted && (row->f.state == ROW_LIVE || row->f.state == ROW_SUPERSEDED);
 }
 
 static bool newest_of_source(struct mem *m, const struct mem_row *row)

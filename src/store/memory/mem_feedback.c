@@ -41,18 +41,18 @@ struct adding {
 /* 0: nothing that says no. */
 static enum feedback_verdict known(const struct adding *a, const struct feedback *f)
 {
-        bool holder = false, erased = false;
+        bool holder = false, erased = false, same = false;
 
         for (const struct mem_row *x = NULL; (x = mem_index_next(a->m, a->model, f->event_id, x)) != NULL;) {
-                bool mine = strcmp(x->f.source, f->source) == 0;
-                if (mine && x->f.state != ROW_ERASED && digest_eq(&x->f.payload, &f->payload))
-                        return FEEDBACK_DUPLICATE;
-                erased = erased || (x->f.state == ROW_ERASED && (mine || x->whole));
+                bool alike = x->f.trusted == f->trusted, mine = alike && strcmp(x->f.source, f->source) == 0;
+                if (mine && x->f.state != ROW_ERASED) /* the newest one decides */
+                        same = digest_eq(&x->f.payload, &f->payload);
+                erased = erased || (x->f.state == ROW_ERASED && (mine || (x->whole && (alike || x->f.trusted))));
                 holder = holder || mine;
         }
-        if (erased)
-                return FEEDBACK_ERASED;
-        return holder && a->policy == CONFLICT_EARLIEST ? FEEDBACK_CONFLICT : 0;
+        if (same || erased)
+                return same ? FEEDBACK_DUPLICATE : FEEDBACK_ERASED;
+        return holder && (f->trusted || a->policy == CONFLICT_EARLIEST) ? FEEDBACK_CONFLICT : 0;
 }
 
 /* 0: it names a task that takes no more rows. */
@@ -89,7 +89,7 @@ static int add_one(struct adding *a, const struct feedback *f, enum feedback_ver
         if (got->first_seq == 0)
                 got->first_seq = seq;
         got->last_seq = seq;
-        if (first || f->state == ROW_QUARANTINED || f->state == ROW_LATE)
+        if (first || f->trusted || f->state == ROW_QUARANTINED || f->state == ROW_LATE)
                 return 0;
         return mem_vote_settle(a->m, a->model, f->event_id, a->policy, got, e);
 }
@@ -115,13 +115,18 @@ int mem_feedback_add(struct store *s, model_id model, const struct feedback *row
         return r;
 }
 
-/* Of the rows of an event the one that counts, else the newest. */
+static int rank(const struct mem_row *x)
+{
+        return x->f.state != ROW_LIVE ? !x->f.trusted : x->f.trusted ? 2 : 3;
+}
+
+/* Of the rows of an event the one that counts, else a trusted one, else the newest. */
 static const struct mem_row *row_of(struct mem *m, model_id model, const char *event_id)
 {
         const struct mem_row *best = NULL;
 
         for (const struct mem_row *x = NULL; (x = mem_index_next(m, model, event_id, x)) != NULL;)
-                if (!best || x->f.state == ROW_LIVE || best->f.state != ROW_LIVE)
+                if (!best || rank(x) >= rank(best))
                         best = x;
         return best;
 }

@@ -139,6 +139,7 @@ static int job_end(struct mem *m, struct mem_job *j, const struct outcome *o, ve
                 tasks[i].before = kept(&o->before[i], true);
                 tasks[i].after = kept(&o->after[i], false);
         }
+        j->replayed = outcome_replayed(o, j->j.kind, j->j.strategy);
         j->j.state = outcome_job_state(o);
         j->j.version = v;
         j->j.version_number = version->v.number;
@@ -182,8 +183,10 @@ static int settle(struct mem *m, struct mem_job *j, const struct outcome *o, ver
         if ((r = version_push(m, j, o, ret, e)) != 0 || (r = job_end(m, j, o, *ret, e)) != 0 ||
             (consumes && (r = use_range(m, &j->j, e)) != 0))
                 return r;
-        if (o->promote)
-                return mem_alias_move(m, j->j.model, "champion", *ret, champion.epoch + 1, e);
+        if (o->promote) {
+                r = mem_alias_move(m, j->j.model, "champion", *ret, champion.epoch + 1, e);
+                return r != 0 ? r : mem_challenger_superseded(m, j->j.model, j->who, e);
+        }
         return o->candidate && !j->j.dry_run ? challenge(m, j, o, *ret, e) : 0;
 }
 

@@ -62,7 +62,7 @@ static bool learned(const struct unlearning *u, version_id id)
                 return false;
         if (j && (j->j.kind == JOB_CONSOLIDATE || j->j.kind == JOB_ROLLOVER))
                 MEM_EACH(u->m, MEM_ROW, struct mem_row, row)
-        if (mem_row_selected(row, u->model, &u->sel) && mem_used_then(row, &j->j))
+        if (mem_row_selected(row, u->model, &u->sel) && mem_used_then(row, j))
                 return true;
         return learned(u, v->v.parent);
 }
@@ -139,13 +139,14 @@ static int unlearn(const struct unlearning *u, struct unlearned *ret, struct err
                 to = mem_get(u->m, MEM_VERSION, to->v.parent);
         if ((r = mem_rows_erase(u->m, u->model, &u->sel, why.text, &done, e)) != 0)
                 return r;
-        *ret = (struct unlearned){done.n, c->a.number, to->v.number};
+        *ret = (struct unlearned){.n_erased = done.n, .from_number = c->a.number, .back_to_number = to->v.number};
         if ((r = mem_audit(u->m, u->model, u->who, "source.unlearn", words_unlearn(u->sel.source, ret).text, e)) != 0)
                 return r;
         if (c->a.version != to->v.id &&
             ((r = move(u, &c->a, to, why.text, e)) != 0 || (r = new_again(u, to->v.id, e)) != 0))
                 return r;
-        return bad_challenger ? move(u, &challenger->a, to, why.text, e) : 0;
+        return bad_challenger ? move(u, &challenger->a, to, why.text, e)
+                              : mem_challenger_superseded(u->m, u->model, u->who, e);
 }
 
 int mem_source_unlearn(

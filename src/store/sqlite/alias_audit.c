@@ -82,12 +82,38 @@ int sqlite_alias_list(struct store *s, model_id m, store_alias_fn each, void *ar
         return r;
 }
 
-/* A dry run of a rollover or a reweight left theta alone: the task it would have closed, or weighed anew, is not. */
+int challenger_superseded(struct db *db, model_id m, const char *who, struct err *e)
+{
+        uint64_t number, was, epoch;
+        version_id champion;
+        int r;
+        {
+                _query_ struct query q = query_open(db,
+                    "SELECT p.id AS champion, p.number AS number, v.number AS was, c.epoch + 1 AS epoch FROM alias c "
+                    "JOIN version v ON v.id = c.version JOIN alias a ON a.model = c.model AND a.name = 'champion' "
+                    "JOIN version p ON p.id = a.version WHERE c.model = :model AND c.name = 'challenger' AND "
+                    "v.state = 4 AND v.id <> p.id AND v.parent IS NOT p.id");
+                query_seq(&q, ":model", m);
+                if ((r = query_step(&q, e)) != QUERY_ROW)
+                        return r;
+                champion = query_get_u64(&q, "champion");
+                number = query_get_u64(&q, "number");
+                was = query_get_u64(&q, "was");
+                epoch = query_get_u64(&q, "epoch");
+        }
+        r = alias_move(db, m, "challenger", champion, epoch, e);
+        return r != 0 ? r
+                      : audit_add(db, m, who, "alias.set",
+                            words_alias("challenger", number, was, epoch, WORDS_OUTRUN).text, e);
+}
+
+/* A rollover or a reweight that was rejected, or only tried, left the rest of the model alone: the task it would have
+ * closed, or weighed anew, is not. */
 static int version_id_of(
     struct db *db, model_id m, const char *alias, uint64_t number, version_id *ret, struct err *e)
 {
         _query_ struct query q = query_open(db,
-            "SELECT v.id AS id, v.pruned_ms AS pruned_ms, v.state = 4 AND j.kind <> 1 AS half FROM version v "
+            "SELECT v.id AS id, v.pruned_ms AS pruned_ms, v.state IN (3, 4) AND j.kind <> 1 AS half FROM version v "
             "LEFT JOIN job j ON j.id = v.job WHERE v.model = :model AND v.number = :number");
 
         query_seq(&q, ":model", m);
@@ -124,6 +150,8 @@ static int set(struct db *db, model_id m, const struct request *w, struct alias 
             (r = alias_move(db, m, w->alias, v, old.epoch + 1, e)) != 0 ||
             (r = audit_add(db, m, w->who, "alias.set",
                  words_alias(w->alias, w->number, old.number, old.epoch + 1, w->reason).text, e)) != 0)
+                return r;
+        if (strcmp(w->alias, "champion") == 0 && (r = challenger_superseded(db, m, w->who, e)) != 0)
                 return r;
         return get(db, m, w->alias, ret, e);
 }

@@ -91,6 +91,8 @@ int blob_read(struct db *db, const struct digest *d, void *ret, size_t size, str
 int blob_sweep(struct db *db, struct err *e); /* some unreferenced chunks */
 int audit_add(struct db *db, model_id m, const char *who, const char *what, const char *detail, struct err *e);
 int alias_move(struct db *db, model_id m, const char *alias, version_id v, uint64_t epoch, struct err *e);
+/* After the champion has moved: a challenger that waits to be compared with another one waits no more. */
+int challenger_superseded(struct db *db, model_id m, const char *who, struct err *e);
 int class_list(struct db *db, model_id m, struct arena *a, size_t *ret_n, const char *const **ret, struct err *e);
 int class_add(struct db *db, model_id m, size_t ordinal, const char *name, struct err *e);
 int task_open_next(struct db *db, model_id m, const char *name, bool classes_fixed, task_id *ret, struct err *e);
@@ -99,7 +101,7 @@ int output_add(struct db *db, version_id v, size_t n, const struct output_row *r
 int evaluation_list(
     struct db *db, version_id v, struct arena *a, size_t *ret_n, struct job_task **ret, struct err *e);
 int vote_waiting(struct db *db, model_id m, struct err *e); /* before a job claims its range */
-int expire_register(struct db *db, struct err *e);         /* event_hash() for its statements */
-int feedback_check(struct db *db, struct err *e); /* every row's content against its digest */
+int expire_register(struct db *db, struct err *e);          /* event_hash() for its statements */
+int feedback_check(struct db *db, struct err *e);           /* every row's content against its digest */
 int blob_check(struct db *db, struct err *e);
 void checkpoint_when_large(struct db *db); /* after a commit */

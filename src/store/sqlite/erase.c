@@ -49,6 +49,17 @@ int rows_select(struct db *db, model_id m, const struct feedback_selection *sel,
         return rows_fill(&q, ret, e);
 }
 
+bool rows_spare_trusted(struct rows *l)
+{
+        size_t n = 0, was = l->n;
+
+        for (size_t i = 0; i < was; i++)
+                if (!l->v[i].trusted)
+                        l->v[n++] = l->v[i];
+        l->n = n;
+        return n < was;
+}
+
 static int none_frozen(struct db *db, model_id m, const struct rows *l, struct err *e)
 {
         struct seq_range frozen;
@@ -117,9 +128,11 @@ static int erase(struct db *db, model_id m, const struct feedback_selection *sel
 {
         struct rows l = {0};
         int r = rows_select(db, m, sel, &l, e);
+        bool spared = !sel->trusted && rows_spare_trusted(&l);
 
         if (r == 0 && l.n == 0)
-                r = err_set(e, STORE_NOT_FOUND, "no feedback of this %s", sel->event_id ? "id" : "source");
+                r = err_set(e, STORE_NOT_FOUND, spared ? WORDS_TRUSTED : "no feedback of this %s",
+                    sel->event_id ? "id" : "source");
         if (r == 0)
                 r = rows_erase(db, m, &l, words_erased(who).text, sel->event_id != NULL, ret, e);
         if (r == 0)
@@ -133,14 +146,16 @@ int sqlite_feedback_erase(struct store *s, model_id m, const struct feedback_sel
 {
         struct db *db = db_of(s);
         struct erased done = {0};
-        int r = scrub_begin(db, e);
+        int r = tx_enter(db, e);
 
-        if (r == 0 && (r = tx_enter(db, e)) == 0)
-                r = tx_leave(db, erase(db, m, sel, who, &done, e), e);
-        scrub_end(db, r);
         if (r == 0)
-                *ret = done;
-        return r;
+                r = tx_leave(db, erase(db, m, sel, who, &done, e), e);
+        scrub(db, r);
+        if (r != 0)
+                return r;
+        done.backups = scrub_misses(db);
+        *ret = done;
+        return 0;
 }
 
 /* --- release --- */
@@ -197,11 +212,11 @@ int sqlite_feedback_release(
 {
         struct db *db = db_of(s);
         uint64_t n = 0;
-        int r = scrub_begin(db, e);
+        int r = tx_enter(db, e);
 
-        if (r == 0 && (r = tx_enter(db, e)) == 0)
+        if (r == 0)
                 r = tx_leave(db, release(db, m, event_id, accept, who, &n, e), e);
-        scrub_end(db, accept ? 1 : r);
+        scrub(db, accept ? 1 : r);
         if (r == 0)
                 *ret_n = n;
         return r;

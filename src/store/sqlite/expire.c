@@ -2,8 +2,9 @@
  *
  * Of the train rows that the mode lets go and of the holdout rows, those of each task's class with the lowest hashes
  * stay, up to the caps. Rows that are not live follow the mode without a cap: late and superseded ones as train rows
- * do, quarantined ones, about which nobody has decided, only by age. The classes of a task are those its feedback
- * had: a class of an open task is written down before its rows go. */
+ * do, quarantined ones, about which nobody has decided, only by age. A row is used up when a version that learned it
+ * has come to serve: one that was rejected, or waits, leaves it to the next job. The classes of a task are those its
+ * feedback had: a class of an open task is written down before its rows go. */
 #include "base/err.h"
 #include "base/mem.h"
 #include "store/event_hash.h"
@@ -46,7 +47,7 @@ int expire_register(struct db *db, struct err *e)
 
 static const char *const train_sql[] = {
     [RETAIN_USED] = PLACE "AND f.holdout = 0 AND " PAST "AND EXISTS (SELECT 1 FROM job j LEFT JOIN feedback_since s "
-                          "ON s.seq = f.seq WHERE " JOB_HAS_ROW "AND " JOB_TRAINED ") " PAST_CAP,
+                          "ON s.seq = f.seq WHERE " JOB_HAS_ROW "AND " JOB_SERVED ") " PAST_CAP,
     [RETAIN_ROLLOVER] = PLACE "AND f.holdout = 0 AND " CLOSED PAST_CAP,
     [RETAIN_DAYS] = PLACE "AND f.holdout = 0 AND f.received_ms < :before " PAST_CAP,
 };
@@ -57,7 +58,8 @@ static const char holdout_sql[] = PLACE "AND f.holdout = 1 " PAST_CAP;
         "f.model = :model AND " FREE "AND "
 #define IN_ORDER "ORDER BY f.seq LIMIT :limit"
 static const char *const rest_sql[] = {
-    [RETAIN_USED] = REST "x.state <> 2 AND " PAST IN_ORDER,
+    [RETAIN_USED] = REST "x.state <> 2 AND " PAST "AND EXISTS (SELECT 1 FROM job j WHERE j.task = f.task AND "
+                         "j.range_last >= f.seq AND " JOB_SERVED ") " IN_ORDER,
     [RETAIN_ROLLOVER] = REST "x.state <> 2 AND " CLOSED IN_ORDER,
     [RETAIN_DAYS] = REST "f.received_ms < :before " IN_ORDER,
 };
@@ -168,11 +170,11 @@ int sqlite_feedback_expire(
     struct store *s, model_id m, const struct retention *how, size_t limit, uint64_t *ret_n, struct err *e)
 {
         struct expiring x = {.db = db_of(s), .model = m, .how = how, .limit = limit};
-        int r = scrub_begin(x.db, e);
+        int r = tx_enter(x.db, e);
 
-        if (r == 0 && (r = tx_enter(x.db, e)) == 0)
+        if (r == 0)
                 r = tx_leave(x.db, expire(&x, e), e);
-        scrub_end(x.db, x.n > 0 ? r : 1);
+        scrub(x.db, x.n > 0 ? r : 1);
         free(x.seqs);
         if (r == 0)
                 *ret_n = x.n;

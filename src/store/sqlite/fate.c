@@ -8,7 +8,9 @@
 #include "base/err.h"
 #include "store/sqlite/feedback.h"
 #include "store/sqlite/frozen.h"
+#include "store/sqlite/migrate.h"
 #include <string.h>
+#include <unistd.h>
 
 void fate_fill(struct query *q, struct fate_row *ret)
 {
@@ -17,6 +19,7 @@ void fate_fill(struct query *q, struct fate_row *ret)
             .model = query_get_u64(q, "model"),
             .task = query_get_u64(q, "task"),
             .holdout = query_get_int(q, "holdout") != 0,
+            .trusted = query_get_int(q, "trusted") != 0,
             .class = (int32_t)query_get_int(q, "class"),
             .state = row_state_in_db(q, "state"),
             .policy = policy_in_db(q, "policy"),
@@ -26,8 +29,9 @@ void fate_fill(struct query *q, struct fate_row *ret)
 
 int fate_frozen(struct db *db, model_id m, struct seq_range *ret, job_id *ret_job, struct err *e)
 {
-        _query_ struct query q = query_open(
-            db, "SELECT id, range_first, range_last FROM job WHERE model = :model AND state < 10 AND state <> 1");
+        _query_ struct query q = query_open(db,
+            "SELECT id, CASE WHEN state = 4 THEN range_first ELSE 1 END AS range_first, range_last FROM job WHERE "
+            "model = :model AND state < 10 AND state <> 1");
 
         *ret = (struct seq_range){1, 0};
         *ret_job = 0;
@@ -185,14 +189,18 @@ int fate_overwrite(
         return query_run(&q, e);
 }
 
-int scrub_begin(struct db *db, struct err *e)
+void scrub(struct db *db, int r)
 {
-        return db_exec(db, "PRAGMA secure_delete = ON", e);
-}
-
-void scrub_end(struct db *db, int r)
-{
-        (void)db_exec(db, "PRAGMA secure_delete = OFF", NULL);
         if (r == 0)
                 db->scrub = true;
+}
+
+bool scrub_misses(const struct db *db)
+{
+        char name[MIGRATE_PATH];
+        bool any = false;
+
+        for (int level = 1; level < (int)n_migrations; level++)
+                any = any || (migrate_copy(db, level, name) && access(name, F_OK) == 0);
+        return any;
 }

@@ -6,7 +6,7 @@ struct fate_row { /* what a change of state needs to know of a row */
         uint64_t seq;
         model_id model;
         task_id task;
-        bool holdout;
+        bool holdout, trusted;
         int32_t class;
         enum row_state state;
         enum conflict_policy policy; /* of one that is not live: as it was when it came, or lost */
@@ -16,12 +16,20 @@ struct fate_row { /* what a change of state needs to know of a row */
 /* The condition that job j has used row f, to be read with feedback_since s of f in a LEFT JOIN. Jobs that only
  * tried, reweighted or rebuilt use no rows. */
 #define JOB_TRAINED "j.kind IN (1, 2) AND j.state IN (10, 11, 14) AND j.dry_run = 0 "
+/* The rows of its range, and if it replayed those of tasks closed before its own, which have smaller ids. */
 #define JOB_HAS_ROW                                                                                                  \
-        "j.task = f.task AND j.range_last >= f.seq AND j.range_first <= f.seq AND j.id > coalesce(s.job, 0) "
+        "((j.task = f.task AND j.range_last >= f.seq AND j.range_first <= f.seq) OR (j.replayed = 1 AND j.model = "  \
+        "f.model AND j.task > f.task)) AND j.id > coalesce(s.job, 0) "
+/* A narrower condition than JOB_TRAINED: its version serves, or did when another job was claimed or promoted it. */
+#define JOB_SERVED                                                                                                   \
+        "j.kind IN (1, 2) AND j.dry_run = 0 AND (j.state = 10 OR (j.state = 14 AND (EXISTS (SELECT 1 FROM alias a "  \
+        "WHERE a.model = j.model AND a.name = 'champion' AND a.version = j.version) OR EXISTS (SELECT 1 FROM job k " \
+        "WHERE k.model = j.model AND k.parent = j.version)))) "
 
 /* Columns of struct fate_row, of feedback f with its feedback_fate x and feedback_since s. */
 #define FATE_COLUMNS                                                                                                 \
         "f.seq AS seq, f.model AS model, f.task AS task, f.holdout AS holdout, f.class AS class, "                   \
+        "EXISTS (SELECT 1 FROM feedback_trusted z WHERE z.seq = f.seq) AS trusted, "                                 \
         "coalesce(x.state, 1) AS state, coalesce(x.policy, 0) AS policy, CASE WHEN x.seq IS NOT NULL THEN x.job "    \
         "WHEN f.holdout = 0 THEN (SELECT min(j.id) FROM job j WHERE " JOB_HAS_ROW "AND " JOB_TRAINED ") END AS job "
 #define FATE_TABLES                                                                                                  \
@@ -29,7 +37,8 @@ struct fate_row { /* what a change of state needs to know of a row */
 
 void fate_fill(struct query *q, struct fate_row *ret);
 
-/* The range that an active job of the model has claimed; {1, 0} when there is none, then *ret_job is 0. */
+/* The range that an active job of the model has claimed, from the first row on while it reads the store, for it may
+ * read closed tasks too; {1, 0} when there is none, then *ret_job is 0. */
 int fate_frozen(struct db *db, model_id m, struct seq_range *ret, job_id *ret_job, struct err *e);
 static inline bool in_range(const struct seq_range *r, uint64_t seq)
 {
@@ -44,9 +53,9 @@ int fate_move(struct db *db, struct fate_row *r, enum row_state to, const char *
 /* The same to ERASED or EXPIRED, and inputs and label are overwritten. */
 int fate_overwrite(
     struct db *db, struct fate_row *r, enum row_state to, const char *reason, bool event, struct err *e);
-/* What is overwritten or freed between them leaves no traces in the file's pages. Around the transaction. */
-int scrub_begin(struct db *db, struct err *e);
-void scrub_end(struct db *db, int r);
+/* After a transaction that overwrote something: older pages of it are to leave the WAL. */
+void scrub(struct db *db, int r);
+bool scrub_misses(const struct db *db); /* copies made before a migration lie beside the file */
 
 /* --- vote.c --- */
 struct event_row {
@@ -74,6 +83,7 @@ struct rows { /* a list of rows; rows_free at last */
 };
 void rows_free(struct rows *l);
 int rows_select(struct db *db, model_id m, const struct feedback_selection *sel, struct rows *ret, struct err *e);
+bool rows_spare_trusted(struct rows *l); /* takes trusted ones off the list; true: there were such */
 /* Erases those of the list that are not erased yet, and lets the events vote again. CONFLICT: one is frozen. */
 int rows_erase(
     struct db *db, model_id m, struct rows *l, const char *reason, bool event, struct erased *ret, struct err *e);

@@ -35,9 +35,21 @@ static int open_task(struct db *db, model_id m, task_id *ret, struct err *e)
         return 0;
 }
 
+/* The source of a row whose key is another's: digits of its number, longer than any source, so nobody's. Until the
+ * number is known, those of 0. */
+#define ASIDE "printf('%0130d', seq)"
+static const char *aside(char ret[131])
+{
+        memset(ret, '0', 130);
+        ret[130] = '\0';
+        return ret;
+}
+_Static_assert(STORE_KEY_MAX < 130, "a source may not be as long as what holds the place of one");
+
 static int insert(struct db *db, model_id m, task_id t, const struct feedback *f, uint64_t *ret_seq, struct err *e)
 {
         struct digest content;
+        char zeros[131];
         int r = feedback_content(f, &content, e);
         if (r != 0)
                 return r;
@@ -56,7 +68,7 @@ static int insert(struct db *db, model_id m, task_id t, const struct feedback *f
         query_real(&q, ":weight", (double)f->weight);
         query_ms(&q, ":observed", f->observed_ms);
         query_int(&q, ":received", db_now(db));
-        query_text(&q, ":source", f->source);
+        query_text(&q, ":source", f->trusted ? aside(zeros) : f->source);
         query_text(&q, ":event_id", f->event_id);
         query_blob(&q, ":payload", f->payload.b, sizeof(f->payload.b));
         query_digest(&q, ":content", &content);
@@ -82,12 +94,31 @@ static int served_row(struct db *db, uint64_t seq, const struct feedback *f, str
         return query_run(&q, e);
 }
 
-static int trusted_row(struct db *db, uint64_t seq, struct err *e)
+/* Leaves the key to another row. */
+static int step_aside(struct db *db, uint64_t seq, const char *source, struct err *e)
+{
+        int r;
+        {
+                _query_ struct query q =
+                    query_open(db, "INSERT INTO feedback_former (seq, source) VALUES (:seq, :source)");
+                query_seq(&q, ":seq", seq);
+                query_text(&q, ":source", source);
+                if ((r = query_run(&q, e)) != 0)
+                        return r;
+        }
+        _query_ struct query q = query_open(db, "UPDATE feedback SET source = " ASIDE " WHERE seq = :seq");
+        query_seq(&q, ":seq", seq);
+        return query_run(&q, e);
+}
+
+/* The key belongs to the labels: a trusted row never has it. */
+static int trusted_row(struct db *db, uint64_t seq, const char *source, struct err *e)
 {
         _query_ struct query q = query_open(db, "INSERT INTO feedback_trusted (seq) VALUES (:seq)");
 
         query_seq(&q, ":seq", seq);
-        return query_run(&q, e);
+        int r = query_run(&q, e);
+        return r != 0 ? r : step_aside(db, seq, source, e);
 }
 
 static int beside(struct db *db, const struct fate_row *r, const struct feedback *f, struct err *e)
@@ -97,7 +128,7 @@ static int beside(struct db *db, const struct fate_row *r, const struct feedback
         if (f->served_version != 0)
                 x = served_row(db, r->seq, f, e);
         if (x == 0 && f->trusted)
-                x = trusted_row(db, r->seq, e);
+                x = trusted_row(db, r->seq, f->source, e);
         if (x != 0)
                 return x;
         return r->state == ROW_LIVE ? task_count_add(db, r, e) : fate_begin(db, r, f->why ? f->why : "", e);
@@ -106,44 +137,28 @@ static int beside(struct db *db, const struct fate_row *r, const struct feedback
 /* --- what is known of the event --- */
 
 struct known {
-        const struct event_row *holder; /* has the key (source, event_id) */
+        const struct event_row *holder; /* has the key (source, event_id); of trusted rows: the one there is */
         bool same, erased;
 };
 
+/* Trusted rows and labels do not see one another, but that an event erased for all sources takes no labels. What came
+ * again is compared with the newest row only: a source may go back to what it said before. */
 static struct known known(const struct event *v, const struct feedback *f)
 {
         struct known k = {0};
 
         for (size_t i = 0; i < v->n; i++) {
                 const struct event_row *row = &v->rows[i];
-                bool mine = strcmp(row->source, f->source) == 0;
-                k.erased = k.erased || (row->r.state == ROW_ERASED && (mine || row->whole));
-                k.same = k.same || (mine && row->r.state != ROW_ERASED && digest_eq(&row->payload, &f->payload));
-                if (mine && !row->former)
+                bool alike = row->r.trusted == f->trusted, mine = alike && strcmp(row->source, f->source) == 0;
+                k.erased =
+                    k.erased || (row->r.state == ROW_ERASED && (mine || (row->whole && (alike || row->r.trusted))));
+                if (mine && row->r.state != ROW_ERASED)
+                        k.same = digest_eq(&row->payload, &f->payload);
+                if (mine && (!row->former || f->trusted))
                         k.holder = row;
         }
         return k;
 }
-
-/* Frees the key of a row for the next label of the same source. */
-static int give_way(struct db *db, const struct event_row *row, struct err *e)
-{
-        int r;
-        {
-                _query_ struct query q =
-                    query_open(db, "INSERT INTO feedback_former (seq, source) VALUES (:seq, :source)");
-                query_seq(&q, ":seq", row->r.seq);
-                query_text(&q, ":source", row->source);
-                if ((r = query_run(&q, e)) != 0)
-                        return r;
-        }
-        /* longer than any source, so that it is nobody's */
-        _query_ struct query q =
-            query_open(db, "UPDATE feedback SET source = printf('%0130d', seq) WHERE seq = :seq");
-        query_seq(&q, ":seq", row->r.seq);
-        return query_run(&q, e);
-}
-_Static_assert(STORE_KEY_MAX < 130, "a source may not be as long as what holds the place of one");
 
 /* --- one row --- */
 
@@ -177,6 +192,7 @@ static int accept(struct adding *a, task_id t, const struct feedback *f, struct 
         struct fate_row row = {.model = a->model,
             .task = t,
             .holdout = f->holdout,
+            .trusted = f->trusted,
             .class = f->targets ? -1 : f->class,
             .state = f->state != 0 ? f->state : ROW_LIVE,
             .policy = a->policy};
@@ -191,7 +207,7 @@ static int accept(struct adding *a, task_id t, const struct feedback *f, struct 
         if (got->first_seq == 0)
                 got->first_seq = row.seq;
         got->last_seq = row.seq;
-        if (row.state != ROW_LIVE || a->event.n == 0)
+        if (row.state != ROW_LIVE || row.trusted || a->event.n == 0)
                 return 0;
         return vote_settle(a->db, a->model, f->event_id, a->policy, &a->event, got, e);
 }
@@ -204,7 +220,7 @@ static int add_one(struct adding *a, const struct feedback *f, enum feedback_ver
         if (r != 0)
                 return r;
         struct known k = known(&a->event, f);
-        if (k.same || k.erased || (k.holder && a->policy == CONFLICT_EARLIEST)) {
+        if (k.same || k.erased || (k.holder && (f->trusted || a->policy == CONFLICT_EARLIEST))) {
                 *ret = k.same ? FEEDBACK_DUPLICATE : k.erased ? FEEDBACK_ERASED : FEEDBACK_CONFLICT;
                 a->receipt.n_duplicate += *ret == FEEDBACK_DUPLICATE;
                 a->receipt.n_conflict += *ret == FEEDBACK_CONFLICT;
@@ -215,7 +231,7 @@ static int add_one(struct adding *a, const struct feedback *f, enum feedback_ver
         *ret = t != 0 ? FEEDBACK_ACCEPTED : FEEDBACK_TASK_CLOSED;
         if (t == 0)
                 return 0;
-        if (k.holder && (r = give_way(a->db, k.holder, e)) != 0)
+        if (k.holder && (r = step_aside(a->db, k.holder->r.seq, k.holder->source, e)) != 0)
                 return r;
         return accept(a, t, f, e);
 }

@@ -37,10 +37,8 @@ static const char count_sql[] =
     "AND g.seq > m.used_seq AND g.holdout = 0 AND NOT EXISTS (SELECT 1 FROM feedback_fate x WHERE x.seq = g.seq) "
     "ORDER BY g.seq LIMIT 1)) AS oldest_new_ms, "
     /* by id, not by time: a clock that was set back must not leave the latest stamp standing */
-    "(SELECT ended_ms FROM job l WHERE l.id = (SELECT max(j.id) FROM job j WHERE j.model = m.id AND j.ended_ms IS "
-    "NOT "
-    "NULL)) AS last_job_ended_ms, "
-    "l.id AS last_job, coalesce(l.state = 11, 0) AS last_rejected, coalesce(l.strategy, 0) AS last_strategy, "
+    "l.ended_ms AS last_job_ended_ms, l.id AS last_job, coalesce(l.state = 11, 0) AS last_rejected, "
+    "coalesce(l.strategy, 0) AS last_strategy, "
     "coalesce(l.kind = 2, 0) AS last_rollover, "
     "(SELECT count(*) FROM task u WHERE u.model = m.id AND u.state = 2) AS n_closed, "
     "(SELECT coalesce(sum(c.n), 0) FROM task_count c JOIN task u ON u.id = c.task WHERE u.model = m.id AND u.state = "

@@ -13,7 +13,7 @@
 
 #define SIDE_COLUMNS                                                                                                 \
         "coalesce(o.source, f.source) AS source, p.version AS served_version, p.class AS served_class, "             \
-        "p.probability AS served_probability, r.seq IS NOT NULL AS trusted "
+        "p.probability AS served_probability, r.seq IS NOT NULL AS is_trusted "
 #define SIDE_TABLES                                                                                                  \
         "LEFT JOIN feedback_former o ON o.seq = f.seq LEFT JOIN feedback_served p ON p.seq = f.seq "                 \
         "LEFT JOIN feedback_trusted r ON r.seq = f.seq "
@@ -63,7 +63,7 @@ static void scalars(struct query *q, struct feedback *f)
         f->observed_ms = query_get_int(q, "observed_ms");
         f->received_ms = query_get_int(q, "received_ms");
         query_get_digest(q, "payload", &f->payload);
-        f->trusted = query_get_int(q, "trusted") != 0;
+        f->trusted = query_get_int(q, "is_trusted") != 0;
         f->served_version = query_get_u64(q, "served_version");
         f->served_class = query_null(q, "served_class") ? -1 : (int32_t)query_get_int(q, "served_class");
         f->served_probability = f->served_version != 0 ? (float)query_get_real(q, "served_probability") : 0;
@@ -157,14 +157,14 @@ int feedback_check(struct db *db, struct err *e)
 
 /* --- one row --- */
 
-/* Of the event's rows the one that counts, else the newest. */
+/* Of the event's rows the one that counts, else a trusted one, else the newest. */
 static const char fate_sql[] =
     "SELECT k.*, v.number AS number FROM (SELECT " FATE_COLUMNS
     ", f.task_named AS task_named, f.weight AS weight, f.observed_ms AS observed_ms, f.received_ms AS received_ms, "
     "f.event_id AS event_id, f.payload AS payload, f.targets AS targets, t.name AS task_name, x.reason AS "
     "why, " SIDE_COLUMNS "FROM " FATE_TABLES SIDE_TABLES
     "JOIN task t ON t.id = f.task WHERE f.model = :model AND f.event_id = :event_id "
-    "ORDER BY x.seq IS NOT NULL, f.seq DESC LIMIT 1) k LEFT JOIN job u ON u.id = k.job "
+    "ORDER BY x.seq IS NOT NULL, r.seq IS NOT NULL, f.seq DESC LIMIT 1) k LEFT JOIN job u ON u.id = k.job "
     "LEFT JOIN version v ON v.id = u.version";
 
 static enum feedback_state state_of(const struct fate_row *row)

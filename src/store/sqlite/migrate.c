@@ -92,15 +92,20 @@ static int apply(struct db *db, const struct migration *steps, size_t n, int lev
         return db_exec(db, pragma, e);
 }
 
+bool migrate_copy(const struct db *db, int level, char ret[MIGRATE_PATH])
+{
+        return snprintf(ret, MIGRATE_PATH, "%s.level-%d", db->path, level) < MIGRATE_PATH;
+}
+
 int migrate_run(struct db *db, const struct migration *steps, size_t n, int level, bool no_backup, struct err *e)
 {
-        char copy[4096];
+        char copy[MIGRATE_PATH];
         int r = check_history(db, steps, level, e);
 
         if (r != 0 || (size_t)level == n)
                 return r;
         if (level > 0 && !no_backup) {
-                if (snprintf(copy, sizeof(copy), "%s.level-%d", db->path, level) >= (int)sizeof(copy))
+                if (!migrate_copy(db, level, copy))
                         return err_set(e, -ENAMETOOLONG, "database: no room for the name of its copy");
                 if ((r = sqlite_backup(&db->base, copy, e)) != 0)
                         return err_wrap(e, r, "copy before the migration");

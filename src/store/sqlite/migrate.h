@@ -17,6 +17,10 @@ extern const size_t n_migrations;
 
 enum { STORE_APPLICATION_ID = 0x45574344 }; /* "EWCD" */
 
+enum { MIGRATE_PATH = 4096 };
+/* Name of the copy of a file of that level; false: too long. */
+bool migrate_copy(const struct db *db, int level, char ret[MIGRATE_PATH]);
+
 /* Compares the hashes recorded in the file with those of the steps (-EBADMSG: the file was made by other steps),
  * then applies the missing ones: all of them, the identity and the new level in one transaction, which ends with
  * every reference leading somewhere (-EBADMSG). Outside of any transaction. Before an existing

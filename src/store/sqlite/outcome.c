@@ -2,10 +2,11 @@
  * then everything is written, or nothing of it.
  *
  * Consolidation: version, outputs, evaluations, used range, verdict, job state, alias, audit. What is promoted
- * becomes the champion, a candidate the challenger, except by a dry run, which moves nothing and consumes nothing. A
- * reweight consumes nothing either, since its theta is its parent's; promoted it gives its task the new alpha. A
- * promoted rollover also closes the task with its record, extends the model's classes (scenario class), opens the
- * next task and hands it the rows above the claimed range that name no task. */
+ * becomes the champion, which ends the wait of another challenger; a candidate becomes the challenger, except by a
+ * dry run, which moves nothing and consumes nothing. A reweight consumes nothing either, since its theta is its
+ * parent's; promoted it gives its task the new alpha. A promoted rollover also closes the task with its record,
+ * extends the model's classes (scenario class), opens the next task and hands it the rows above the claimed range
+ * that name no task. */
 #include "base/err.h"
 #include "base/mem.h"
 #include "store/sqlite/db.h"
@@ -194,12 +195,13 @@ static int job_end(struct db *db, const struct subject *s, const struct outcome 
 {
         _query_ struct query q =
             query_open(db, "UPDATE job SET state = :state, version = :version, reason = :reason, tries = :tries, "
-                           "ended_ms = :now WHERE id = :job");
+                           "replayed = :replayed, ended_ms = :now WHERE id = :job");
 
         query_int(&q, ":state", outcome_job_state(o));
         query_seq(&q, ":version", v);
         query_text(&q, ":reason", o->reason);
         query_text(&q, ":tries", o->tries); /* NULL stays NULL */
+        query_int(&q, ":replayed", outcome_replayed(o, s->kind, s->strategy));
         query_int(&q, ":now", db_now(db));
         query_seq(&q, ":job", s->job);
         return query_run(&q, e);
@@ -214,16 +216,20 @@ static int range_used(struct db *db, const struct subject *s, struct err *e)
         return query_run(&q, e);
 }
 
-/* Who serves, and who waits beside it. A promotion leaves the challenger alone. */
+/* Who serves, and who waits beside it. */
 static int aliases_follow(
     struct db *db, const struct subject *s, const struct outcome *o, version_id v, struct err *e)
 {
-        if (o->promote)
-                return alias_move(db, s->model, "champion", v, s->champion_epoch + 1, e);
+        uint64_t epoch = s->challenger_epoch + 1;
+        int r;
+
+        if (o->promote) {
+                r = alias_move(db, s->model, "champion", v, s->champion_epoch + 1, e);
+                return r != 0 ? r : challenger_superseded(db, s->model, s->who, e);
+        }
         if (!o->candidate || s->dry_run)
                 return 0;
-        uint64_t epoch = s->challenger_epoch + 1;
-        int r = alias_move(db, s->model, "challenger", v, epoch, e);
+        r = alias_move(db, s->model, "challenger", v, epoch, e);
         return r != 0
                    ? r
                    : audit_add(db, s->model, s->who, "alias.set",

@@ -62,9 +62,7 @@ int sqlite_source_list(struct store *s, model_id m, store_source_fn each, void *
 
 /* --- unlearn --- */
 
-#define USED_THEN                                                                                                    \
-        "f.task = j.task AND f.holdout = 0 AND f.seq BETWEEN j.range_first AND j.range_last AND j.id > "             \
-        "coalesce(s.job, 0) AND (x.seq IS NULL OR j.id BETWEEN x.job AND x.until)"
+#define USED_THEN JOB_HAS_ROW "AND f.holdout = 0 AND (x.seq IS NULL OR j.id BETWEEN x.job AND x.until)"
 /* Versions that have learned from the source. */
 #define BAD                                                                                                          \
         "bad (id) AS (SELECT v.id FROM job j JOIN version v ON v.id = j.version WHERE j.model = :model AND j.kind "  \
@@ -198,6 +196,7 @@ static int unlearn(struct db *db, model_id m, const char *source, const char *wh
 
         if ((r = rows_select(db, m, &sel, l, e)) != 0)
                 return r;
+        (void)rows_spare_trusted(l);
         if (l->n == 0)
                 return err_set(e, STORE_NOT_FOUND, "no feedback of source %s", source);
         if ((r = none_active(db, m, e)) != 0 || (r = no_task_holds(db, m, source, e)) != 0 ||
@@ -205,14 +204,16 @@ static int unlearn(struct db *db, model_id m, const char *source, const char *wh
             (r = bad_challenger(db, m, source, &number, &epoch, e)) != 0 ||
             (r = rows_erase(db, m, l, why.text, false, &done, e)) != 0)
                 return r;
-        *ret = (struct unlearned){done.n, w.from_number, w.to_number};
+        *ret = (struct unlearned){.n_erased = done.n, .from_number = w.from_number, .back_to_number = w.to_number};
         if ((r = audit_add(db, m, who, "source.unlearn", words_unlearn(source, ret).text, e)) != 0)
                 return r;
         if (w.from_number != w.to_number &&
             ((r = move(db, m, "champion", &w, w.from_number, w.champion_epoch, why.text, who, e)) != 0 ||
                 (r = new_again(db, m, w.used_seq, e)) != 0))
                 return r;
-        return epoch == 0 ? 0 : move(db, m, "challenger", &w, number, epoch, why.text, who, e);
+        if (epoch != 0)
+                return move(db, m, "challenger", &w, number, epoch, why.text, who, e);
+        return challenger_superseded(db, m, who, e);
 }
 
 int sqlite_source_unlearn(
@@ -221,13 +222,15 @@ int sqlite_source_unlearn(
         struct db *db = db_of(s);
         struct unlearned done;
         struct rows l = {0};
-        int r = scrub_begin(db, e);
+        int r = tx_enter(db, e);
 
-        if (r == 0 && (r = tx_enter(db, e)) == 0)
-                r = tx_leave(db, unlearn(db, m, source, who, &l, &done, e), e);
-        scrub_end(db, r);
-        rows_free(&l);
         if (r == 0)
-                *ret = done;
-        return r;
+                r = tx_leave(db, unlearn(db, m, source, who, &l, &done, e), e);
+        scrub(db, r);
+        rows_free(&l);
+        if (r != 0)
+                return r;
+        done.backups = scrub_misses(db);
+        *ret = done;
+        return 0;
 }

@@ -1,7 +1,7 @@
 /* vote.c: which label of an event counts.
  *
- * The rows of an event vote, each source with its newest. Rows inside the range of an active job stay as they are;
- * the event is then noted, and settled when the next job claims its range. */
+ * The rows of an event vote, each source with its newest; trusted ones stand aside. Rows inside the range of an
+ * active job stay as they are; the event is then noted, and settled when the next job claims its range. */
 #include "base/err.h"
 #include "base/mem.h"
 #include "store/sqlite/fate.h"
@@ -53,7 +53,7 @@ int event_rows_load(struct db *db, model_id m, const char *event_id, struct even
 
 static bool may_count(const struct event_row *row)
 {
-        return row->r.state == ROW_LIVE || row->r.state == ROW_SUPERSEDED;
+        return !row->r.trusted && (row->r.state == ROW_LIVE || row->r.state == ROW_SUPERSEDED);
 }
 
 /* A source that changed its mind votes with its newest row. */

@@ -2,6 +2,7 @@
  *
  * A row names the method, the path, the body, the status, and a piece of the answer. Later rows build on earlier
  * ones: the table reads as a conversation. Jobs can be made but not run (the learner is /bin/false). */
+#include "base/buf.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "house.h"
@@ -194,6 +195,8 @@ static const struct row conversation[] = {
     GET("/metrics", 200, "\newcd_store_full 0\n"),
     GET("/v2/nothing", 404, "near it: /v2, /v2/status, /v2/models\""),
     GET("/v2/models/m/alias", 404, "/v2/models/{m}/versions, /v2/models/{m}/aliases\""),
+    {"POST", "/v2/models/m/infer", "Inference-Header-Content-Length: 2\r\nInference-Header-Content-Length: 4\r\n",
+        INFER("x", "[1,2]", "[1,2]"), 400, "more than one Inference-Header-Content-Length", BODY},
     {"POST", "/v2/models/m/feedback", "Idempotency-Key: k\r\n", EV("\"label\":\"a\""), 501, "event_id", BODY},
     {"DELETE", "/v2/models/m/predict", "", NULL, 405, "method", BODY},
 };
@@ -210,8 +213,8 @@ static void play(struct house *h, const struct row *rows, size_t n)
                 const char *in[] = {
                     [BODY] = a.body.data, [ETAG] = a.etag, [LOCATION] = a.location, [TYPE] = a.content_type};
                 if (a.status != r->status || !in[r->where] || !strstr(in[r->where], r->says))
-                        fail_msg("%s %s %s\n%d, want %d with %s in: %s", r->method, r->path, r->body ? r->body : "",
-                            a.status, r->status, r->says, in[r->where] ? in[r->where] : "");
+                        fail_msg("%s %s %.400s\n%d, want %d with %s in: %s", r->method, r->path,
+                            r->body ? r->body : "", a.status, r->status, r->says, in[r->where] ? in[r->where] : "");
                 http_answer_deinit(&a);
         }
 }
@@ -247,6 +250,8 @@ static void shared_heads(void **state)
                 "/v2/models/s/feedback", "{\"events\":[{\"inputs\":[1],\"labels\":[\"b\"]}]}", 200, "\"accepted\":1"),
             POST("/v2/models/s/feedback", "{\"events\":[{\"inputs\":[1],\"labels\":[]}]}", 200, "\"accepted\":1"),
             POST("/v2/models/s/feedback", "{\"events\":[{\"inputs\":[1],\"labels\":[\"z\"]}]}", 422, "/labels/0"),
+            POST("/v2/models/s/feedback", "{\"events\":[{\"inputs\":[1],\"labels\":[\"b\",\"a\",\"b\"]}]}", 422,
+                "/labels/2\",\"type\":\"urn:ewcd:problem:bad-value\",\"detail\":\"class 'b' stands there twice"),
             POST("/v2/models/s/feedback", "{\"events\":[{\"inputs\":[1],\"label\":\"b\"}]}", 422, "learns from"),
             POST("/v2/models",
                 "{\"name\":\"q\",\"input\":{\"name\":\"x\",\"shape\":[1]},\"classes\":[\"a\",\"b\"],\"scenario\":"
@@ -432,6 +437,51 @@ static void sizes_from_the_start(void **state)
 }
 
 /* A client that ends its own side after asking has its answer all the same. */
+/* What would be too large is refused for good, and says by which limit. */
+static void too_large(void **state)
+{
+        (void)state;
+        static const struct row rows[] = {
+            POST("/v2/models", M, 201, "\"name\":\"m\""),
+        };
+        struct house h;
+        struct buf b;
+        house_make(&h);
+        h.conf.server_max_answer = 65536;
+        h.conf.server_max_request_memory = 1 << 20;
+        house_start(&h);
+        play(&h, rows, ARRAY_LEN(rows));
+        buf_init(&b, 1 << 22);
+        buf_puts(&b, "{\"inputs\":[");
+        for (int i = 0; i < 4000; i++)
+                buf_puts(&b, i == 0 ? "[1,2]" : ",[1,2]");
+        buf_puts(&b, "]}");
+        for (int i = 0; i < 2; i++) { /* found when it is written, and before anything is computed */
+                play(&h,
+                    (struct row[]){
+                        POST("/v2/models/m/predict", b.data, 413, "the answer would have more than 65536 bytes"),
+                    },
+                    1);
+                b.len -= 2;
+                for (int k = 0; k < 4000; k++)
+                        buf_puts(&b, ",[1,2]");
+                buf_puts(&b, "]}");
+        }
+        buf_reset(&b);
+        buf_puts(&b, "{\"events\":[");
+        for (int i = 0; i < 20000; i++)
+                buf_printf(&b, "%s{\"inputs\":[1,2],\"label\":\"a\"}", i == 0 ? "" : ",");
+        buf_puts(&b, "]}");
+        play(&h,
+            (struct row[]){
+                POST("/v2/models/m/feedback", b.data, 413,
+                    "(server.max_request_memory) are needed for the events; send fewer"),
+            },
+            1);
+        buf_deinit(&b);
+        house_remove(&h);
+}
+
 static void half_closed(void **state)
 {
         (void)state;
@@ -462,6 +512,7 @@ int main(void)
             cmocka_unit_test(a_full_disk),
             cmocka_unit_test(sizes_from_the_start),
             cmocka_unit_test(half_closed),
+            cmocka_unit_test(too_large),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,7 +15,8 @@
 
 enum { CHECKS_MAX = 4096 };
 static struct gate_check checks[CHECKS_MAX];
-static const struct gate_conf conf = {.max_forgetting = 0.02, .min_gain = 0, .max_ece_rise = 1, .max_predicted = 0.1};
+static const struct gate_conf conf = {
+    .max_forgetting = 0.02, .min_gain = 0, .max_ece_rise = 1, .max_predicted = 0.1, .holdout = 0.1};
 
 static inline struct verdict judge(
     const struct gate_task *tasks, size_t n, const struct gate_conf *c, enum ewc_loss loss)

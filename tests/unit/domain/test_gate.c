@@ -99,7 +99,9 @@ static void test_without_rows(void **state)
         assert_true(v.promote);
         assert_string_equal(
             v.reason, "promoted: task a gained 0.0 pt (budget 2.0); task b without holdout rows: not judged");
-        v = judge(t + 1, 1, &conf, EWC_LOSS_SOFTMAX);
+        struct gate_conf first = conf;
+        first.first = true;
+        v = judge(t + 1, 1, &first, EWC_LOSS_SOFTMAX);
         assert_true(v.promote);
         assert_int_equal(v.deciding, 0);
         assert_string_equal(v.reason, "promoted: task b without holdout rows: not judged");
@@ -186,8 +188,111 @@ static void test_unmeasured_closed_task_blocks(void **state)
         assert_null(strstr(v.reason, "not judged"));
         v = judge(t + 1, 1, &conf, EWC_LOSS_SQUARED);
         assert_string_equal(v.reason, "rejected: task b has 27 holdout rows but could not be measured");
-        t[3].after.n = t[3].before.n = 0; /* an open task's rows are new: it has lost nothing */
-        assert_true(judge(t + 3, 1, &conf, EWC_LOSS_SOFTMAX).promote);
+        t[3].after.n = t[3].before.n = 0;             /* an open task's rows are new: it has lost nothing */
+        v = judge(t + 2, 2, &conf, EWC_LOSS_SOFTMAX); /* the closed one is blocked all the same */
+        assert_true(!v.promote && !v.undecided);
+}
+
+/* Small losses on other rows than those of the close do not add up: the champion is what there is to compare with. */
+static void test_rows_changed_since_the_close(void **state)
+{
+        (void)state;
+        struct gate_task t[] = {task("low", false, 100, 0.8, 0.79), task("high", true, 90, 0.8, 0.9)};
+        t[0].at_close = (struct evaluation){.n = 600, .accuracy = 0.98};
+        struct verdict v = judge(t, 2, &conf, EWC_LOSS_SOFTMAX);
+        assert_true(v.promote && fabs(v.value - 0.01) < 1e-12);
+        assert_string_equal(v.reason, "promoted: task low lost 1.0 pt (budget 2.0, counted from when its rows last "
+                                      "changed, after its close), task high gained 10.0 pt");
+        t[0].at_close = (struct evaluation){.n = 100, .accuracy = 0.83}; /* a version after the change was better */
+        t[0].rows_changed = true;
+        v = judge(t, 2, &conf, EWC_LOSS_SOFTMAX);
+        assert_true(!v.promote && fabs(v.value - 0.04) < 1e-12);
+        assert_non_null(
+            strstr(v.reason, "task low lost 4.0 pt (budget 2.0, counted from when its rows last changed"));
+}
+
+/* --- what is left open --- */
+
+static void test_holdout_rows_that_are_gone(void **state)
+{
+        (void)state;
+        struct gate_task t[] = {task("low", false, 0, NAN, NAN), task("high", true, 9, 0.5, 0.9)};
+        t[0].after.predicted = 0.01;
+        struct verdict v = judge(t, 2, &conf, EWC_LOSS_SOFTMAX);
+        assert_true(v.promote && !v.undecided); /* it never had any */
+        t[0].n_at_close = 31;
+        v = judge(t, 2, &conf, EWC_LOSS_SOFTMAX);
+        assert_true(!v.promote && v.undecided && v.deciding == 0);
+        assert_string_equal(v.reason,
+            "undecided: task low was closed with 31 holdout rows and has none now; the Fisher's prediction alone "
+            "does "
+            "not promote; task high gained 40.0 pt; task low without holdout rows: judged by the Fisher's prediction "
+            "alone");
+        t[0].after.predicted = NAN;
+        assert_true(judge(t, 2, &conf, EWC_LOSS_SOFTMAX).undecided);
+        t[0].after.predicted = 0.2; /* what failed is not left open */
+        v = judge(t, 2, &conf, EWC_LOSS_SOFTMAX);
+        assert_true(!v.promote && !v.undecided);
+        t[0].after.predicted = 0.01;
+        t[1].after.accuracy = 0.4;
+        assert_false(judge(t, 2, &conf, EWC_LOSS_SOFTMAX).undecided);
+        t[1].after.accuracy = 0.9;
+
+        struct gate_conf c = conf;
+        c.first = true; /* of no matter to a task that is closed */
+        assert_true(judge(t, 2, &c, EWC_LOSS_SOFTMAX).undecided);
+        c = conf;
+        c.unmoved = true;
+        assert_true(judge(t, 2, &c, EWC_LOSS_SOFTMAX).promote);
+        c = conf;
+        c.holdout = 0;
+        v = judge(t, 2, &c, EWC_LOSS_SOFTMAX);
+        assert_true(v.promote && !v.undecided);
+        assert_non_null(strstr(v.reason, "; the model holds no rows out, by its own settings"));
+}
+
+static void test_nothing_measured(void **state)
+{
+        (void)state;
+        struct gate_task t[] = {task("a", true, 0, NAN, NAN), task("b", false, 0, NAN, NAN)};
+        struct verdict v = judge(t, 2, &conf, EWC_LOSS_SOFTMAX);
+        assert_true(!v.promote && v.undecided && v.n_checks == 0);
+        assert_string_equal(
+            v.reason, "undecided: nothing could be measured; task a, b without holdout rows: not judged");
+        struct gate_conf c[] = {conf, conf, conf};
+        c[0].first = true;
+        c[1].unmoved = true;
+        c[2].holdout = 0;
+        for (size_t i = 0; i < ARRAY_LEN(c); i++)
+                assert_true(judge(t, 2, &c[i], EWC_LOSS_SOFTMAX).promote);
+        t[1].after.predicted = 0; /* that is something */
+        assert_true(judge(t, 2, &conf, EWC_LOSS_SOFTMAX).promote);
+}
+
+/* Shown, and in nobody's way. */
+static void test_given_up(void **state)
+{
+        (void)state;
+        struct gate_task t[] = {task("low", false, 100, 0.9, 0.2), task("high", true, 90, 0.8, 0.9)};
+        assert_false(judge(t, 2, &conf, EWC_LOSS_SOFTMAX).promote);
+        t[0].given_up = true;
+        struct verdict v = judge(t, 2, &conf, EWC_LOSS_SOFTMAX);
+        assert_true(v.promote && v.n_checks == 1);
+        assert_string_equal(v.reason,
+            "promoted: task high gained 10.0 pt; task low is given up (alpha 0): task low lost 70.0 pt, not "
+            "checked");
+        struct gate_task gone = task("low", false, 0, NAN, NAN);
+        gone.given_up = true;
+        gone.after.predicted = 5;
+        gone.n_at_close = 30;
+        for (uint64_t n = 0; n < 2; n++) {
+                gone.n_holdout = n;
+                t[0] = gone;
+                v = judge(t, 2, &conf, EWC_LOSS_SOFTMAX);
+                assert_true(v.promote && v.n_checks == 1);
+                assert_non_null(strstr(v.reason, "task low is given up (alpha 0): not checked"));
+        }
+        assert_true(judge(t, 1, &conf, EWC_LOSS_SOFTMAX).undecided); /* nothing else is left to go by */
 }
 
 /* --- the checks --- */
@@ -203,6 +308,10 @@ int main(void)
             cmocka_unit_test(test_squared),
             cmocka_unit_test(test_worst_of_many),
             cmocka_unit_test(test_unmeasured_closed_task_blocks),
+            cmocka_unit_test(test_rows_changed_since_the_close),
+            cmocka_unit_test(test_holdout_rows_that_are_gone),
+            cmocka_unit_test(test_nothing_measured),
+            cmocka_unit_test(test_given_up),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

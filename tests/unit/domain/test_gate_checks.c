@@ -364,7 +364,9 @@ static struct gate_task random_task(struct ewc_rng *r, struct output_score *scor
         t.after.n_won = ewc_rng_below(r, 25);
         t.after.n_lost = ewc_rng_below(r, 25);
         t.n_holdout = ewc_rng_below(r, 2) * 50;
-        t.at_close = (struct evaluation){.n = ewc_rng_below(r, 2), .accuracy = any(r), .loss = any(r)};
+        t.n_at_close = ewc_rng_below(r, 2);
+        t.given_up = ewc_rng_below(r, 8) == 0;
+        t.at_close = (struct evaluation){.n = ewc_rng_below(r, 2) * t.before.n, .accuracy = any(r), .loss = any(r)};
         for (size_t i = 0; i < n_scores; i++)
                 scores[i] = (struct output_score){(uint32_t)i, ewc_rng_below(r, 3), 0};
         for (size_t i = 0; i < n_scores; i++)
@@ -394,7 +396,9 @@ static void test_promoted_iff_every_check_passed(void **state)
                     .class_floor = ewc_rng_below(&r, 2) ? 0 : 0.4,
                     .max_ece_rise = ewc_rng_below(&r, 2) ? 1 : 0.3,
                     .confidence = ewc_rng_below(&r, 2) ? 0 : 0.95,
-                    .max_predicted = 0.8};
+                    .max_predicted = 0.8,
+                    .holdout = ewc_rng_below(&r, 2) ? 0 : 0.1,
+                    .first = ewc_rng_below(&r, 2) == 0};
                 for (size_t i = 0; i < n; i++)
                         t[i] = random_task(&r, scores[i], SCORES);
                 struct verdict v = judge(t, n, &c, loss);
@@ -403,10 +407,12 @@ static void test_promoted_iff_every_check_passed(void **state)
                         all = all && checks[i].passed;
                         assert_true(checks[i].task < n && strlen(checks[i].words) > 0);
                 }
-                assert_int_equal(v.promote, all);
+                assert_int_equal(v.promote || v.undecided, all);
+                assert_false(v.promote && v.undecided);
+                assert_false(v.undecided && c.holdout <= 0);
                 assert_true(v.deciding < n);
                 n_promoted += v.promote;
-                assert_memory_equal(v.reason, v.promote ? "promoted:" : "rejected:", 9);
+                assert_memory_equal(v.reason, v.promote ? "promoted:" : v.undecided ? "undecided" : "rejected:", 9);
         }
         assert_in_range(n_promoted, ROUNDS / 20, ROUNDS / 2);
 }
@@ -419,6 +425,7 @@ static void test_conf(void **state)
         struct gate_conf c = gate_conf_of(&l);
         assert_true(c.max_forgetting == 0.02 && c.min_gain == 0 && c.floor == 0 && c.class_floor == 0);
         assert_true(c.max_ece_rise == 1 && c.confidence == 0 && c.max_predicted == 0.1);
+        assert_true(c.holdout == 0.1 && !c.first && !c.unmoved);
         l.gate_floor = 0.1;
         l.gate_class_floor = 0.2;
         l.gate_max_ece_rise = 0.3;

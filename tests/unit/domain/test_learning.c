@@ -171,6 +171,10 @@ SET(set_distill_joint, (l->distill_weight = 0.5, l->method = LEARN_JOINT))
 SET(set_temperature, l->distill_temperature = 0)
 SET(set_auto_plain, (l->strategy = STRATEGY_MODE_AUTO, l->method = LEARN_PLAIN))
 SET(set_boundary_blind, l->task_boundary = BOUNDARY_PROPOSE)
+SET(set_boundary_shadow,
+    (l->task_boundary = BOUNDARY_AUTO, l->trigger_inputs = 0.01, l->promotion = PROMOTION_SHADOW))
+SET(set_boundary_manual,
+    (l->task_boundary = BOUNDARY_AUTO, l->trigger_inputs = 0.01, l->promotion = PROMOTION_MANUAL))
 SET(set_shadow_short, (l->shadow_min_rows = 200, l->shadow_max_rows = 199))
 SET(set_joint_used, (l->method = LEARN_JOINT, l->retention_features = RETAIN_USED))
 SET(set_joint_rollover, (l->method = LEARN_JOINT, l->retention_features = RETAIN_ROLLOVER))
@@ -233,6 +237,8 @@ static void test_refusals(void **state)
             {set_temperature, "/learning/distill/temperature"},
             {set_auto_plain, "/learning/strategy"},
             {set_boundary_blind, "/learning/task/boundary"},
+            {set_boundary_shadow, "/learning/promotion"},
+            {set_boundary_manual, "/learning/promotion"},
             {set_shadow_short, "/learning/shadow/max_rows"},
             {set_joint_used, "/learning/retention/features"},
             {set_joint_rollover, "/learning/retention/features"},
@@ -270,6 +276,8 @@ static void test_edges_allowed(void **state)
 
 SET(allow_boundary, (l->task_boundary = BOUNDARY_AUTO, l->trigger_inputs = 0.01))
 SET(allow_boundary_answers, (l->task_boundary = BOUNDARY_PROPOSE, l->trigger_accuracy = 25))
+SET(allow_boundary_manual,
+    (l->task_boundary = BOUNDARY_PROPOSE, l->trigger_accuracy = 25, l->promotion = PROMOTION_MANUAL))
 SET(allow_shadow_endless, (l->shadow_min_rows = 200, l->shadow_max_rows = 0))
 SET(allow_shadow_equal, (l->shadow_min_rows = 200, l->shadow_max_rows = 200))
 SET(allow_auto_all, (l->strategy = STRATEGY_MODE_AUTO, l->replay_per_class = 5, l->distill_weight = 1))
@@ -285,8 +293,8 @@ static void test_rules_allow(void **state)
 {
         (void)state;
         static void (*const cases[])(struct learning *) = {allow_boundary, allow_boundary_answers,
-            allow_shadow_endless, allow_shadow_equal, allow_auto_all, allow_auto_dropping, allow_joint_days,
-            allow_joint_kept, allow_replay_kept, allow_midnight};
+            allow_boundary_manual, allow_shadow_endless, allow_shadow_equal, allow_auto_all, allow_auto_dropping,
+            allow_joint_days, allow_joint_kept, allow_replay_kept, allow_midnight};
         for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
                 struct learning l;
                 learning_defaults(&l);

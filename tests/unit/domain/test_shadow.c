@@ -104,6 +104,22 @@ static void test_verdicts(void **state)
         }
 }
 
+/* Whatever the rows say: the gate's word was about another champion. */
+static void test_superseded(void **state)
+{
+        (void)state;
+        const struct shadow_conf c = {200, 500, 0.95};
+        struct shadow_score s = {.champion = 4, .challenger = 5, .parent = 4, .n = 200, .won = 90};
+        assert_int_equal(shadow_judge(&s, &c).outcome, SHADOW_PROMOTE);
+        s.parent = 3;
+        struct shadow_verdict v = shadow_judge(&s, &c);
+        assert_int_equal(v.outcome, SHADOW_DROP);
+        assert_string_equal(v.reason,
+            "challenger 5 dropped: superseded: it was judged against version 3, and the champion is version 4");
+        s.n = 0;
+        assert_int_equal(shadow_judge(&s, &c).outcome, SHADOW_DROP);
+}
+
 /* Equals, asked at every row: the verdict errs in no more than one of twenty, where a sign test of 5 % would in every
  * third. One that is better is found. */
 static void test_asked_again(void **state)
@@ -143,6 +159,6 @@ static void test_asked_again(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {cmocka_unit_test(test_sign), cmocka_unit_test(test_small),
-            cmocka_unit_test(test_verdicts), cmocka_unit_test(test_asked_again)};
+            cmocka_unit_test(test_verdicts), cmocka_unit_test(test_superseded), cmocka_unit_test(test_asked_again)};
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

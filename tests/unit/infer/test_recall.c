@@ -133,7 +133,7 @@ static void forgets_on_demand(void **state)
 static void long_rows_shorten_the_ring(void **state)
 {
         (void)state;
-        enum { LONG = 1 << 14 }; /* 64 KiB a row: 16 fit */
+        enum { LONG = 1 << 14 }; /* 64 KiB a row: 7 fit into half of the memory */
         static float x[LONG], back[LONG];
         struct recall *r = made(1);
         for (uint64_t k = 1; k <= 20; k++) {
@@ -146,10 +146,57 @@ static void long_rows_shorten_the_ring(void **state)
                 uint8_t id[RECALL_ID];
                 struct recalled p;
                 name(k, id);
-                assert_int_equal(recall_find(r, 1, id, 0, back, LONG, &p), k > 4);
-                if (k > 4)
+                assert_int_equal(recall_find(r, 1, id, 0, back, LONG, &p), k > 13);
+                if (k > 13)
                         assert_true(back[LONG - 1] == (float)k);
         }
+        recall_free(r);
+}
+
+/* One budget for all models: what is taken is counted whole, a later model finds room, and clearing gives back. */
+static void one_budget(void **state)
+{
+        (void)state;
+        struct recall *r = made(1);
+        size_t before = 0;
+        for (model_id m = 1; m <= 40; m++) {
+                for (uint64_t k = 0; k < 20000; k += 1000)
+                        put(r, 0, m, 1000000, m * 100000 + k);
+                assert_true(recall_bytes(r) <= 1 << 20);
+                if (m <= 8)
+                        assert_true(recall_bytes(r) > before && has(r, m, m * 100000 + 19000, 0));
+                before = recall_bytes(r);
+        }
+        assert_true(before > 1 << 19);
+        for (model_id m = 1; m <= 40; m++)
+                recall_clear(r, m);
+        assert_int_equal(recall_bytes(r), 0);
+        assert_false(has(r, 1, 119000, 0));
+        assert_true(put(r, 0, 1, 10, 7)); /* and it begins anew */
+        assert_true(has(r, 1, 7, 0));
+        assert_true(recall_bytes(r) >= 10 * (sizeof(struct recalled) + I * sizeof(float)));
+        recall_free(r);
+}
+
+static void forgets_by_event(void **state)
+{
+        (void)state;
+        uint8_t id[RECALL_ID];
+        struct recall *r = made(2);
+        for (uint64_t k = 1; k <= 8; k++)
+                assert_true(put(r, (unsigned)(k % 2), 1, 100, k));
+        for (uint64_t k = 2; k <= 4; k++) {
+                name(k, id);
+                recall_named(r, 1, id, k == 4 ? "d" : "b");
+                recall_named(r, 1, id, k == 3 ? "c" : k == 4 ? "d" : "b");
+        }
+        recall_forget_event(r, 2, "b");
+        recall_forget_event(r, 1, "x");
+        for (uint64_t k = 1; k <= 8; k++)
+                assert_int_equal(has(r, 1, k, INT64_MIN + 1), k != 3); /* of two events: forgotten with any */
+        recall_forget_event(r, 1, "b");
+        for (uint64_t k = 1; k <= 8; k++)
+                assert_int_equal(has(r, 1, k, INT64_MIN + 1), k != 3 && k != 2);
         recall_free(r);
 }
 
@@ -223,6 +270,8 @@ int main(void)
             cmocka_unit_test(loops_and_models),
             cmocka_unit_test(forgets_on_demand),
             cmocka_unit_test(long_rows_shorten_the_ring),
+            cmocka_unit_test(one_budget),
+            cmocka_unit_test(forgets_by_event),
             cmocka_unit_test(allocates_once),
             cmocka_unit_test(memory_short),
             cmocka_unit_test(beside_a_writer),

@@ -354,7 +354,7 @@ static void learning_round_trip(void **state)
         l.importance_type = LEARN_IMPORTANCE_MAS;
         l.lambda_start = LEARN_START_TASKS;
         l.replay_per_class = 4;
-        l.task_boundary = BOUNDARY_AUTO;
+        l.task_boundary = BOUNDARY_PROPOSE;
         l.strategy = STRATEGY_MODE_AUTO;
         l.promotion = PROMOTION_MANUAL;
         l.feedback_on_conflict = CONFLICT_LATEST;

@@ -76,7 +76,11 @@ static void refusals(void **state)
             {"{}", PROBLEM_BAD_VALUE, "/inputs", "missing"},
             {"[]", PROBLEM_BAD_VALUE, "", "an object"},
             {"{\"inputs\":[]}", PROBLEM_BAD_SHAPE, "/inputs", "no numbers"},
-            {"{\"inputs\":[[]]}", PROBLEM_BAD_SHAPE, "/inputs", "no numbers"},
+            {"{\"inputs\":[[]]}", PROBLEM_BAD_SHAPE, "/inputs", "empty"},
+            {"{\"inputs\":[[],[],[],1]}", PROBLEM_BAD_SHAPE, "/inputs", "empty"}, /* not four rows of one number */
+            {"{\"inputs\":[[],[1]]}", PROBLEM_BAD_SHAPE, "/inputs", "empty"},
+            {"{\"inputs\":[[1],[]]}", PROBLEM_BAD_SHAPE, "/inputs", "empty"},
+            {"{\"inputs\":[[ ],[ ]]}", PROBLEM_BAD_SHAPE, "/inputs", "empty"},
             {"{\"inputs\":[[1,2],[3]]}", PROBLEM_BAD_SHAPE, "/inputs", "differ"},
             {"{\"inputs\":[[[1]]]}", PROBLEM_BAD_SHAPE, "/inputs", "deep"},
             {"{\"inputs\":[1,[2]]}", PROBLEM_BAD_SHAPE, "/inputs", "mixed"},

@@ -144,6 +144,33 @@ static void test_leaves_while_it_waits(void **state)
         close(a), close(b);
 }
 
+/* However long its turn takes to come: input that waits is neither thrown away nor idle. */
+static void test_keeps_what_waits(void **state)
+{
+        (void)state;
+        int a = live_connect();
+        say(a, GET_OK GET_OK "PUT /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 34\r\n\r\n");
+        one_turn();
+        assert_int_equal(live_calls, 1);
+        assert_true(live.http->conns[0]->later);
+        for (int i = 0; i < 2; i++) {
+                live.now_ns += UINT64_C(90000) * 1000000;
+                http_sweep(live.http);
+                assert_int_equal(http_connections(live.http), 1);
+                assert_non_null(live.http->conns[0]->in);
+        }
+        live_turn();
+        say(a, GET_OK); /* a body, though it reads like a request */
+        live_turn();
+        assert_int_equal(live_calls, 2);
+        say(a, "12345");
+        live_turn();
+        assert_int_equal(answers(a), 3);
+        assert_int_equal(live_calls, 3);
+        assert_int_equal(live_last_body, 34);
+        close(a);
+}
+
 #define LIVE(test) cmocka_unit_test_setup_teardown(test, live_setup, live_teardown)
 
 int main(void)
@@ -154,6 +181,7 @@ int main(void)
             LIVE(test_time_is_shared),
             LIVE(test_ends_a_few),
             LIVE(test_leaves_while_it_waits),
+            LIVE(test_keeps_what_waits),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -123,6 +123,57 @@ static void nothing_is_left_in_the_file(void **state)
         assert_int_equal(store_check(k->s, true, NULL, &k->e), 0);
 }
 
+/* Rows that came in many commits moved about as their pages were split: where they once were is clean too. */
+static void places_they_left_are_clean(void **state)
+{
+        static const size_t wide[] = {9, 32, 784};
+        static const int many[] = {400, 150, 60};
+        struct kit *k = *state;
+
+        for (int w = 0; w < 3; w++) {
+                const char name[2] = {(char)('a' + w)};
+                model_id m = kit_model(k, name, SCENARIO_DOMAIN);
+                const struct feedback_selection all = {.source = "bad"};
+                struct erased done;
+                for (int i = 0; i < many[w]; i++) {
+                        char id[16];
+                        snprintf(id, sizeof(id), "e%d", i);
+                        add_marked(k, m, id, 100.5f + (float)(1000 * w + i) * 8, wide[w]);
+                }
+                assert_int_equal(store_maintain(k->s, NULL, &k->e), 0);
+                assert_int_equal(store_feedback_erase(k->s, m, &all, "op", &done, &k->e), 0);
+                assert_int_equal(done.n, many[w]);
+                assert_false(done.backups);
+                assert_int_equal(store_maintain(k->s, NULL, &k->e), 0);
+                for (int i = 0; i < many[w]; i++)
+                        if (in_files(k, 100.5f + (float)(1000 * w + i) * 8))
+                                fail_msg("row %d of %d, %zu inputs: still in the file", i, many[w], wide[w]);
+        }
+}
+
+static void copies_beside_the_file_are_named(void **state)
+{
+        struct kit *k = *state;
+        model_id m = kit_model(k, "m", SCENARIO_DOMAIN);
+        const struct feedback_selection one = {.event_id = "e0"};
+        struct unlearned u;
+        struct erased done;
+        char name[300];
+
+        add_marked(k, m, "e0", 5, 9);
+        snprintf(name, sizeof(name), "%s.level-2", k->path);
+        FILE *f = fopen(name, "wb");
+        assert_non_null(f);
+        fclose(f);
+        assert_int_equal(store_feedback_erase(k->s, m, &one, "op", &done, &k->e), 0);
+        assert_true(done.backups);
+        assert_int_equal(store_source_unlearn(k->s, m, "bad", "op", &u, &k->e), 0);
+        assert_true(u.backups);
+        assert_int_equal(remove(name), 0);
+        assert_int_equal(store_feedback_erase(k->s, m, &one, "op", &done, &k->e), 0);
+        assert_false(done.backups);
+}
+
 /* The WAL is emptied by care, when no reader is in the way; by the next program if this one was killed. */
 static void care_empties_the_wal(void **state)
 {
@@ -207,6 +258,8 @@ static void make_old(const char *path, int level)
                     i == 2, i == 2, keys[i], hex, inputs);
                 plain(h, sql);
         }
+        if (level >= 4)
+                plain(h, "INSERT INTO feedback_trusted VALUES (3)");
         sqlite3_close(h);
 }
 
@@ -221,7 +274,7 @@ static void rows_of_older_files_are_live(void **state)
 {
         struct kit *k = *state;
 
-        for (int level = 1; level <= 3; level++) {
+        for (int level = 1; level < (int)n_migrations; level++) {
                 char path[300];
                 struct counters c;
                 struct receipt got;
@@ -248,6 +301,10 @@ static void rows_of_older_files_are_live(void **state)
                 assert_int_equal(store_feedback_count(k->s, 1, &c, &k->e), 0);
                 assert_int_equal(c.n_live, 2);
                 assert_int_equal(c.n_superseded, 2);
+                f = kit_row("f", 0, false); /* once the key of a trusted row, which has none any more */
+                f.source = "x";
+                assert_int_equal(store_feedback_add(k->s, 1, &f, 1, NULL, NULL, &got, &k->e), 0);
+                assert_int_equal(got.n_accepted, level >= 4);
                 assert_int_equal(store_check(k->s, true, NULL, &k->e), 0);
         }
 }
@@ -335,7 +392,8 @@ static void the_cost_is_that_of_the_rows(void **state)
 int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
-        const struct CMUnitTest tests[] = {T(nothing_is_left_in_the_file), T(care_empties_the_wal),
-            T(rows_of_older_files_are_live), T(counting_does_not_walk_the_fates), T(the_cost_is_that_of_the_rows)};
+        const struct CMUnitTest tests[] = {T(nothing_is_left_in_the_file), T(places_they_left_are_clean),
+            T(copies_beside_the_file_are_named), T(care_empties_the_wal), T(rows_of_older_files_are_live),
+            T(counting_does_not_walk_the_fates), T(the_cost_is_that_of_the_rows)};
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

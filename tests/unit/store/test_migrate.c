@@ -52,7 +52,7 @@ static bool has_table(struct db *db, const char *sql)
         return sqlite3_exec(db->h, sql, NULL, NULL, NULL) == SQLITE_OK;
 }
 
-#define SHIPPED 5
+#define SHIPPED 6
 
 /* The shipped steps and two more. */
 static const struct migration *with(const char *next, const char *last, size_t *ret_n)
@@ -62,8 +62,8 @@ static const struct migration *with(const char *next, const char *last, size_t *
         assert_int_equal(n_migrations, SHIPPED);
         for (size_t i = 0; i < n_migrations; i++)
                 steps[i] = migrations[i];
-        steps[SHIPPED] = (struct migration){SHIPPED + 1, "0006_more", next};
-        steps[SHIPPED + 1] = (struct migration){SHIPPED + 2, "0007_yet_more", last};
+        steps[SHIPPED] = (struct migration){SHIPPED + 1, "0007_more", next};
+        steps[SHIPPED + 1] = (struct migration){SHIPPED + 2, "0008_yet_more", last};
         *ret_n = SHIPPED + 2;
         return steps;
 }
@@ -103,7 +103,7 @@ static void a_step_that_fails_undoes_all_steps(void **state)
         const struct migration *steps = with("CREATE TABLE extra (x INTEGER) STRICT;", "CREATE TABLE model (x);", &n);
 
         assert_true(migrate_run(db, steps, n, SHIPPED, true, &k->e) < 0);
-        assert_non_null(strstr(k->e.msg, "0007_yet_more"));
+        assert_non_null(strstr(k->e.msg, "0008_yet_more"));
         assert_int_equal(level_of(db), SHIPPED);
         assert_false(has_table(db, "SELECT * FROM extra"));
 }
@@ -120,7 +120,7 @@ static void another_history_is_refused(void **state)
         memcpy(tampered, steps, sizeof(tampered));
         tampered[SHIPPED].sql = "CREATE TABLE extra (x TEXT) STRICT;";
         assert_int_equal(migrate_run(db, tampered, n, SHIPPED + 2, true, &k->e), -EBADMSG);
-        assert_non_null(strstr(k->e.msg, "0006_more"));
+        assert_non_null(strstr(k->e.msg, "0007_more"));
 }
 
 static void a_recorded_hash_that_differs_is_refused_on_open(void **state)

@@ -67,8 +67,9 @@ static void outcomes(void **state)
 static void labels(void **state)
 {
         const struct feedback_selection event = {.event_id = "e1"}, source = {.source = "lab"};
-        const struct erased some = {3, 2, 7}, unused = {3, 0, 0};
-        const struct unlearned back = {5, 9, 4}, stays = {5, 9, 9};
+        const struct erased some = {.n = 3, .n_used = 2, .first_version_number = 7}, unused = {.n = 3};
+        const struct unlearned back = {.n_erased = 5, .from_number = 9, .back_to_number = 4},
+                               stays = {.n_erased = 5, .from_number = 9, .back_to_number = 9};
 
         (void)state;
         assert_string_equal(words_superseded(CONFLICT_LATEST).text, "another label of the event counts: latest");

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
+#include "domain/gate.h"
 #include "domain/head.h"
 #include "job_kit.h"
 #include "proto/json_model.h"
@@ -185,8 +186,8 @@ version_id kit_version(
         if (r == 0) {
                 struct outcome o = {.job = id,
                     .promote = end == KIT_PROMOTED,
-                    .candidate = end == KIT_CANDIDATE,
-                    .reason = "as the test says",
+                    .candidate = end == KIT_CANDIDATE || end == KIT_LEFT_OPEN,
+                    .reason = end == KIT_LEFT_OPEN ? GATE_LEFT_OPEN ": as the test says" : "as the test says",
                     .n_outputs = first.n_outputs,
                     .outputs = first.outputs,
                     .n_params = P,

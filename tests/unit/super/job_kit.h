@@ -39,7 +39,7 @@ void kit_row_add(struct store *s, model_id m, int i, const struct kit_row *row);
 
 /* A version with theta of a job that was claimed now, without a learner: promoted, or waiting as @challenger. theta
  * has as many parameters as version 1. trained: rows it says it was trained on. */
-enum kit_end { KIT_PROMOTED, KIT_CANDIDATE, KIT_REJECTED };
+enum kit_end { KIT_PROMOTED, KIT_CANDIDATE, KIT_REJECTED, KIT_LEFT_OPEN /* a candidate for an operator */ };
 version_id kit_version(
     struct store *s, model_id m, enum kit_end end, const float *theta, size_t P, uint64_t trained, struct err *e);
 

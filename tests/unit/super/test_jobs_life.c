@@ -123,6 +123,60 @@ static void test_rebuild_erased(void **state)
         on_both(says_what_changed);
 }
 
+/* In scenario class a rollover adds classes: an older version is built again without them. */
+static void rebuilds_with_fewer_classes(struct house *h)
+{
+        static const char *const names[] = {"e", "f"};
+        h->kit.scenario = SCENARIO_CLASS;
+        begin(h);
+        assert_int_equal(house_until_end(h, house_create(h, h->m, NULL)).state, JOB_PROMOTED);
+        struct job_new next = {.kind = JOB_ROLLOVER,
+            .next_task = "high",
+            .next_classes_given = true,
+            .n_next_classes = 2,
+            .next_classes = names};
+        assert_int_equal(ended(h, &next).state, JOB_PROMOTED);
+        for (uint64_t number = 2; number <= 3; number++) {
+                struct job j = rebuilt(h, number);
+                if (j.state != JOB_VERIFIED)
+                        print_error("version %d: %s\n", (int)number, j.reason);
+                assert_int_equal(j.state, JOB_VERIFIED);
+        }
+}
+
+static void test_rebuild_with_fewer_classes(void **state)
+{
+        (void)state;
+        on_both(rebuilds_with_fewer_classes);
+}
+
+static int prune(struct store *s, void *arg, struct err *e)
+{
+        uint64_t n;
+        return store_version_prune(s, *(model_id *)arg, 0, &n, e) == 0 ? (int)n : -1;
+}
+
+static void says_why_not(struct house *h)
+{
+        two_tasks(h);
+        assert_int_equal(reweighted(h, "low", 0.5).state, JOB_PROMOTED);
+        struct job j = rebuilt(h, 5);
+        assert_int_equal(j.state, JOB_FAILED);
+        assert_string_equal(j.reason, "version 5 cannot be rebuilt: nothing was trained for it, a task's weight was "
+                                      "changed; its parameters are those of version 4");
+        assert_true(house_do(h, prune, &h->m) > 0);
+        j = rebuilt(h, 4);
+        assert_int_equal(j.state, JOB_FAILED);
+        assert_string_equal(j.reason, "version 4 cannot be rebuilt: version 3, which it was trained from, was pruned "
+                                      "and its parameters are gone");
+}
+
+static void test_rebuild_impossible(void **state)
+{
+        (void)state;
+        on_both(says_why_not);
+}
+
 static void reweights(struct house *h)
 {
         two_tasks(h);
@@ -136,6 +190,8 @@ static void reweights(struct house *h)
         if (j.state != JOB_PROMOTED)
                 print_error("%s\n", j.reason);
         assert_int_equal(j.state, JOB_PROMOTED);
+        assert_non_null(strstr(
+            j.reason, "; no answer changes now: in every later job task low is protected less (alpha 0.25, was 1)"));
         assert_int_equal(h->fake.starts, 3); /* nothing is trained */
         struct version v = house_champion(h, h->m);
         assert_int_equal(v.number, 5);
@@ -159,7 +215,9 @@ static void reweights(struct house *h)
         uint64_t under = house_champion(h, h->m).number;
 
         /* 0 drops the protection; versions from before can still be built again, with the weights they had */
-        assert_int_equal(reweighted(h, "low", 0).state, JOB_PROMOTED);
+        j = reweighted(h, "low", 0);
+        assert_int_equal(j.state, JOB_PROMOTED);
+        assert_non_null(strstr(j.reason, "task low is not protected any more and not checked (alpha 0, was 0.25)"));
         j = rebuilt(h, under);
         if (j.state != JOB_VERIFIED)
                 print_error("%s\n", j.reason);
@@ -221,6 +279,8 @@ int main(void)
         const struct CMUnitTest tests[] = {
             cmocka_unit_test(test_rebuild),
             cmocka_unit_test(test_rebuild_erased),
+            cmocka_unit_test(test_rebuild_with_fewer_classes),
+            cmocka_unit_test(test_rebuild_impossible),
             cmocka_unit_test(test_reweight),
             cmocka_unit_test(test_dry_run),
             cmocka_unit_test(test_trusted),

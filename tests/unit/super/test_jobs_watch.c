@@ -356,6 +356,37 @@ static void test_better(void **state)
         on_both(better);
 }
 
+static int challenge(struct store *s, void *arg, struct err *e)
+{
+        struct alias a;
+        int r = store_alias_get(s, *(model_id *)arg, "challenger", &a, e);
+        if (r == 0 && a.number != 3)
+                r = store_alias_set(s, *(model_id *)arg, "challenger", 3, a.epoch, "tester", "", &a, e);
+        return r;
+}
+
+/* An operator went back: however much better the challenger is, it was judged against the version he went back
+ * from. */
+static void superseded(struct house *h)
+{
+        uint64_t n = 0;
+        two_versions(h, 1);
+        assert_true(house_alias(h, h->m, 1));
+        assert_int_equal(house_do(h, challenge, &h->m), 0);
+        house_start(h);
+        live(h, 20, 60, &plain);
+        until_alias(h, "challenger", 1);
+        assert_int_equal(alias_of(h, "champion"), 1);
+        assert_int_equal(house_do(h, audits, &n), 0);
+        assert_int_equal(n, 1);
+}
+
+static void test_superseded(void **state)
+{
+        (void)state;
+        on_both(superseded);
+}
+
 static void equal(struct house *h)
 {
         two_versions(h, 0);
@@ -501,7 +532,8 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {cmocka_unit_test(test_accuracy), cmocka_unit_test(test_inputs),
             cmocka_unit_test(test_cool_down), cmocka_unit_test(test_boundary), cmocka_unit_test(test_ladder),
-            cmocka_unit_test(test_better), cmocka_unit_test(test_equal), cmocka_unit_test(test_candidate),
-            cmocka_unit_test(test_care), cmocka_unit_test(test_many_rows), cmocka_unit_test(test_nothing_watched)};
+            cmocka_unit_test(test_better), cmocka_unit_test(test_superseded), cmocka_unit_test(test_equal),
+            cmocka_unit_test(test_candidate), cmocka_unit_test(test_care), cmocka_unit_test(test_many_rows),
+            cmocka_unit_test(test_nothing_watched)};
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

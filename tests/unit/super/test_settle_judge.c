@@ -11,6 +11,7 @@
 #include "proto/json.h"
 #include "super/export.h"
 #include "super/settle.h"
+#include "super/settle_in.h"
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -108,6 +109,25 @@ static void commit(struct world *w)
                 must(w, store_rollover_commit(w->s, &t->outcome, t->has_close ? &t->close : NULL, &v, &w->e));
         else
                 must(w, store_consolidation_commit(w->s, &t->outcome, &v, &w->e));
+}
+
+static void reweight(struct world *w, const char *task, double alpha)
+{
+        job_id id;
+        struct task t;
+        must(w, store_task_get(w->s, w->m, task, &w->a, &t, &w->e));
+        const struct job_new n = {.model = w->m,
+            .kind = JOB_REWEIGHT,
+            .trigger = TRIGGER_MANUAL,
+            .alpha_task = t.id,
+            .alpha = alpha,
+            .who = "tester"};
+        must(w, store_job_create(w->s, &n, &id, &w->e));
+        must(w, store_job_claim(w->s, id, 77, &w->e));
+        must(w, store_job_get(w->s, id, &w->a, &w->job, &w->e));
+        must(w, store_job_move(w->s, id, JOB_EXPORTING, JOB_RUNNING, NULL, &w->e));
+        must(w, store_job_move(w->s, id, JOB_RUNNING, JOB_JUDGING, NULL, &w->e));
+        commit(w);
 }
 
 /* Task low learned; held_out: with rows to judge it by. */
@@ -236,6 +256,184 @@ static void test_prediction_is_the_only_guard(void **state)
         finish(&w);
 }
 
+/* Every holdout row of task low goes, as the feedback API allows. */
+static void erase_holdout(struct world *w)
+{
+        for (int i = 0; i < 64; i++) {
+                char id[24];
+                struct erased ret;
+                snprintf(id, sizeof(id), "e%d", i);
+                const struct feedback_selection sel = {.event_id = id};
+                if (i % 4 >= 2 && i % 8 < 4)
+                        must(w, store_feedback_erase(w->s, w->m, &sel, "tester", &ret, &w->e));
+        }
+}
+
+/* low had holdout rows when it was closed: without them nothing is promoted on the prediction alone. */
+static void test_left_open(void **state)
+{
+        (void)state;
+        static const struct {
+                bool rollover, dry_run;
+                double holdout;
+                bool promote, candidate;
+                const char *begin;
+        } rows[] = {
+            {false, false, 0.1, false, true, GATE_LEFT_OPEN ": task low was closed with "},
+            {false, true, 0.1, false, true, "dry run: an operator would have to decide: task low was closed with "},
+            {true, false, 0.1, false, false, "rejected: could not be decided, and this kind of job cannot wait for "},
+            {true, true, 0.1, false, false, "rejected: could not be decided, and this kind of job cannot wait for "},
+            {false, false, 0, true, false, "promoted: task high "},
+        };
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+                struct world w;
+                begin(&w);
+                w.kit.scenario = SCENARIO_DOMAIN;
+                w.kit.learning.gate_max_predicted = 1e6;
+                w.kit.learning.holdout = rows[i].holdout;
+                must(&w, kit_model_create(w.s, &w.kit, "m", &w.m, &w.e));
+                must(&w, kit_rows_add(w.s, &w.kit, w.m, 0, 64, 0, 1, &w.e));
+                learn(&w, "high");
+                commit(&w);
+                erase_holdout(&w);
+                must(&w, kit_rows_add(w.s, &w.kit, w.m, 100, 32, 2, 3, &w.e));
+                learn(&w, rows[i].rollover ? "third" : NULL);
+                w.job.dry_run = rows[i].dry_run;
+                const struct settlement *t = settle(&w, NULL);
+                if (strncmp(t->outcome.reason, rows[i].begin, strlen(rows[i].begin)) != 0)
+                        fail_msg("row %zu: %s", i, t->outcome.reason);
+                assert_int_equal(t->outcome.promote, rows[i].promote);
+                assert_int_equal(t->verdict.promote, rows[i].promote);
+                assert_int_equal(t->outcome.candidate, rows[i].candidate);
+                assert_true(!t->has_close);
+                t = settle(&w, "parent replaced");
+                assert_true(!t->outcome.promote && !t->outcome.candidate);
+                assert_string_equal(t->outcome.reason, "parent replaced");
+                finish(&w);
+        }
+}
+
+/* The first training of all has nothing to lose; a later one without any row to judge it by waits. */
+static void test_nothing_measured(void **state)
+{
+        (void)state;
+        struct world w;
+        begin(&w);
+        must(&w, kit_model_create(w.s, &w.kit, "m", &w.m, &w.e));
+        for (int i = 4; i < 64; i += 8)
+                must(&w, kit_rows_add(w.s, &w.kit, w.m, i, 4, 0, 1, &w.e));
+        learn(&w, NULL);
+        commit(&w);
+        must(&w, kit_rows_add(w.s, &w.kit, w.m, 100, 2, 0, 1, &w.e)); /* none of them held out */
+        learn(&w, NULL);
+        const struct settlement *t = settle(&w, NULL);
+        assert_true(!t->outcome.promote && t->outcome.candidate && t->verdict.n_checks == 0);
+        assert_non_null(strstr(t->outcome.reason, GATE_LEFT_OPEN ": nothing could be measured"));
+        finish(&w);
+}
+
+/* Its protection was given up: shown, without a prediction, and in nobody's way. */
+static void test_given_up(void **state)
+{
+        (void)state;
+        struct world w;
+        begin(&w);
+        w.kit.scenario = SCENARIO_DOMAIN;
+        w.kit.learning.gate_max_forgetting = 0;
+        w.kit.learning.optimizer_rate = 1;
+        w.kit.learning.lambda_auto = false;
+        w.kit.learning.lambda = 0;
+        learn_low(&w, true);
+        commit(&w);
+        must(&w, kit_rows_add(w.s, &w.kit, w.m, 100, 64, 2, 3, &w.e));
+        learn(&w, NULL);
+        const struct settlement *t = settle(&w, NULL);
+        assert_true(!t->outcome.promote && isfinite(t->outcome.after[0].predicted));
+        finish(&w);
+
+        begin(&w);
+        w.kit.scenario = SCENARIO_DOMAIN;
+        w.kit.learning.gate_max_forgetting = 0;
+        w.kit.learning.optimizer_rate = 1;
+        w.kit.learning.lambda_auto = false;
+        w.kit.learning.lambda = 0;
+        learn_low(&w, true);
+        commit(&w);
+        reweight(&w, "low", 0);
+        must(&w, kit_rows_add(w.s, &w.kit, w.m, 100, 64, 2, 3, &w.e));
+        learn(&w, NULL);
+        t = settle(&w, NULL);
+        assert_true(t->outcome.promote && isnan(t->outcome.after[0].predicted) && t->outcome.after[0].n > 0);
+        assert_non_null(strstr(t->outcome.reason, "task low is given up (alpha 0): task low lost "));
+        finish(&w);
+}
+
+/* What low is held against: the best since its close among versions with as many rows as now, one after another. */
+static void test_since_close(void **state)
+{
+        (void)state;
+        struct world w;
+        struct evaluation best[2];
+        bool changed[2];
+        begin(&w);
+        w.kit.scenario = SCENARIO_DOMAIN;
+        learn_high(&w, true); /* closed by version 2; version 3 is the parent */
+        const struct settlement *t = settle(&w, NULL);
+        struct version v;
+        must(&w, store_version_by_number(w.s, w.m, 3, &w.a, &v, &w.e));
+        assert_true(v.evaluations[0].task == t->layout.tasks[0].id && v.evaluations[0].n > 0);
+        struct task tasks[2] = {t->layout.tasks[0], t->layout.tasks[1]};
+        struct layout l = t->layout;
+        l.tasks = tasks;
+        uint64_t n[2] = {v.evaluations[0].n, 5};
+        tasks[0].accuracy_at_close = -1; /* the version since was better */
+        must(&w, settle_since_close(w.s, &l, n, best, changed, &w.e));
+        assert_true(best[0].n == n[0] && best[0].accuracy == v.evaluations[0].accuracy && !changed[0]);
+        assert_true(best[1].n == 0 && !changed[1]); /* the open task has no close */
+        tasks[0].accuracy_at_close = 2;
+        must(&w, settle_since_close(w.s, &l, n, best, changed, &w.e));
+        assert_true(best[0].accuracy == 2 && !changed[0]);
+        tasks[0].n_at_close++; /* one was erased, and version 3 was measured after that */
+        must(&w, settle_since_close(w.s, &l, n, best, changed, &w.e));
+        assert_true(best[0].accuracy == v.evaluations[0].accuracy && changed[0]);
+        n[0]++; /* one came since: nothing compares, though the close had as many */
+        must(&w, settle_since_close(w.s, &l, n, best, changed, &w.e));
+        assert_true(best[0].n == 0 && changed[0]);
+        finish(&w);
+}
+
+/* As many rows, and other ones: an operator's took their place. */
+static void test_since_trusted_rows(void **state)
+{
+        (void)state;
+        struct world w;
+        begin(&w);
+        w.kit.scenario = SCENARIO_DOMAIN;
+        learn_high(&w, true);
+        const struct settlement *t = settle(&w, NULL);
+        uint64_t n[2] = {t->outcome.before[0].n, 0};
+        struct evaluation best[2];
+        bool changed[2];
+        fake_clock_advance_ms(&w.clock, 1000);
+        const float x[KIT_INPUTS] = {0};
+        struct receipt got;
+        const struct feedback f = {.event_id = "given",
+            .source = "",
+            .task = t->layout.tasks[0].id,
+            .task_named = true,
+            .holdout = true,
+            .trusted = true,
+            .n_inputs = KIT_INPUTS,
+            .inputs = x,
+            .class = 0,
+            .weight = 1,
+            .served_class = -1};
+        must(&w, store_feedback_add(w.s, w.m, &f, 1, NULL, NULL, &got, &w.e));
+        must(&w, settle_since_close(w.s, &t->layout, n, best, changed, &w.e));
+        assert_true(best[0].n == 0 && changed[0]);
+        finish(&w);
+}
+
 static void test_promoted_or_kept(void **state)
 {
         (void)state;
@@ -328,6 +526,9 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {cmocka_unit_test(test_predicted), cmocka_unit_test(test_predicted_of_many),
             cmocka_unit_test(test_not_predicted), cmocka_unit_test(test_prediction_is_the_only_guard),
-            cmocka_unit_test(test_promoted_or_kept), cmocka_unit_test(test_record)};
+            cmocka_unit_test(test_promoted_or_kept), cmocka_unit_test(test_left_open),
+            cmocka_unit_test(test_nothing_measured), cmocka_unit_test(test_given_up),
+            cmocka_unit_test(test_since_close), cmocka_unit_test(test_since_trusted_rows),
+            cmocka_unit_test(test_record)};
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

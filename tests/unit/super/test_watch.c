@@ -410,11 +410,55 @@ static void test_other_challenger(void **state)
         on_both(other_challenger);
 }
 
+static void left_open(struct bench *b)
+{
+        b->kit.learning.promotion = PROMOTION_SHADOW;
+        bench_model(b);
+        add_some(b, 20, 1, true, 0);
+        champion(b, KIT_LEFT_OPEN, 1, 16);
+        add_some(b, 20, 1, true, 0);
+        assert_int_equal(look(b).shadow.challenger, 0);
+}
+
+/* What the gate left open is an operator's to decide, not the live rows'. */
+static void test_left_open(void **state)
+{
+        (void)state;
+        on_both(left_open);
+}
+
+static void superseded(struct bench *b)
+{
+        struct alias a;
+        b->kit.learning.promotion = PROMOTION_SHADOW;
+        bench_model(b);
+        add_some(b, 20, 1, true, 0);
+        champion(b, KIT_PROMOTED, 0, 16);
+        champion(b, KIT_CANDIDATE, 1, 16);
+        assert_int_equal(look(b).shadow.parent, 2);
+        assert_int_equal(store_alias_get(b->s, b->m, "champion", &a, &b->e), 0);
+        assert_int_equal(store_alias_set(b->s, b->m, "champion", 1, a.epoch, "tester", "", &a, &b->e), 0);
+        assert_int_equal(store_alias_get(b->s, b->m, "challenger", &a, &b->e), 0);
+        if (a.number != 3)
+                assert_int_equal(store_alias_set(b->s, b->m, "challenger", 3, a.epoch, "tester", "", &a, &b->e), 0);
+        struct watch w = look(b);
+        assert_true(w.shadow.champion == 1 && w.shadow.challenger == 3 && w.shadow.parent == 2);
+        const struct shadow_conf c = {10, 100, 0.95};
+        assert_int_equal(shadow_judge(&w.shadow, &c).outcome, SHADOW_DROP);
+}
+
+static void test_superseded(void **state)
+{
+        (void)state;
+        on_both(superseded);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {cmocka_unit_test(test_wanted), cmocka_unit_test(test_served_answers),
             cmocka_unit_test(test_own_answers), cmocka_unit_test(test_rejected_restarts),
             cmocka_unit_test(test_unknown), cmocka_unit_test(test_bounded), cmocka_unit_test(test_inputs),
-            cmocka_unit_test(test_no_drift), cmocka_unit_test(test_shadow), cmocka_unit_test(test_other_challenger)};
+            cmocka_unit_test(test_no_drift), cmocka_unit_test(test_shadow), cmocka_unit_test(test_other_challenger),
+            cmocka_unit_test(test_left_open), cmocka_unit_test(test_superseded)};
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
