@@ -95,8 +95,8 @@ row() { # name, words, learning
 
 echo "== 4. four models learn digits 0-4, then 5-9"
 row none none '"method":"plain","gate":{"max_forgetting":1}'
-row ewc EWC '"method":"ewc","lambda":0.01'
-row ewc-replay EWC+replay '"method":"ewc","lambda":0.01,"replay":{"per_class":10}'
+row ewc EWC '"method":"ewc","lambda":0.03'
+row ewc-replay EWC+replay '"method":"ewc","lambda":0.03,"replay":{"per_class":10}'
 row joint joint '"method":"joint"'
 
 echo "== 5. accuracy on digits that were never sent, as the served versions answer over HTTP"
