@@ -171,7 +171,7 @@ static bool all_finite(const float *v, size_t n)
 int bundle_floats(
     struct bundle *b, const char *name, size_t rank, size_t d0, size_t d1, const float **ret, struct err *e)
 {
-        const void *data;
+        const void *data = NULL;
         int r = bundle_tensor(b, name, ST_F32, rank, d0, d1, &data, e);
         if (r < 0)
                 return r;
@@ -187,7 +187,7 @@ int bundle_vector(struct bundle *b, const char *prefix, const struct ewc_spec *n
         for (size_t i = 0; i < ewc_spec_tensors(net); i++) {
                 char name[TENSOR_NAME_MAX];
                 struct ewc_tensor t;
-                const float *v;
+                const float *v = NULL;
                 if (ewc_spec_tensor(net, i, &t) < 0)
                         return bundle_bad(e, "%s: the net has no tensor %zu", prefix, i);
                 snprintf(name, sizeof(name), "%s/%s", prefix, t.name);

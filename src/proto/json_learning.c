@@ -90,7 +90,7 @@ static int read_list(
                     e, PROBLEM_BAD_VALUE, pointer, "%s has at most %zu numbers", pointer + 1, ARRAY_LEN(list.v));
         for (uint32_t i = 0; i < list.n; i++) {
                 char at[JSON_FIELD_SIZE];
-                double d;
+                double d = 0;
                 snprintf(at, sizeof(at), "%.80s/%u", pointer, i);
                 int r = read_number(k, json_array_get(v, i), at, &d, e);
                 if (r != 0)

@@ -113,18 +113,6 @@ struct move {
         model_id model;
 };
 
-/* What a dry run of a rollover or reweight left undone does not come with its version. */
-static int refuse_half(struct h_work *w, struct store *s, const struct version *v, struct err *e)
-{
-        struct job job;
-        int r = store_job_get(s, v->job, &w->arena, &job, e);
-        if (r != 0 || job.kind == JOB_CONSOLIDATE)
-                return r;
-        return h_refuse(w, e, PROBLEM_CONFLICT, "/version",
-            "version %" PRIu64 " was the dry run of a %s, which changed nothing else: run it in earnest", v->number,
-            job_kind_name(job.kind));
-}
-
 static int run_check(struct h_work *w, struct store *s, struct err *e)
 {
         struct move *mv = w->arg;
@@ -139,9 +127,6 @@ static int run_check(struct h_work *w, struct store *s, struct err *e)
                 return h_refuse(w, e, PROBLEM_UNKNOWN_VERSION, "/version", "model %s has no version %" PRIu64, m.name,
                     mv->to.version);
         if (r != 0)
-                return r;
-        bool half = v.state == VERSION_CANDIDATE && strcmp(mv->alias, "champion") == 0;
-        if (half && (r = refuse_half(w, s, &v, e)) != 0)
                 return r;
         _free_ float *theta = new_array(float, v.n_params);
         if (!theta)
@@ -173,9 +158,8 @@ static int run_move(struct h_work *w, struct store *s, struct err *e)
                 return h_refuse(w, e, PROBLEM_PRECONDITION, "",
                     "alias %s has moved; read it again and send its new ETag", mv->alias);
         r = store_alias_set(s, mv->model, mv->alias, mv->to.version, epoch, w->who, mv->to.reason, &a, e);
-        if (r == STORE_CONFLICT)
-                return h_refuse(w, e, PROBLEM_PRECONDITION, "",
-                    "alias %s has moved; read it again and send its new ETag", mv->alias);
+        if (r == STORE_CONFLICT) /* not the epoch, which was read above on the only thread that writes */
+                return h_refuse(w, e, PROBLEM_CONFLICT, "/version", "%s", e->msg);
         if (r == STORE_NOT_FOUND)
                 return h_refuse(
                     w, e, PROBLEM_UNKNOWN_VERSION, "/version", "there is no version %" PRIu64, mv->to.version);

@@ -134,6 +134,10 @@ static void test_a_rejection_is_explained(void **state)
         check_out("version 2 of model strict: rejected: ");
         check_out("FAILED  gain of task low: value ");
         check_json("gate explain strict 2", "/gate/verdict", "rejected");
+
+        CTL(5, "task rollover strict high --wait"); /* the same gate: its task stays open, so it cannot serve */
+        CTL(4, "version promote strict 3");
+        check_err("closed no task");
 }
 
 static void test_two_versions_differ(void **state)

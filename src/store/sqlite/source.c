@@ -189,7 +189,7 @@ static int unlearn(struct db *db, model_id m, const char *source, const char *wh
 {
         const struct feedback_selection sel = {.source = source};
         const struct words why = words_unlearned(source, who);
-        struct way_back w;
+        struct way_back w = {0};
         struct erased done;
         uint64_t number = 0, epoch = 0;
         int r;
