@@ -118,7 +118,8 @@ static int jobs_begin(struct app *a, struct err *e)
         const struct conf *c = a->conf;
         struct learner_proc_conf lc = {.path = a->paths.learner,
             .stall_ms = (uint32_t)c->learner_stall_ms,
-            .grace_ms = (uint32_t)c->learner_grace_ms};
+            .grace_ms = (uint32_t)c->learner_grace_ms,
+            .checkpoint_ms = (uint32_t)c->learner_checkpoint_ms};
         int r = learner_proc_new(&a->learner, a->control, &lc, e);
         if (r < 0)
                 return r;

@@ -1,6 +1,6 @@
 /* main.c: ewcd-learner, the process around learn_run.
  *
- *   ewcd-learner --job FILE --result FILE --checkpoint FILE [--threads N]
+ *   ewcd-learner --job FILE --result FILE --checkpoint FILE [--checkpoint-ms N] [--threads N]
  *
  * Reads a job, resumes from the checkpoint if it belongs to the job, trains, writes the result. stdout carries one
  * JSON line per event (proto/progress.h) for the parent, stderr text for people. SIGTERM ends the run at the next
@@ -32,12 +32,14 @@ enum exit_status {
         EXIT_BUSY = 11
 };
 
-enum { THREADS_MAX = 1024, JOB_ARENA_MAX = 256 << 20 };
+enum { THREADS_MAX = 1024, CHECKPOINT_MS_MAX = 86400000, JOB_ARENA_MAX = 256 << 20 };
+#define NS_PER_MS 1000000ull
 #define LINE_EVERY_NS 1000000000ull /* where there is nothing new to say; the parent takes silence for a stall */
 
 struct options {
         const char *job, *result, *checkpoint;
-        unsigned threads; /* 0: as the plan says */
+        uint64_t checkpoint_ms; /* work that a death may cost; 0: every epoch and slice is kept */
+        unsigned threads;       /* 0: as the plan says */
 };
 
 struct worker {
@@ -51,7 +53,7 @@ struct worker {
         bool started;  /* the first report has come */
         bool measured; /* training is over, its last measurement has begun */
         uint32_t n_tries;
-        uint64_t last_line_ns, try_began_ns;
+        uint64_t last_line_ns, last_checkpoint_ns, try_began_ns;
         double seconds[LEARN_MAX_TRIES];
         struct progress_line last;
 };
@@ -122,29 +124,41 @@ static int event_of(struct worker *w, const struct learn_progress *p)
         return clock_mono_ns(&clock_system) - w->last_line_ns >= LINE_EVERY_NS ? (int)sign_of_life(p) : 0;
 }
 
-static int on_progress(void *arg, const struct learn_progress *p)
+/* A try's end is kept whatever it costs, for its numbers are asked for. Of epochs and slices, which may end a hundred
+ * times a second, only what a death should not cost: to sync a file so often is felt by whoever serves beside. */
+static bool worth_keeping(const struct worker *w, const struct learn_progress *p)
+{
+        return p->state->n_tries > w->n_tries ||
+               clock_mono_ns(&clock_system) - w->last_checkpoint_ns >= w->opt.checkpoint_ms * NS_PER_MS;
+}
+
+static int on_progress(void *arg, const struct learn_progress *report)
 {
         struct worker *w = arg;
-        int event = event_of(w, p);
+        struct learn_progress p = *report;
+        if (p.state && !worth_keeping(w, &p))
+                p.state = NULL;
+        int event = event_of(w, &p);
         w->last = (struct progress_line){
-            .fraction = p->fraction,
-            .try = p->try,
-            .epoch = p->epoch,
-            .epochs = p->epochs,
-            .step = p->step,
-            .lambda = p->lambda,
-            .loss = p->loss,
-            .penalty = p->penalty,
-            .penalty_ratio = p->penalty_ratio,
+            .fraction = p.fraction,
+            .try = p.try,
+            .epoch = p.epoch,
+            .epochs = p.epochs,
+            .step = p.step,
+            .lambda = p.lambda,
+            .loss = p.loss,
+            .penalty = p.penalty,
+            .penalty_ratio = p.penalty_ratio,
         };
         /* The checkpoint comes first: whoever saw the line may rely on it. */
-        if (p->state) {
+        if (p.state) {
                 struct err why = ERR_NULL;
-                int r = checkpoint_write(&w->checkpoint, p->state, &why);
+                int r = checkpoint_write(&w->checkpoint, p.state, &why);
                 if (r < 0) {
                         fprintf(stderr, "%s\n", why.msg);
                         return r;
                 }
+                w->last_checkpoint_ns = clock_mono_ns(&clock_system);
         }
         return event ? say(w, (enum progress_event)event, "") : 0;
 }
@@ -159,7 +173,7 @@ static int usage(const char *what)
 {
         fprintf(stderr,
             "ewcd-learner: %s\n"
-            "usage: ewcd-learner --job FILE --result FILE --checkpoint FILE [--threads N]\n",
+            "usage: ewcd-learner --job FILE --result FILE --checkpoint FILE [--checkpoint-ms N] [--threads N]\n",
             what);
         return -1;
 }
@@ -170,6 +184,7 @@ static int parse(int argc, char **argv, struct options *ret)
             {"job", required_argument, NULL, 'j'},
             {"result", required_argument, NULL, 'r'},
             {"checkpoint", required_argument, NULL, 'c'},
+            {"checkpoint-ms", required_argument, NULL, 'm'},
             {"threads", required_argument, NULL, 't'},
             {NULL, 0, NULL, 0},
         };
@@ -187,6 +202,10 @@ static int parse(int argc, char **argv, struct options *ret)
                         break;
                 case 'c':
                         o.checkpoint = optarg;
+                        break;
+                case 'm':
+                        if (!slice_u64(slice_of(optarg), &o.checkpoint_ms) || o.checkpoint_ms > CHECKPOINT_MS_MAX)
+                                return usage("--checkpoint-ms takes a number up to 86400000");
                         break;
                 case 't':
                         if (!slice_u64(slice_of(optarg), &threads) || threads < 1 || threads > THREADS_MAX)
@@ -309,6 +328,7 @@ int main(int argc, char **argv)
         if (parse(argc, argv, &w.opt) < 0)
                 return EXIT_USAGE;
         install_signals();
+        w.last_checkpoint_ns = clock_mono_ns(&clock_system);
         arena_init(&w.arena, JOB_ARENA_MAX);
         buf_init(&w.line, PROGRESS_LINE_MAX);
         int r = prepare(&w, &e);

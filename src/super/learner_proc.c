@@ -28,7 +28,7 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_REFUSED = 3, EXIT_CA
 struct learner_proc {
         struct loop *loop;
         char *path;
-        uint32_t stall_ms, grace_ms;
+        uint32_t stall_ms, grace_ms, checkpoint_ms;
 };
 
 struct learner_run {
@@ -57,7 +57,11 @@ int learner_proc_new(
                 return err_oom(e);
         }
         memcpy(path, c->path, n);
-        *p = (struct learner_proc){.loop = control, .path = path, .stall_ms = c->stall_ms, .grace_ms = c->grace_ms};
+        *p = (struct learner_proc){.loop = control,
+            .path = path,
+            .stall_ms = c->stall_ms,
+            .grace_ms = c->grace_ms,
+            .checkpoint_ms = c->checkpoint_ms};
         *ret = p;
         return 0;
 }
@@ -272,10 +276,11 @@ static int start(void *impl, const struct learner_start *s, const struct learner
         struct learner_run *r = new_zero(struct learner_run);
         if (!r)
                 return err_oom(e);
-        char threads[16];
+        char threads[16], checkpoint_ms[16];
         snprintf(threads, sizeof(threads), "%" PRIu32, s->threads);
+        snprintf(checkpoint_ms, sizeof(checkpoint_ms), "%" PRIu32, p->checkpoint_ms);
         const char *const words[] = {p->path, "--job", s->job_path, "--result", s->result_path, "--checkpoint",
-            s->checkpoint_path, "--threads", threads, NULL};
+            s->checkpoint_path, "--checkpoint-ms", checkpoint_ms, "--threads", threads, NULL};
         char *argv[ARRAY_LEN(words)];
         memcpy(argv, words, sizeof(argv)); /* exec takes them without const and leaves them as they are */
         int code = spawn_exec(argv, s->threads, &r->child, e);

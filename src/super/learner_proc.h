@@ -8,9 +8,10 @@ struct loop;
 struct learner_proc;
 
 struct learner_proc_conf {
-        const char *path;  /* of ewcd-learner */
-        uint32_t stall_ms; /* no line for this long: SIGTERM, later SIGKILL */
-        uint32_t grace_ms; /* between SIGTERM and SIGKILL */
+        const char *path;       /* of ewcd-learner */
+        uint32_t stall_ms;      /* no line for this long: SIGTERM, later SIGKILL */
+        uint32_t grace_ms;      /* between SIGTERM and SIGKILL */
+        uint32_t checkpoint_ms; /* work that a learner's death may cost; 0: each epoch is kept */
 };
 
 int learner_proc_new(

@@ -75,6 +75,7 @@ void daemon_init(struct daemon *d)
         daemon_set(d, "learner.path", "%s", program("EWCD_LEARNER_BIN"));
         daemon_set(d, "learner.policy_ms", "50");
         daemon_set(d, "learner.grace_ms", "1000");
+        daemon_set(d, "learner.checkpoint_ms", "0");
 }
 
 void daemon_deinit(struct daemon *d)

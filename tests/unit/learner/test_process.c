@@ -224,6 +224,23 @@ static void test_cancel(void **state)
         learn_result_free(&want);
 }
 
+/* Of a young run nothing is kept: to start anew costs less than the syncs. Its signs of life come all the same. */
+static void test_checkpoints_keep_their_distance(void **state)
+{
+        struct fixture *f = *state;
+        struct err e = ERR_NULL;
+        const char *const argv[] = {program, "--job", f->job, "--result", f->result, "--checkpoint", f->checkpoint,
+            "--checkpoint-ms", "86400000", NULL};
+        f->work.plan.steps = 1000000000;
+        assert_int_equal(bundle_write_job(f->job, &f->work, &e), 0);
+        struct child c = start_args(argv);
+        read_until_epoch(&c, 2);
+        assert_false(file_exists(f->checkpoint));
+        assert_int_equal(kill(c.pid, SIGTERM), 0);
+        assert_int_equal(exit_of(&c, NULL), 10);
+        assert_false(file_exists(f->checkpoint));
+}
+
 static void test_two_cannot_write(void **state)
 {
         struct fixture *f = *state;
@@ -362,6 +379,7 @@ int main(int argc, char **argv)
             TEST(test_whole_run),
             TEST(test_kill_and_resume),
             TEST(test_cancel),
+            TEST(test_checkpoints_keep_their_distance),
             TEST(test_two_cannot_write),
             TEST(test_diverged),
             TEST(test_fisher_out_of_range),

@@ -93,7 +93,7 @@ static void play(struct seen *s, const char *script, uint32_t stall_ms, uint32_t
         assert_int_equal(file_replace(path, text, (size_t)n, &e), 0);
         assert_int_equal(chmod(path, 0700), 0);
         assert_int_equal(loop_new(&s->loop, &clock_system, 8, &e), 0);
-        const struct learner_proc_conf c = {.path = path, .stall_ms = stall_ms, .grace_ms = grace_ms};
+        const struct learner_proc_conf c = {.path = path, .stall_ms = stall_ms, .grace_ms = grace_ms, .checkpoint_ms = 250};
         assert_int_equal(learner_proc_new(&s->proc, s->loop, &c, &e), 0);
         s->port = learner_proc_port(s->proc);
         s->cancel_on_line = cancel_on_line;
@@ -274,7 +274,7 @@ static void test_surroundings(void **state)
         static const struct {
                 const char *file, *want;
         } rows[] = {
-            {"args", "--job job --result result --checkpoint checkpoint --threads 3\n"},
+            {"args", "--job job --result result --checkpoint checkpoint --checkpoint-ms 250 --threads 3\n"},
             {"env", "LC_ALL=C\nOMP_NUM_THREADS=3\nOPENBLAS_NUM_THREADS=3\nPATH=/usr/local/bin:/usr/bin:/bin\n"},
             {"fd", "closed\n"}, {"policy", "5\n"}, /* SCHED_IDLE */
         };
