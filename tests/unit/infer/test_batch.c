@@ -29,14 +29,16 @@ static struct kit {
         struct served *a, *b; /* versions of two models */
         struct batch *batch;
         size_t n_runs, run[1000];
+        uint64_t run_ns, answer_ms; /* in all runs; what an answer takes to go out */
 } k;
 static struct ask ask[MANY];
 static int answered;
 
 static void ran(void *arg, const struct served *s, size_t rows, uint64_t ns)
 {
-        (void)s, (void)ns;
+        (void)s;
         struct kit *kit = arg;
+        kit->run_ns += ns;
         kit->run[kit->n_runs++ % 1000] = rows;
 }
 
@@ -46,6 +48,7 @@ static void done(struct batch_job *j, int outcome)
         assert_int_equal(a->place, 0);
         a->place = ++answered;
         a->outcome = outcome;
+        fake_clock_advance_ms(&k.clock, k.answer_ms);
 }
 
 static struct served *load(model_id m)
@@ -285,6 +288,21 @@ static void past_its_timeout_it_is_not_computed(void **state)
         check_alone(3);
 }
 
+/* Answers go out between two batches of a turn; the net has not run meanwhile. */
+static void what_answers_take_is_not_the_nets_time(void **state)
+{
+        (void)state;
+        k.answer_ms = 1;
+        k.a->batch_rows = 1;
+        add(0, k.a, 1);
+        add(1, k.a, 1);
+        assert_false(batch_turn(k.batch));
+        assert_int_equal(k.n_runs, 2);
+        assert_int_equal(k.run_ns, 0);
+        assert_int_equal(ask[1].job.run_ns, 0);
+        assert_int_equal(ask[1].job.start_ns - ask[1].job.arrived_ns, 1000000); /* it has waited for them */
+}
+
 static void one_bad_row_spoils_only_its_own(void **state)
 {
         (void)state;
@@ -416,6 +434,7 @@ int main(void)
             T(a_large_one_does_not_starve_small_ones),
             T(levels_come_in_order),
             T(past_its_timeout_it_is_not_computed),
+            T(what_answers_take_is_not_the_nets_time),
             T(one_bad_row_spoils_only_its_own),
             T(the_queue_is_bounded),
             T(who_leaves_is_not_computed),
