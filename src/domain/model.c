@@ -4,6 +4,7 @@
  * multiplied. The net is checked with as many outputs as the model has classes, which every scenario reaches. */
 #include "domain/model.h"
 #include "base/err.h"
+#include "base/floats.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "domain/validate.h"
@@ -36,9 +37,9 @@ static int check_scale(
         if ((n != 1 && n != n_inputs) || !v)
                 return err_field(
                     e, -EINVAL, field, "%s has %zu numbers; give one, or %u, one per input", what, n, n_inputs);
-        for (size_t i = 0; i < n; i++)
-                if (!isfinite(v[i]))
-                        return err_field(e, -EINVAL, field, "%s number %zu is not finite", what, i);
+        size_t bad = floats_not_finite(v, n);
+        if (bad < n)
+                return err_field(e, -EINVAL, field, "%s number %zu is not finite", what, bad);
         return 0;
 }
 

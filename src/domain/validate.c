@@ -4,6 +4,7 @@
  * in front of the field. Asserts are no substitute: these stay on in every build. */
 #include "domain/validate.h"
 #include "base/err.h"
+#include "base/floats.h"
 #include "base/str.h"
 #include <errno.h>
 #include <math.h>
@@ -38,9 +39,9 @@ int validate_row(const struct model_spec *s, size_t n, const float *x, struct er
 {
         if (n != s->n_inputs)
                 return err_field(e, -ERANGE, "/inputs", "%zu numbers; model %s takes %u", n, s->name, s->n_inputs);
-        for (size_t i = 0; i < n; i++)
-                if (!isfinite(x[i]))
-                        return err_field(e, -EDOM, "/inputs", "number %zu is not finite", i);
+        size_t bad = floats_not_finite(x, n);
+        if (bad < n)
+                return err_field(e, -EDOM, "/inputs", "number %zu is not finite", bad);
         uint32_t ids = model_ids(s);
         for (size_t i = 0; ids > 0 && i < n; i++)
                 if (!(x[i] >= 0 && x[i] < (float)ids) || x[i] > floorf(x[i]))

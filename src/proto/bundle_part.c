@@ -4,6 +4,7 @@
  * file invalid: a bundle has exactly one meaning. */
 #include "proto/bundle_in.h"
 #include "base/err.h"
+#include "base/floats.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include <errno.h>
@@ -160,14 +161,6 @@ int bundle_tensor(struct bundle *b, const char *name, enum st_dtype dtype, size_
         return 0;
 }
 
-static bool all_finite(const float *v, size_t n)
-{
-        for (size_t i = 0; i < n; i++)
-                if (!isfinite(v[i]))
-                        return false;
-        return true;
-}
-
 int bundle_floats(
     struct bundle *b, const char *name, size_t rank, size_t d0, size_t d1, const float **ret, struct err *e)
 {
@@ -175,7 +168,8 @@ int bundle_floats(
         int r = bundle_tensor(b, name, ST_F32, rank, d0, d1, &data, e);
         if (r < 0)
                 return r;
-        if (!all_finite(data, rank > 1 ? d0 * d1 : d0)) /* no overflow: the tensor has that many elements */
+        size_t n = rank > 1 ? d0 * d1 : d0; /* no overflow: the tensor has that many elements */
+        if (floats_not_finite(data, n) < n)
                 return bundle_bad(e, "tensor %s has a value that is not finite", name);
         *ret = data;
         return 0;

@@ -8,7 +8,6 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "proto/oip_in.h"
-#include <stdio.h>
 
 enum choice { UNSAID, NO, YES };
 
@@ -42,7 +41,7 @@ static int take_inputs(struct reader *r)
                 struct oip_tensor *t = &q->inputs[q->n_inputs];
                 if (q->n_inputs == OIP_MAX_TENSORS)
                         return err_field(s->e, PROBLEM_BAD_VALUE, "/inputs", "more than %d tensors", OIP_MAX_TENSORS);
-                snprintf(at, sizeof(at), "/inputs/%zu", q->n_inputs);
+                oip_field_at(at, "/inputs", q->n_inputs);
                 if ((c = oip_tensor_scan(s, at, r->binary, t, &r->part[q->n_inputs])) != 0)
                         return c;
                 for (size_t i = 0; i < q->n_inputs; i++)
@@ -110,7 +109,7 @@ static int take_outputs(struct reader *r)
                 if (q->n_outputs == OIP_MAX_TENSORS)
                         return err_field(
                             s->e, PROBLEM_BAD_VALUE, "/outputs", "more than %d outputs", OIP_MAX_TENSORS);
-                snprintf(at, sizeof(at), "/outputs/%zu", q->n_outputs);
+                oip_field_at(at, "/outputs", q->n_outputs);
                 if ((c = take_output(r, at, q->n_outputs)) == 0)
                         q->n_outputs++;
         }
@@ -184,7 +183,7 @@ static int read_parts(struct reader *r, struct slice rest)
                 const struct oip_part *part = &r->part[i];
                 if (!part->binary)
                         continue;
-                snprintf(at, sizeof(at), "/inputs/%zu", i);
+                oip_field_at(at, "/inputs", i);
                 if (part->size > rest.n)
                         return err_field(r->s.e, PROBLEM_MALFORMED, at,
                             "tensor '%.64s' has %zu bytes by its binary_data_size, the body has %zu left for it",

@@ -5,6 +5,7 @@
  * not be as a float32, is refused as well. Tensors are named in every refusal. */
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/floats.h"
 #include "base/mem.h"
 #include "proto/oip_in.h"
 #include <math.h>
@@ -114,19 +115,6 @@ static int refuse(const struct oip_type *type, const char *at, const struct oip_
             t->name, i);
 }
 
-/* The first element that is not finite, n if all are. */
-static size_t find_not_finite(const float *v, size_t n)
-{
-        size_t bad = 0;
-        for (size_t i = 0; i < n; i++)
-                bad += isfinite(v[i]) ? 0 : 1;
-        if (bad == 0)
-                return n;
-        for (size_t i = 0;; i++)
-                if (!isfinite(v[i]))
-                        return i;
-}
-
 int oip_tensor_bytes(
     struct arena *a, const struct oip_type *type, const char *at, struct slice p, struct oip_tensor *t, struct err *e)
 {
@@ -138,7 +126,7 @@ int oip_tensor_bytes(
         if (type->kind == OIP_FLOAT && type->size == sizeof(float)) {
                 for (i = 0; i < t->n; i++)
                         data[i] = from_bits((uint32_t)load(from + 4 * i, 4));
-                i = find_not_finite(data, t->n);
+                i = floats_not_finite(data, t->n);
         } else {
                 while (i < t->n && convert(type, load(from + i * type->size, type->size), &data[i]))
                         i++;

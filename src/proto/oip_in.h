@@ -41,3 +41,4 @@ static inline bool oip_exact(uint64_t magnitude)
 
 /* "<at>/<key>" in a buffer that lasts for one message. */
 const char *oip_field(char field[SCAN_FIELD_SIZE], const char *at, const char *key);
+const char *oip_field_at(char field[SCAN_FIELD_SIZE], const char *at, size_t i); /* "<at>/<i>" */

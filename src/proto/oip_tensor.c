@@ -9,7 +9,6 @@
 #include "base/mem.h"
 #include "proto/oip_in.h"
 #include <errno.h>
-#include <stdio.h>
 
 /* One tensor while its members arrive. */
 struct reader {
@@ -33,6 +32,27 @@ const char *oip_field(char field[SCAN_FIELD_SIZE], const char *at, const char *k
                 field[n++] = *key++;
         field[n] = '\0';
         return field;
+}
+
+/* By hand, like the field above: they are made for every request and read only where one is refused. */
+const char *oip_field_at(char field[SCAN_FIELD_SIZE], const char *at, size_t i)
+{
+        char digits[24], *key = digits + sizeof(digits) - 1;
+        *key = '\0';
+        do
+                *--key = (char)('0' + i % 10);
+        while (i /= 10);
+        return oip_field(field, at, key);
+}
+
+static void put_name(char what[SCAN_FIELD_SIZE], const char *name)
+{
+        static const char before[] = "tensor '";
+        size_t n = name ? strnlen(name, 64) : 0, at = sizeof(before) - 1;
+        memcpy(what, before, at);
+        if (n > 0)
+                memcpy(what + at, name, n);
+        memcpy(what + at + n, "'", 2);
 }
 
 static int take_shape(struct reader *r)
@@ -97,7 +117,7 @@ static int read_data(struct reader *r)
             .hi = type->hi,
             .limit = t->n,
             .cap = t->n < room ? t->n : room};
-        snprintf(what, sizeof(what), "tensor '%.64s'", t->name ? t->name : "");
+        put_name(what, t->name);
         if (!(numbers.data = arena_new_array(s->arena, float, numbers.cap)))
                 return err_oom(s->e);
         int c = scan_numbers(s, &numbers);

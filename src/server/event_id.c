@@ -4,7 +4,6 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -65,8 +64,14 @@ void event_draw(struct event_source *s, void *ret, size_t n)
 
 void event_id(struct event_source *s, const char *prefix, char ret[EVENT_ID_SIZE])
 {
-        uint64_t v[2];
+        static const char digits[] = "0123456789abcdef";
+        uint8_t v[EVENT_DRAW_MAX];
+        size_t n = strnlen(prefix, EVENT_PREFIX);
         event_draw(s, v, sizeof(v));
-        snprintf(
-            ret, EVENT_ID_SIZE, "%.6s%016llx%016llx", prefix, (unsigned long long)v[0], (unsigned long long)v[1]);
+        memcpy(ret, prefix, n);
+        for (size_t i = 0; i < sizeof(v); i++) {
+                ret[n++] = digits[v[i] >> 4];
+                ret[n++] = digits[v[i] & 15];
+        }
+        ret[n] = '\0';
 }

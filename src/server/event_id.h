@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { EVENT_ID_SIZE = 40, EVENT_SEED = 32, EVENT_DRAW_MAX = 16 };
+enum { EVENT_ID_SIZE = 40, EVENT_SEED = 32, EVENT_DRAW_MAX = 16, EVENT_PREFIX = 6 };
 
 struct err;
 struct event_source;
@@ -17,5 +17,5 @@ int event_source_new(struct event_source **ret, const uint8_t seed[EVENT_SEED], 
 void event_source_free(struct event_source *s); /* accepts NULL */
 
 void event_draw(struct event_source *s, void *ret, size_t n); /* n random bytes, at most EVENT_DRAW_MAX */
-/* prefix (at most 6 characters) and 128 random bits in hex. */
+/* prefix (at most EVENT_PREFIX characters) and 128 random bits in hex. */
 void event_id(struct event_source *s, const char *prefix, char ret[EVENT_ID_SIZE]);

@@ -155,8 +155,10 @@ static const char *name_rows(struct request *r, const struct batch_job *j)
 static void write_answer(struct buf *b, const struct served *s, const struct served_task *t,
     const struct oip_request *q, const char *prediction_id, const struct oip_output *out, size_t *ret_json)
 {
-        char digest[DIGEST_HEX + 8];
-        snprintf(digest, sizeof(digest), "sha256:%s", s->digest);
+        static const char algorithm[] = "sha256:";
+        char digest[sizeof(algorithm) - 1 + DIGEST_HEX];
+        memcpy(digest, algorithm, sizeof(algorithm) - 1);
+        memcpy(digest + sizeof(algorithm) - 1, s->digest, DIGEST_HEX);
         struct oip_response a = {
             .model_name = s->spec.name,
             .model_version = s->number_text,

@@ -107,7 +107,7 @@ static void send(struct request *r, const struct buf *b, size_t n_json)
                 reply_json(r, 200, b);
                 return;
         }
-        reply_header(r, "Inference-Header-Content-Length", "%zu", n_json);
+        reply_header_number(r, "Inference-Header-Content-Length", n_json);
         reply_bytes(r, 200, "application/octet-stream", b->data, b->len);
 }
 

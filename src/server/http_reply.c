@@ -15,6 +15,8 @@
 #include <stdio.h>
 #include <sys/uio.h>
 
+enum { NUMBER_TEXT = 24 };
+
 static const struct {
         int status;
         const char *reason;
@@ -57,27 +59,50 @@ const char *http_reason(int status)
 }
 
 /* A field that does not fit is left out whole: its line would otherwise end in the middle of another. */
+static void add_header(struct conn *c, const char *name, const char *value)
+{
+        size_t room = sizeof(c->extra) - c->n_extra, n_name = strlen(name), n = strlen(value);
+        char *at = c->extra + c->n_extra;
+        if (n_name + 4 > room || n > room - n_name - 4)
+                return;
+        memcpy(at, name, n_name);
+        memcpy(at + n_name, ": ", 2);
+        at += n_name + 2;
+        for (size_t i = 0; i < n; i++) {
+                bool plain = (unsigned char)value[i] >= 0x20 && value[i] != 0x7f;
+                *at++ = plain ? value[i] : ' '; /* nothing from outside may end the line */
+        }
+        memcpy(at, "\r\n", 2);
+        c->n_extra += n_name + n + 4;
+}
+
 void reply_header(struct request *r, const char *name, const char *fmt, ...)
 {
         struct conn *c = conn_of(r);
-        size_t room = sizeof(c->extra) - c->n_extra;
-        char *at = c->extra + c->n_extra;
-        int head = snprintf(at, room, "%s: ", name);
-        if (head < 0 || (size_t)head >= room)
-                return;
+        char value[sizeof(c->extra)];
         va_list ap;
         va_start(ap, fmt);
-        int n = vsnprintf(at + head, room - (size_t)head, fmt, ap);
+        int n = vsnprintf(value, sizeof(value), fmt, ap);
         va_end(ap);
-        if (n < 0 || (size_t)head + (size_t)n + 2 >= room)
-                return;
-        size_t len = (size_t)head + (size_t)n;
-        for (size_t i = 0; i < len; i++) {
-                if ((unsigned char)at[i] < 0x20 || at[i] == 0x7f)
-                        at[i] = ' '; /* nothing from outside may end the line */
-        }
-        memcpy(at + len, "\r\n", 2);
-        c->n_extra += len + 2;
+        if (n >= 0 && (size_t)n < sizeof(value))
+                add_header(c, name, value);
+}
+
+/* By hand: printf would take as long as the rest of an answer. */
+static const char *number_text(size_t v, char text[NUMBER_TEXT])
+{
+        char *at = text + NUMBER_TEXT - 1;
+        *at = '\0';
+        do
+                *--at = (char)('0' + v % 10);
+        while (v /= 10);
+        return at;
+}
+
+void reply_header_number(struct request *r, const char *name, size_t value)
+{
+        char text[NUMBER_TEXT];
+        add_header(conn_of(r), name, number_text(value, text));
 }
 
 /* RFC 9562 version 8: milliseconds since the epoch and the request's number, which no two requests share. */
@@ -111,7 +136,6 @@ void request_left(struct request *r, uint64_t now_ns)
                 r->gone(r->gone_arg);
 }
 
-/* By hand: printf would take as long as the rest of an answer. */
 static void put(struct iovec *to, const char *text)
 {
         size_t n = strlen(text);
@@ -121,12 +145,8 @@ static void put(struct iovec *to, const char *text)
 
 static void put_number(struct iovec *to, size_t v)
 {
-        char text[24], *at = text + sizeof(text) - 1;
-        *at = '\0';
-        do
-                *--at = (char)('0' + v % 10);
-        while (v /= 10);
-        put(to, at);
+        char text[NUMBER_TEXT];
+        put(to, number_text(v, text));
 }
 
 void http_reply(struct request *r, int status, const char *type, const void *data, size_t n)

@@ -57,8 +57,9 @@ bool request_query(const struct request *r, const char *key, struct slice *ret);
 
 /* Exactly one of the reply functions per request; r is gone afterwards. */
 void reply_header(struct request *r, const char *name, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));                              /* before the reply */
-void reply_json(struct request *r, int status, const struct buf *body); /* a failed buf becomes a 500 */
+    __attribute__((format(printf, 3, 4)));                               /* before the reply */
+void reply_header_number(struct request *r, const char *name, size_t v); /* the same, fit for the hot path */
+void reply_json(struct request *r, int status, const struct buf *body);  /* a failed buf becomes a 500 */
 void reply_bytes(struct request *r, int status, const char *content_type, const void *data, size_t n);
 void reply_problem(struct request *r, enum problem p, const char *field, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));

@@ -4,6 +4,7 @@
  * task by task and row by row; are the measures possible, and do the counts beside them add up; does the Fisher have
  * the form on which the scale of lambda rests. */
 #include "base/err.h"
+#include "base/floats.h"
 #include "base/mem.h"
 #include "domain/learn_job.h"
 #include "super/settle.h"
@@ -103,9 +104,8 @@ static int check_theta(const struct learn_job *job, const struct learn_result *r
 {
         if (!r->theta || r->n_params != ewc_spec_params(&job->net))
                 return bad(e, "parameters are missing or have another number");
-        for (size_t i = 0; i < r->n_params; i++)
-                if (!isfinite(r->theta[i]))
-                        return bad(e, "a parameter is not finite");
+        if (floats_not_finite(r->theta, r->n_params) < r->n_params)
+                return bad(e, "a parameter is not finite");
         return 0;
 }
 
