@@ -180,7 +180,7 @@ connected() { # to $port
         awk -v port="$(printf ':%04X' "$port")" '$2 ~ port "$" && $4 == "01" { n++ } END { print n + 0 }' \
                 /proc/net/tcp
 }
-# Calm; while the connections come; when all of them are there. From then on the attacker is of the idle class: it
+# Calm, before and after; while the connections come; when all of them are there. From then on the attacker is of the idle class: it
 # looks at a thousand sockets without rest on the core of the client. What it still takes from the client, in the
 # kernel, it takes whichever server it attacks, so evhttp is the control.
 attack() { # MODE SERVER PATH OPTIONS...
@@ -198,11 +198,11 @@ attack() { # MODE SERVER PATH OPTIONS...
         under=$(paced 4 4000 "$seconds" json)
         kill "$attacker" 2>/dev/null || true
         wait "$attacker" 2>/dev/null || true
-        echo "$mode $who $calm $ramp $under $open" >>attacks
         sleep 1
+        echo "$mode $who $calm $ramp $under $open $(paced 4 4000 "$seconds" json)" >>attacks
 }
 : >attacks
-for _ in 1 2 3; do
+for _ in 1 2 3 4 5; do
         for who in ewcd evhttp; do
                 attack headers "$who" /v2/status -H
                 attack body "$who" /v2/models/m/infer -B -s 8192 -t POST
@@ -210,20 +210,25 @@ for _ in 1 2 3; do
         done
 done
 awk '
-        function median(a, b, c) { return a > b ? (b > c ? b : (a > c ? c : a)) : (a > c ? a : (b > c ? c : b)) }
-        { k = $1 " " $2; i = ++n[k]; calm[k, i] = $5; ramp[k, i] = $10; under[k, i] = $15; bad[k] += $6 + $11 + $16
-          open[k] = $18; if (i == 1) order[++rows] = k }
+        function median(v, k, n,   i, j, low) {
+                for (i = 1; i <= n; i++) {
+                        for (j = low = 1; j <= n; j++) low += v[k, j] < v[k, i] || (v[k, j] == v[k, i] && j < i)
+                        if (low == int((n + 1) / 2)) return v[k, i]
+                }
+        }
+        { k = $1 " " $2; i = ++n[k]; calm[k, i] = ($5 + $21) / 2; ramp[k, i] = $10; under[k, i] = $15
+          bad[k] += $6 + $11 + $16 + $22; open[k] = $18; if (i == 1) order[++rows] = k }
         END {
                 printf "%-8s %-7s %8s %8s %8s %6s %6s %6s\n", "mode", "server", "calm", "coming", "there",
                         "ratio", "open", "failed"
                 for (r = 1; r <= rows; r++) {
                         k = order[r]
                         split(k, w, " ")
-                        c = median(calm[k, 1], calm[k, 2], calm[k, 3])
-                        u = median(under[k, 1], under[k, 2], under[k, 3])
+                        c = median(calm, k, n[k])
+                        u = median(under, k, n[k])
                         ratio[k] = c > 0 ? u / c : 0
                         printf "%-8s %-7s %8.0f %8.0f %8.0f %6.2f %6d %6d\n", w[1], w[2], c,
-                                median(ramp[k, 1], ramp[k, 2], ramp[k, 3]), u, ratio[k], open[k], bad[k]
+                                median(ramp, k, n[k]), u, ratio[k], open[k], bad[k]
                 }
                 for (r = 1; r <= rows; r++) {
                         k = order[r]
