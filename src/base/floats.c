@@ -1,5 +1,6 @@
-/* floats.c: the search for numbers that are none. It is done for every row that is predicted, so it must cost less than
- * the row's way through memory: blocks of a fixed length have no branch inside, which compilers turn into vectors. */
+/* floats.c: the search for numbers that are none. It is done for every row that is predicted, so it must cost less
+ * than the row's way through memory: blocks of a fixed length have no branch inside, which compilers turn into
+ * vectors. */
 #include "base/floats.h"
 #include <math.h>
 #include <stdbool.h>

@@ -97,18 +97,45 @@ int cli_show(struct cli *c, struct answer *a, struct json_doc *doc, void (*show)
         return EXIT_OK;
 }
 
-const char *url_part(char ret[URL_PART], const char *s)
+static const char *encode(char *ret, size_t size, const char *s)
 {
         size_t n = 0;
 
-        for (; *s && n + 4 <= URL_PART; s++) {
+        for (; *s && n + 4 <= size; s++) {
                 unsigned char ch = (unsigned char)*s;
 
                 if (ch < 0x80 && (isalnum(ch) || strchr("-._~", ch)))
                         ret[n++] = *s;
                 else
-                        n += (size_t)snprintf(ret + n, URL_PART - n, "%%%02X", ch);
+                        n += (size_t)snprintf(ret + n, size - n, "%%%02X", ch);
         }
         ret[n] = 0;
         return ret;
+}
+
+const char *url_part(char ret[URL_PART], const char *s)
+{
+        return encode(ret, URL_PART, s);
+}
+
+const char *url_reason(char ret[URL_REASON], const struct cli *c, bool more)
+{
+        static const char key[] = "?reason=";
+
+        ret[0] = 0;
+        if (!c->opt.reason)
+                return ret;
+        memcpy(ret, key, sizeof(key));
+        if (more)
+                ret[0] = '&';
+        encode(ret + sizeof(key) - 1, URL_REASON - (sizeof(key) - 1), c->opt.reason);
+        return ret;
+}
+
+void put_reason(struct buf *b, const struct cli *c)
+{
+        if (!c->opt.reason)
+                return;
+        json_put_key(b, "reason");
+        json_put_string(b, c->opt.reason);
 }

@@ -28,6 +28,7 @@ struct options {
         const char *task, *classes, *only, *source, *label_column, *labels_file, *reason;
         bool labels;
         uint64_t limit, skip, batch;
+        const char *noun; /* with help and without a command: all of its commands are explained; NULL */
         const char *pos[CLI_MAX_POS];
         size_t n_pos;
 };
@@ -85,8 +86,9 @@ enum {
         FLAG_GLOBAL = 1 << 30,
 };
 int options_parse(int argc, char **argv, struct options *ret, const struct command **ret_command, struct err *e);
-bool options_json(int argc, char **argv);  /* --json stands there; for command lines that do not parse */
-void usage_print(const struct command *c); /* NULL: the whole program; to stdout */
+bool options_json(int argc, char **argv); /* --json stands there; for command lines that do not parse */
+/* Of one command; NULL: of all that begin with noun, or, NULL too, of the whole program. To stdout. */
+void usage_print(const struct command *c, const char *noun);
 
 /* out.c */
 void out_json(const struct buf *body); /* as the daemon sent it, with a newline */

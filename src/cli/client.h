@@ -34,8 +34,11 @@ int cli_show(struct cli *c, struct answer *a, struct json_doc *doc, void (*show)
 
 /* s as one part of a path or as a query's value, percent-encoded. What does not fit is cut, and still longer than any
  * name, id or source the daemon knows. */
-enum { URL_PART = 400 };
+enum { URL_PART = 400, URL_REASON = 640 };
 const char *url_part(char ret[URL_PART], const char *s);
+/* What follows a path when --reason was given: "?reason=…", or with more "&reason=…"; else "". */
+const char *url_reason(char ret[URL_REASON], const struct cli *c, bool more);
+void put_reason(struct buf *b, const struct cli *c); /* the same as a further JSON member */
 
 /* cmd_job.c's part that others share. job_ask: sends to /v2/models/MODEL/<what> what answers with a job; with --wait
  * it is followed. job_follow: to its end, with a bar; exit code by its outcome. */

@@ -52,15 +52,15 @@ static void show_erased(const struct json_doc *doc)
 int cmd_feedback_erase(struct cli *c)
 {
         const char *id = c->opt.n_pos > 1 ? c->opt.pos[1] : NULL, *source = c->opt.source;
-        char part[URL_PART], path[640];
+        char part[URL_PART], why[URL_REASON], path[1280];
         struct json_doc *doc;
         struct answer a;
         int r;
 
         if (!id == !source)
                 return cli_refuse(c, EXIT_USAGE, 0, "say what to erase: one event's ID, or all of --source NAME");
-        snprintf(path, sizeof(path), "/v2/models/%.64s/feedback%s%s", c->opt.pos[0],
-            id ? "/" : "?source=", url_part(part, id ? id : source));
+        snprintf(path, sizeof(path), "/v2/models/%.64s/feedback%s%s%s", c->opt.pos[0],
+            id ? "/" : "?source=", url_part(part, id ? id : source), url_reason(why, c, !id));
         r = cli_call(c, "DELETE", path, "", NULL, &a, &doc);
         return r != EXIT_OK ? r : cli_show(c, &a, doc, show_erased);
 }
@@ -83,8 +83,10 @@ int cmd_feedback_release(struct cli *c)
 
         snprintf(
             path, sizeof(path), "/v2/models/%.64s/feedback/%s/release", c->opt.pos[0], url_part(id, c->opt.pos[1]));
-        buf_init(&body, 64);
-        buf_printf(&body, "{\"accept\":%s}", c->opt.reject ? "false" : "true");
+        buf_init(&body, 64 << 10);
+        buf_printf(&body, "{\"accept\":%s", c->opt.reject ? "false" : "true");
+        put_reason(&body, c);
+        buf_putc(&body, '}');
         r = cli_call(c, "POST", path, "Content-Type: application/json\r\n", &body, &a, &doc);
         buf_deinit(&body);
         return r != EXIT_OK ? r : cli_show(c, &a, doc, show_released);

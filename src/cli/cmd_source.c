@@ -51,13 +51,22 @@ int cmd_source_unlearn(struct cli *c)
         char source[URL_PART], path[640];
         struct json_doc *doc;
         struct answer a;
+        struct buf body;
         bool follow;
         uint64_t job;
         int r;
 
         snprintf(path, sizeof(path), "/v2/models/%.64s/sources/%s/unlearn", c->opt.pos[0],
             url_part(source, c->opt.pos[1]));
-        r = cli_call(c, "POST", path, "", NULL, &a, &doc);
+        buf_init(&body, 64 << 10);
+        if (c->opt.reason) {
+                buf_puts(&body, "{\"reason\":");
+                json_put_string(&body, c->opt.reason);
+                buf_putc(&body, '}');
+        }
+        r = cli_call(c, "POST", path, c->opt.reason ? "Content-Type: application/json\r\n" : "",
+            c->opt.reason ? &body : NULL, &a, &doc);
+        buf_deinit(&body);
         if (r != EXIT_OK)
                 return r;
         job = (uint64_t)doc_number(doc, 0, "/job");

@@ -149,9 +149,10 @@ int cmd_task_weigh(struct cli *c)
                 return cli_refuse(c, EXIT_USAGE, 0,
                     "a weight is a number from 0 up, not '%s'; 0 drops the task's protection", text);
         snprintf(what, sizeof(what), "tasks/%s/alpha", url_part(task, c->opt.pos[1]));
-        buf_init(&body, 256);
+        buf_init(&body, 64 << 10);
         buf_puts(&body, "{\"alpha\":");
         json_put_number(&body, alpha);
+        put_reason(&body, c);
         buf_putc(&body, '}');
         r = job_ask(c, "PUT", what, &body);
         buf_deinit(&body);

@@ -112,6 +112,26 @@ static int number_of(struct cli *c, const char **ret, char number[DOC_VALUE])
         return EXIT_OK;
 }
 
+/* Why the gate rejected the version; "": it did not. What is no number is refused by the call that follows. */
+static int rejected_why(struct cli *c, const char *version, char *ret, size_t size)
+{
+        struct json_doc *doc;
+        struct answer a;
+        uint64_t number;
+
+        *ret = 0;
+        if (!slice_u64(slice_of(version), &number))
+                return EXIT_OK;
+        int r = cli_get(c, &a, &doc, "/v2/models/%.64s/versions/%" PRIu64, c->opt.pos[0], number);
+        if (r != EXIT_OK)
+                return r;
+        if (strcmp(doc_text(doc, "", "/state"), "rejected") == 0)
+                snprintf(ret, size, "%s", doc_text(doc, "rejected", "/gate/reason"));
+        json_free(doc);
+        answer_deinit(&a);
+        return EXIT_OK;
+}
+
 /* The ETag says which champion the change was decided on. words: of the model's name and the version. */
 static int champion_move(struct cli *c, const char *words)
 {
@@ -120,9 +140,10 @@ static int champion_move(struct cli *c, const char *words)
         struct buf body;
         char path[192], headers[160], number[DOC_VALUE];
         const char *version = c->opt.pos[1];
+        char why[512];
         int r = number_of(c, &version, number);
 
-        if (r != EXIT_OK)
+        if (r != EXIT_OK || (r = rejected_why(c, version, why, sizeof(why))) != EXIT_OK)
                 return r;
         snprintf(path, sizeof(path), "/v2/models/%.64s/aliases/champion", c->opt.pos[0]);
         r = cli_call(c, "GET", path, "", NULL, &a, NULL);
@@ -133,15 +154,14 @@ static int champion_move(struct cli *c, const char *words)
         buf_init(&body, 64 << 10);
         buf_puts(&body, "{\"version\":");
         json_put_string(&body, version);
-        if (c->opt.reason) {
-                buf_puts(&body, ",\"reason\":");
-                json_put_string(&body, c->opt.reason);
-        }
+        put_reason(&body, c);
         buf_putc(&body, '}');
         r = cli_call(c, "PUT", path, headers, &body, &a, &doc);
         buf_deinit(&body);
         if (r != EXIT_OK)
                 return r;
+        if (why[0])
+                fprintf(stderr, "ewcctl: the gate had judged version %s otherwise: %s\n", version, why);
         if (c->opt.json)
                 out_json(&a.body);
         else
@@ -182,6 +202,8 @@ static void show_pruned(const struct json_doc *doc)
 
         printf("pruned %.0f version%s of model %s: tensors are gone, records stay\n", n, n == 1 ? "" : "s",
             doc_text(doc, "?", "/model"));
+        if (json_text(doc, "/detail"))
+                printf("%s\n", json_text(doc, "/detail"));
 }
 
 int cmd_version_prune(struct cli *c)
@@ -197,8 +219,10 @@ int cmd_version_prune(struct cli *c)
                 return cli_refuse(c, EXIT_USAGE, 0,
                     "KEEP is how many versions stay beside those something needs, not '%s'", c->opt.pos[1]);
         snprintf(path, sizeof(path), "/v2/models/%.64s/versions/prune", c->opt.pos[0]);
-        buf_init(&body, 256);
-        buf_printf(&body, "{\"keep\":%" PRIu64 "}", keep);
+        buf_init(&body, 64 << 10);
+        buf_printf(&body, "{\"keep\":%" PRIu64, keep);
+        put_reason(&body, c);
+        buf_putc(&body, '}');
         r = cli_call(c, "POST", path, "Content-Type: application/json\r\n", &body, &a, &doc);
         buf_deinit(&body);
         return r != EXIT_OK ? r : cli_show(c, &a, doc, show_pruned);

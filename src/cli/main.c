@@ -17,15 +17,15 @@ const struct command commands[] = {
         FLAG_TASK | FLAG_ONLY | FLAG_SOURCE | FLAG_LABEL_COLUMN | FLAG_LIMIT | FLAG_SKIP | FLAG_BATCH,
         "send labelled rows: csv, ndjson, or idx images with an idx label file"},
     {"feedback show", cmd_feedback_show, "MODEL ID", 2, 2, 0, "what became of one event"},
-    {"feedback erase", cmd_feedback_erase, "MODEL ID | MODEL --source NAME", 1, 2, FLAG_SOURCE,
+    {"feedback erase", cmd_feedback_erase, "MODEL ID | MODEL --source NAME", 1, 2, FLAG_SOURCE | FLAG_REASON,
         "erase the features and label of one event, or of all of a source"},
-    {"feedback release", cmd_feedback_release, "MODEL ID", 2, 2, FLAG_REJECT,
+    {"feedback release", cmd_feedback_release, "MODEL ID", 2, 2, FLAG_REJECT | FLAG_REASON,
         "learn from a quarantined event; with --reject erase it"},
     {"holdout import", cmd_holdout_import, "MODEL TASK FILE [LABELS]", 3, 4,
         FLAG_ONLY | FLAG_SOURCE | FLAG_LABEL_COLUMN | FLAG_LIMIT | FLAG_SKIP | FLAG_BATCH,
         "send rows you vouch for: they judge the task's versions and are never trained on"},
     {"source list", cmd_source_list, "MODEL", 1, 1, 0, "who the labels came from"},
-    {"source unlearn", cmd_source_unlearn, "MODEL SOURCE", 2, 2, FLAG_WAIT,
+    {"source unlearn", cmd_source_unlearn, "MODEL SOURCE", 2, 2, FLAG_WAIT | FLAG_REASON,
         "erase a source's rows, serve a version that never saw them, learn again"},
     {"predict", cmd_predict, "MODEL FILE [LABELS]", 2, 3,
         FLAG_TASK | FLAG_ONLY | FLAG_LABELS | FLAG_LABEL_COLUMN | FLAG_LIMIT | FLAG_SKIP | FLAG_BATCH,
@@ -36,12 +36,13 @@ const struct command commands[] = {
     {"task rollover", cmd_task_rollover, "MODEL NEXT", 2, 2, FLAG_WAIT | FLAG_CLASSES,
         "close the open task, protect it, open the next"},
     {"task show", cmd_task_show, "MODEL TASK", 2, 2, 0, "what a closed task's Fisher protects, layer by layer"},
-    {"task weigh", cmd_task_weigh, "MODEL TASK ALPHA", 3, 3, FLAG_WAIT,
+    {"task weigh", cmd_task_weigh, "MODEL TASK ALPHA", 3, 3, FLAG_WAIT | FLAG_REASON,
         "another weight of a closed task's protection; 0 drops its protection"},
     {"gate explain", cmd_gate_explain, "MODEL VERSION", 2, 2, 0, "what the gate judged, check by check"},
     {"version list", cmd_version_list, "MODEL", 1, 1, FLAG_LIMIT, "versions, newest first"},
     {"version show", cmd_version_show, "MODEL VERSION", 2, 2, 0, "lineage, evaluations and the gate's verdict"},
-    {"version rollback", cmd_version_rollback, "MODEL VERSION", 2, 2, FLAG_REASON, "serve an older version again"},
+    {"version rollback", cmd_version_rollback, "MODEL VERSION", 2, 2, FLAG_REASON,
+        "serve an older version again; closed tasks weigh again what they did on its line"},
     {"version promote", cmd_version_promote, "MODEL VERSION", 2, 2, FLAG_REASON,
         "make a version the champion, as @challenger or a dry run's candidate"},
     {"version diff", cmd_version_diff, "MODEL FROM TO", 3, 3, 0,
@@ -49,7 +50,7 @@ const struct command commands[] = {
     {"version lineage", cmd_version_lineage, "MODEL VERSION", 2, 2, 0, "from this version back to the first"},
     {"version verify", cmd_version_verify, "MODEL VERSION --rebuild", 2, 2, FLAG_WAIT | FLAG_REBUILD,
         "train a version again and compare the bits"},
-    {"version prune", cmd_version_prune, "MODEL KEEP", 2, 2, 0,
+    {"version prune", cmd_version_prune, "MODEL KEEP", 2, 2, FLAG_REASON,
         "drop tensors of all but the newest KEEP versions and those something needs"},
     {"job list", cmd_job_list, "MODEL", 1, 1, FLAG_LIMIT, "jobs, newest first"},
     {"job watch", cmd_job_watch, "MODEL JOB", 2, 2, 0, "live epoch, loss and penalty ratio"},
@@ -74,7 +75,7 @@ int main(int argc, char **argv)
                 return EXIT_OK;
         }
         if (cli.opt.help) {
-                usage_print(command);
+                usage_print(command, cli.opt.noun);
                 return EXIT_OK;
         }
         r = command->run(&cli);

@@ -37,7 +37,7 @@ static const struct flag flags[] = {
         "csv column of the label (default: label), or its place in a file without header line (default: the last)"},
     {"--labels", FLAG_LABELS, TYPE_OPTIONAL, AT(labels_file), AT(labels), "[=FILE]",
         "compare with the labels of the csv file, or of an idx label file"},
-    {"--reason", FLAG_REASON, TYPE_TEXT, AT(reason), 0, "TEXT", "why, for the audit log"},
+    {"--reason", FLAG_REASON, TYPE_TEXT, AT(reason), 0, "TEXT", "why, at most 200 bytes; kept with what is done"},
     {"--limit", FLAG_LIMIT, TYPE_U64, AT(limit), 0, "N", "at most N rows"},
     {"--skip", FLAG_SKIP, TYPE_U64, AT(skip), 0, "N", "pass over the first N rows"},
     {"--batch", FLAG_BATCH, TYPE_U64, AT(batch), 0, "N", "rows per request (default 64)"},
@@ -100,6 +100,22 @@ static const struct command *command_find(const char *const *words, size_t n, si
         return NULL;
 }
 
+/* "task rollover" is a command of the noun "task". */
+static bool is_of(const struct command *c, const char *noun)
+{
+        size_t n = strlen(noun);
+
+        return strncmp(c->name, noun, n) == 0 && c->name[n] == ' ';
+}
+
+static bool is_noun(const char *word)
+{
+        for (size_t i = 0; i < n_commands; i++)
+                if (is_of(&commands[i], word))
+                        return true;
+        return false;
+}
+
 static int take_command(
     struct options *o, const char *const *words, size_t n, uint32_t used, const struct command **ret, struct err *e)
 {
@@ -108,6 +124,8 @@ static int take_command(
 
         *ret = c;
         if (!c) {
+                if (n > 0 && is_noun(words[0]))
+                        o->noun = words[0];
                 if (o->help || o->version)
                         return 0;
                 if (n == 0)
@@ -189,20 +207,33 @@ static void flags_print(uint32_t accepted)
         }
 }
 
-void usage_print(const struct command *c)
+static void commands_print(const char *noun)
+{
+        for (size_t i = 0; i < n_commands; i++) {
+                char left[64];
+
+                if (noun && !is_of(&commands[i], noun))
+                        continue;
+                snprintf(left, sizeof(left), "%s %s", commands[i].name, commands[i].args);
+                printf("  %-44s %s\n", left, commands[i].help);
+        }
+}
+
+void usage_print(const struct command *c, const char *noun)
 {
         if (c) {
                 printf("usage: ewcctl %s %s\n%s\n\noptions:\n", c->name, c->args, c->help);
                 flags_print(c->flags | FLAG_GLOBAL);
                 return;
         }
-        printf("usage: ewcctl COMMAND [ARGUMENTS] [OPTIONS]\n\ncommands:\n");
-        for (size_t i = 0; i < n_commands; i++) {
-                char left[64];
-
-                snprintf(left, sizeof(left), "%s %s", commands[i].name, commands[i].args);
-                printf("  %-44s %s\n", left, commands[i].help);
+        if (noun) {
+                printf("usage: ewcctl %s COMMAND [ARGUMENTS] [OPTIONS]\n\ncommands:\n", noun);
+                commands_print(noun);
+                printf("\nThe options of one: ewcctl %s COMMAND --help\n", noun);
+                return;
         }
+        printf("usage: ewcctl COMMAND [ARGUMENTS] [OPTIONS]\n\ncommands:\n");
+        commands_print(NULL);
         printf("\noptions of every command:\n");
         flags_print(FLAG_GLOBAL);
         printf("\nThe daemon is found by --socket, --url, $EWCD_SOCKET, /run/ewcd/ewcd.sock, in that order.\n"

@@ -1,7 +1,8 @@
 /* gate.c: the checks of a candidate and the verdict on it; gate_words.c explains both.
  *
  * Every measured task becomes one number, its loss: for classifiers the accuracy given up, for squared loss the
- * relative increase of the mean loss; against the champion, or since the task's close where that is more. A closed
+ * relative increase of the mean loss; against the champion, or since the task's close where that is more, with what
+ * was lost on rows that others have replaced. A closed
  * task's loss is held against the budget, the open task's gain (minus its loss) against min_gain, both with a
  * tolerance of 1e-9. Noise is held against gains only: a gain inside it is none, a loss counts as it stands. A number
  * that is not finite never passes.
@@ -88,17 +89,52 @@ bool gate_rows_changed(const struct gate_task *t)
         return t->rows_changed || (t->at_close.n > 0 && !comparable_rows(t));
 }
 
+struct gate_carry gate_carry(struct gate_carry before, const struct gate_run *r, enum ewc_loss loss)
+{
+        double step = loss_from(&r->first, &r->last, loss), within = loss_from(&r->best, &r->last, loss);
+        bool fewer = r->first.n < before.n_rows;
+        if (step < 0 && fewer)
+                step *= (double)r->first.n / (double)before.n_rows;
+        double lost = isfinite(step) ? before.lost + step : before.lost;
+        if (isfinite(within) && within > lost)
+                lost = within;
+        return (struct gate_carry){lost > 0 ? lost : 0, fewer ? before.n_rows : r->first.n};
+}
+
+/* What the candidate is held against: the best since the close on these rows, or the champion. */
+static const struct evaluation *base_of(const struct gate_task *t, enum ewc_loss loss)
+{
+        bool better =
+            comparable_rows(t) && loss_from(&t->at_close, &t->after, loss) > loss_from(&t->before, &t->after, loss);
+        return better ? &t->at_close : &t->before;
+}
+
+/* All that was lost, with what other rows had shown before. */
+static double lost_in_all(const struct gate_task *t, enum ewc_loss loss)
+{
+        const struct gate_run r = {
+            .first = t->at_change.n > 0 ? t->at_change : t->before, .best = *base_of(t, loss), .last = t->after};
+        return gate_carry(t->carry, &r, loss).lost;
+}
+
 /* It got worse now, and it was better then. */
 bool gate_since_close(const struct gate_task *t, enum ewc_loss loss)
 {
         double now = loss_from(&t->before, &t->after, loss);
-        return !t->open && comparable_rows(t) && now > GATE_TOLERANCE &&
-               loss_from(&t->at_close, &t->after, loss) > now;
+        return !t->open && now > GATE_TOLERANCE && lost_in_all(t, loss) > now;
 }
 
 double gate_loss(const struct gate_task *t, enum ewc_loss loss)
 {
-        return loss_from(gate_since_close(t, loss) ? &t->at_close : &t->before, &t->after, loss);
+        return gate_since_close(t, loss) ? lost_in_all(t, loss) : loss_from(&t->before, &t->after, loss);
+}
+
+double gate_carried(const struct gate_task *t, enum ewc_loss loss)
+{
+        if (!gate_since_close(t, loss))
+                return 0;
+        double carried = gate_loss(t, loss) - loss_from(base_of(t, loss), &t->after, loss);
+        return carried > GATE_TOLERANCE ? carried : 0;
 }
 
 /* A task that cannot be compared is worse than any that can. */

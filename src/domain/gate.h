@@ -1,15 +1,31 @@
 /* gate.h: whether a trained candidate may serve, as a list of checks. Pure.
  *
  * Promote only if every check passed. Both sides of a task were measured in the same run on the same rows. What a
- * closed task lost counts from the best it was since its close on these rows, so that many small losses cannot add up
- * to more than the budget; a task the candidate does not make worse than the champion never blocks, so that a
- * champion chosen by hand can be learned on. A task whose protection was given up is shown and not checked. Where
+ * closed task lost counts from the best it was since its close, so that many small losses cannot add up to more than
+ * the budget; where rows it is judged by came or went since, what was lost on the others is carried over
+ * (gate_carry). A task the candidate does not make worse than the champion never blocks, so that a champion chosen by
+ * hand can be learned on. A task whose protection was given up is shown and not checked. Where
  * every check passed and too little was measured to say so, nothing is decided: that is an operator's. Comparisons
  * allow 1e-9. */
 #pragma once
 #include "domain/types.h"
 
 struct learning;
+
+struct gate_run { /* versions one after another, measured on the same rows */
+        struct evaluation first, best, last;
+};
+
+struct gate_carry {      /* from run to run; {0} at the close */
+        double lost;     /* since the best it was; never below 0. Share of accuracy; squared loss: relative */
+        uint64_t n_rows; /* most rows of a run so far */
+};
+
+/* What was lost by the end of r. first: of the version that the run before ended with, on the rows of this one. What
+ * is lost in r adds to what was lost before; what is gained pays it back, row for row: where few rows are left, each
+ * is a great share, and few right answers must not pay for many that were lost. Rows that went take no loss with
+ * them and give no gain: each step is measured on the same rows. A number that is not finite changes nothing. */
+struct gate_carry gate_carry(struct gate_carry before, const struct gate_run *r, enum ewc_loss loss);
 
 struct gate_task {
         const char *name;
@@ -19,9 +35,11 @@ struct gate_task {
         /* Closed tasks: the best measure since the close on the rows of `before`. n 0: not known; another n than that
          * of `before`: of other rows, and not compared. */
         struct evaluation at_close;
-        bool rows_changed;   /* since the close, so that at_close does not reach back to it */
-        uint64_t n_at_close; /* rows it was judged by at its close; 0: it never had any */
-        uint64_t n_holdout;  /* rows the store keeps to judge it by, whether or not they were measured */
+        bool rows_changed;           /* since the close, so that at_close does not reach back to it */
+        struct evaluation at_change; /* the first measure on the rows of `before`; n 0: `before` is it */
+        struct gate_carry carry;     /* of the rows before those */
+        uint64_t n_at_close;         /* rows it was judged by at its close; 0: it never had any */
+        uint64_t n_holdout;          /* rows the store keeps to judge it by, whether or not they were measured */
         size_t n_classes;
         const char *const *classes; /* (n_classes) names by output of the net; an output beyond them is numbered */
 };

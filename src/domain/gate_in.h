@@ -32,6 +32,7 @@ bool gate_guarded(const struct gate_task *t);      /* closed, without holdout ro
 bool gate_rows_changed(const struct gate_task *t); /* since its close */
 bool gate_since_close(const struct gate_task *t, enum ewc_loss loss); /* its loss counts from its close */
 double gate_loss(const struct gate_task *t, enum ewc_loss loss);      /* what it lost; below 0: gained */
+double gate_carried(const struct gate_task *t, enum ewc_loss loss);   /* of that, before its rows changed */
 double gate_task_noise(const struct gate_task *t, const struct gate_conf *c, enum ewc_loss loss);
 
 void gate_check_words(const struct gate_view *v, struct gate_check *c);

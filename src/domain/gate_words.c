@@ -65,10 +65,14 @@ static void say_closed(struct text *t, const struct gate_view *v, size_t task)
         int digits = decimals(gate_loss(&v->tasks[task], v->loss) * 100, budget);
         say_change(t, v, task, digits);
         const struct gate_task *g = &v->tasks[task];
-        bool changed = gate_rows_changed(g);
-        say(t, "%s (budget %.*f%s%s)", !changed && gate_since_close(g, v->loss) ? " since its close" : "", digits,
-            budget, v->loss == EWC_LOSS_SQUARED ? " %" : "",
-            changed ? ", counted from when its rows last changed, after its close" : "");
+        const char *unit = v->loss == EWC_LOSS_SQUARED ? " %" : "";
+        double carried = gate_carried(g, v->loss);
+        bool changed = gate_rows_changed(g) && !(carried > 0);
+        say(t, "%s (budget %.*f%s%s)", gate_since_close(g, v->loss) ? " since its close" : "", digits, budget, unit,
+            changed ? "; rows of its holdout were erased or added since its close" : "");
+        if (carried > 0)
+                say(t, ", of which %.*f %s before rows of its holdout were erased or added", digits, carried * 100,
+                    v->loss == EWC_LOSS_SQUARED ? "%" : "pt");
 }
 
 static void say_open(struct text *t, const struct gate_view *v, size_t task, bool blocks)

@@ -19,6 +19,7 @@ struct asked { /* one question */
         const struct counters *c;
         const struct watch *w;
         const struct learning *l;
+        enum scenario scenario;
         enum ewc_loss loss;
 };
 
@@ -37,11 +38,17 @@ static struct due fire(enum trigger_kind trigger, uint64_t value)
 
 /* --- what forbids a job --- */
 
+/* One label has others to be told apart from: those of closed tasks, in one head with it. */
+static bool told_apart(const struct asked *a)
+{
+        return a->scenario == SCENARIO_CLASS && a->c->n_closed > 0 && a->c->n_head_classes >= 2;
+}
+
 static const char *too_little(const struct asked *a)
 {
         if (a->c->n_open_train < 2)
                 return "fewer than 2 rows to train on";
-        if (a->loss == EWC_LOSS_SOFTMAX && a->c->n_open_classes < 2 && a->c->n_head_classes < 2)
+        if (a->loss == EWC_LOSS_SOFTMAX && a->c->n_open_classes < 2 && !told_apart(a))
                 return "all rows have the same label";
         return NULL;
 }
@@ -249,11 +256,11 @@ static struct due decide(const struct asked *a)
         return d.train ? cooled(a, d) : d;
 }
 
-struct due policy_due(
-    int64_t now_ms, const struct counters *c, const struct watch *w, const struct learning *l, enum ewc_loss loss)
+struct due policy_due(int64_t now_ms, const struct counters *c, const struct watch *w, const struct learning *l,
+    enum scenario scenario, enum ewc_loss loss)
 {
         static const struct watch nothing = {0};
-        const struct asked a = {now_ms, c, w ? w : &nothing, l, loss};
+        const struct asked a = {now_ms, c, w ? w : &nothing, l, scenario, loss};
         struct due d = decide(&a);
         if (d.trigger != TRIGGER_STRATEGY)
                 d.strategy = strategy_first(l);

@@ -28,7 +28,9 @@ struct due {
  * the oldest new row came); interval when trigger_interval_s have passed since then. A stamp in the future counts as
  * passed. All but a stronger strategy need at least one new row.
  *
- * Never while a job is active, nor with fewer than 2 train rows, nor (softmax) when all rows have the same label and
- * the head to be trained has no other class. due.strategy is filled whether or not a job is due. */
+ * Never while a job is active, nor with fewer than 2 train rows of the open task, nor (softmax) when all of these
+ * have the same label: whatever answered that label to everything would be right. In scenario class a task of one
+ * class is as good as any other once closed tasks gave the head other classes. due.strategy is filled whether or not
+ * a job is due. */
 struct due policy_due(int64_t now_ms, const struct counters *c, const struct watch *w, const struct learning *l,
-    enum ewc_loss loss); /* w: NULL: nothing is watched */
+    enum scenario scenario, enum ewc_loss loss); /* w: NULL: nothing is watched */

@@ -50,6 +50,16 @@ int validate_row(const struct model_spec *s, size_t n, const float *x, struct er
         return check_scaled(s, n, x, e);
 }
 
+static int check_printable(const char *field, const char *text, size_t n, struct err *e)
+{
+        if (!str_is_utf8(text, n))
+                return err_field(e, -EINVAL, field, "%s is not UTF-8", field + 1);
+        for (size_t i = 0; i < n; i++)
+                if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+                        return err_field(e, -EINVAL, field, "%s has a control character at byte %zu", field + 1, i);
+        return 0;
+}
+
 int validate_key(const char *what, const char *key, struct err *e)
 {
         size_t n = key ? strlen(key) : 0;
@@ -59,10 +69,14 @@ int validate_key(const char *what, const char *key, struct err *e)
         field[0] = '/';
         if (n == 0 || n >= KEY_SIZE)
                 return err_field(e, -EINVAL, field, "%s has %zu bytes; give 1 to %d", what, n, KEY_SIZE - 1);
-        if (!str_is_utf8(key, n))
-                return err_field(e, -EINVAL, field, "%s is not UTF-8", what);
-        for (size_t i = 0; i < n; i++)
-                if ((unsigned char)key[i] < 0x20 || key[i] == 0x7f)
-                        return err_field(e, -EINVAL, field, "%s has a control character at byte %zu", what, i);
-        return 0;
+        return check_printable(field, key, n, e);
+}
+
+int validate_reason(const char *text, struct err *e)
+{
+        size_t n = strlen(text);
+        if (n > VALIDATE_REASON_MAX)
+                return err_field(
+                    e, -EINVAL, "/reason", "reason has %zu bytes; give at most %d", n, VALIDATE_REASON_MAX);
+        return check_printable("/reason", text, n, e);
 }

@@ -14,5 +14,9 @@ int validate_name(const char *what, const char *name, struct err *e);
  * id of the model's embedding; names the index. */
 int validate_row(const struct model_spec *s, size_t n, const float *x, struct err *e);
 
+enum { VALIDATE_REASON_MAX = 200 };
+/* Why somebody does something. -EINVAL: beyond VALIDATE_REASON_MAX bytes of UTF-8, or with control bytes. */
+int validate_reason(const char *text, struct err *e);
+
 /* -EINVAL: not 1..128 bytes of UTF-8 without control bytes. */
 int validate_key(const char *what, const char *key, struct err *e);

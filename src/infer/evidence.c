@@ -8,9 +8,9 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "domain/head.h"
+#include "domain/pack.h"
 #include "store/store.h"
 #include <ewc/laplace.h>
-#include <ewc/pack.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,29 +100,16 @@ static void scatter(struct sum *x, const struct closed *c, size_t D, const doubl
         }
 }
 
-static int read_packed(struct store *s, const struct task *t, const struct ewc_spec *net, float *ret, struct err *e)
-{
-        struct ewc_pack pack;
-        _free_ struct ewc_pack_shape *shapes = new_array(struct ewc_pack_shape, ewc_spec_tensors(net));
-        struct ewc_pack_layout layout = {ewc_spec_tensors(net), shapes};
-        _free_ char *bytes = new_array(char, t->stored.n_bytes);
-        if (!shapes || !bytes)
-                return err_oom(e);
-        int r =
-            ewc_pack_shapes(net, shapes) < 0 ? -EBADMSG : store_task_packed(s, t->id, bytes, t->stored.n_bytes, e);
-        if (r == 0 && ewc_pack_open(&layout, bytes, t->stored.n_bytes, &pack) < 0)
-                r = -EBADMSG;
-        if (r == 0)
-                ewc_pack_decode(&pack, ret);
-        return r;
-}
-
 int evidence_fisher(
     struct store *s, const struct task *t, const struct ewc_spec *net, float *ret, size_t P, struct err *e)
 {
-        if (t->stored.encoding != FISHER_PLAIN)
-                return read_packed(s, t, net, ret, e);
-        return store_task_tensor(s, t->id, TENSOR_FISHER, ret, P, e);
+        if (t->stored.encoding == FISHER_PLAIN)
+                return store_task_tensor(s, t->id, TENSOR_FISHER, ret, P, e);
+        _free_ char *bytes = new_array(char, t->stored.n_bytes);
+        if (!bytes)
+                return err_oom(e);
+        int r = store_task_packed(s, t->id, bytes, t->stored.n_bytes, e);
+        return r != 0 ? r : fisher_unpack(net, bytes, t->stored.n_bytes, ret, e);
 }
 
 static int add_task(struct sum *x, const struct closed *c, struct err *e)

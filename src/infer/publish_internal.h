@@ -5,6 +5,7 @@
 #include "store/queue.h"
 #include <stdatomic.h>
 
+struct census;
 struct msg;
 struct post;
 struct served;
@@ -31,6 +32,7 @@ struct load { /* what the reader thread builds for a round */
         uint64_t number;   /* 0: champion and aliases */
         struct vrow *have; /* what is loaded already, or NULL */
         struct served *served;
+        struct census *census;     /* of all versions; NULL: it could not be read */
         size_t n_pins;             /* versions that other aliases name */
         uint64_t pins[SHELF_ROWS]; /* their numbers */
         size_t n_pinned;

@@ -6,6 +6,7 @@
  * One of those that cannot be served costs a line in the log, never the champion. */
 #include "base/log.h"
 #include "base/mem.h"
+#include "infer/census.h"
 #include "infer/publish_internal.h"
 #include "infer/served.h"
 #include "infer/vtable.h"
@@ -57,12 +58,23 @@ static void load_pins(struct load *l, struct store *s)
         }
 }
 
+/* Without it only ids of loaded versions are told from made-up ones. */
+static void load_census(struct load *l, struct store *s)
+{
+        struct err why = ERR_NULL;
+        if (census_load(s, l->model, l->have ? l->have->census : NULL, &l->census, &why) != 0)
+                log_warning("model %s: versions: %s", l->served->spec.name, why.msg);
+}
+
 int load_run(struct load *l, struct store *s, struct err *e)
 {
         struct served_want w = {l->model, l->number, l->have ? l->have->champion : NULL};
         int r = served_load(s, &w, &l->served, e);
-        if (r != 0 || l->number > 0)
+        if (r != 0)
                 return r;
+        load_census(l, s);
+        if (l->number > 0)
+                return 0;
         if (l->served->stands_in_for > 0)
                 log_error("model %s: its champion, version %" PRIu64 ", is damaged; version %s is served instead",
                     l->served->spec.name, l->served->stands_in_for, l->served->number_text);
@@ -76,6 +88,7 @@ void load_deinit(struct load *l)
 {
         vrow_free(l->have);
         served_unref(l->served);
+        census_unref(l->census);
         for (size_t i = 0; i < l->n_pinned; i++)
                 served_unref(l->pinned[i]);
         *l = (struct load){.model = l->model};
@@ -108,6 +121,8 @@ int load_shelve(struct publish *p, struct load *l, struct err *e)
                         shelf_pin(s, l->n_pins, l->pins, now);
                 }
         }
+        if (s && l->census)
+                shelf_set_census(s, l->census);
         publish_count(p);
         return r;
 }

@@ -8,10 +8,14 @@
  * Why a lock at all, in a house whose predictions take none: a label for one loop's prediction comes by any
  * other. Handing every label to the loop that predicted would make feedback wait for its turns; this lock is
  * uncontended nearly always (then it is one atomic exchange), held for a copy of one row, and only models with
- * predict.retain_rows pay. Erasing, which is rare, looks at all rows of a ring under it. */
+ * predict.retain_rows pay. Erasing, which is rare, looks at all rows of a ring under it.
+ *
+ * The events that claimed rows are kept as they are called, beside the rows: the memory is counted and touched by
+ * labels alone. A hash of the name stands in the row, so that erasing finds it by one comparison. */
 #include "infer/recall.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -19,11 +23,11 @@
 
 enum { BUCKETS = 64 };
 #define NONE UINT32_MAX
-#define SEVERAL UINT64_MAX
+#define FORGOTTEN INT64_MIN /* at_ms: older than anything that is looked for */
 
 struct row {
         struct recalled p; /* inputs is not used */
-        uint64_t event;    /* hash of the event that named it; 0: none has, SEVERAL: more than one */
+        uint64_t event;    /* hash of the event that claimed it; 0: none has */
         uint32_t next;     /* of its chain */
 };
 
@@ -32,12 +36,13 @@ struct ring {
         model_id model;
         size_t n_inputs;
         pthread_mutex_t lock;
-        uint32_t cap, n, at; /* at: the next to be written; cap 0: it has been cleared */
-        size_t bytes;        /* of what follows, as counted in recall.used */
-        uint32_t n_chains;   /* a power of two */
-        uint32_t *chains;    /* (n_chains) first row, or NONE */
-        struct row *rows;    /* (cap) */
-        float *inputs;       /* (cap, n_inputs) */
+        uint32_t cap, n, at;      /* at: the next to be written; cap 0: it has been cleared */
+        size_t bytes;             /* of what follows, as counted in recall.used */
+        uint32_t n_chains;        /* a power of two */
+        uint32_t *chains;         /* (n_chains) first row, or NONE */
+        struct row *rows;         /* (cap) */
+        float *inputs;            /* (cap, n_inputs) */
+        char (*events)[KEY_SIZE]; /* (cap) of rows with row.event */
 };
 
 struct lane {
@@ -73,9 +78,11 @@ static void ring_empty(struct recall *r, struct ring *g)
         free(g->chains);
         free(g->rows);
         free(g->inputs);
+        free(g->events);
         g->chains = NULL;
         g->rows = NULL;
         g->inputs = NULL;
+        g->events = NULL;
         atomic_fetch_sub_explicit(&r->used, g->bytes, memory_order_relaxed);
         g->cap = g->n = g->at = 0;
         g->bytes = 0;
@@ -113,11 +120,12 @@ static struct ring *ring_of(const struct recall *r, size_t lane, model_id m)
         return g;
 }
 
-/* A row, its inputs, and at most two places among the chains. SIZE_MAX: more than anybody has. */
+/* A row, its inputs, its event, and at most two places among the chains. SIZE_MAX: more than anybody has. */
 static size_t row_bytes(size_t n_inputs)
 {
         size_t n;
-        return mem_mul(n_inputs, sizeof(float), &n) && mem_add(n, sizeof(struct row) + 2 * sizeof(uint32_t), &n)
+        return mem_mul(n_inputs, sizeof(float), &n) &&
+                       mem_add(n, sizeof(struct row) + KEY_SIZE + 2 * sizeof(uint32_t), &n)
                    ? n
                    : SIZE_MAX;
 }
@@ -156,8 +164,9 @@ static bool ring_fill(struct recall *r, struct ring *g, size_t rows, size_t n_in
                 g->n_chains *= 2;
         g->chains = new_array(uint32_t, g->n_chains);
         g->rows = new_array(struct row, cap);
-        g->inputs = new_array(float, n); /* its pages come as rows do */
-        if (!g->chains || !g->rows || !g->inputs) {
+        g->inputs = new_array(float, n); /* its pages come as rows do, those of events as labels do */
+        g->events = mem_array(cap, KEY_SIZE);
+        if (!g->chains || !g->rows || !g->inputs || !g->events) {
                 ring_empty(r, g);
                 return false;
         }
@@ -266,13 +275,16 @@ bool recall_find(struct recall *r, model_id m, const uint8_t id[RECALL_ID], int6
 
 static void forget_row(struct ring *g, uint32_t i)
 {
-        g->rows[i].p.at_ms = INT64_MIN;
+        g->rows[i].p.at_ms = FORGOTTEN;
         g->rows[i].p.class = -1;
         g->rows[i].p.probability = 0;
+        if (g->rows[i].event != 0)
+                memset(g->events[i], 0, KEY_SIZE);
+        g->rows[i].event = 0;
         memset(g->inputs + (size_t)i * g->n_inputs, 0, g->n_inputs * sizeof(float));
 }
 
-/* It keeps its place until it is overwritten, older than anything that is looked for. */
+/* It keeps its place until it is overwritten. */
 static void forget(struct ring *g, const uint8_t id[RECALL_ID])
 {
         uint32_t i = row_of(g, id);
@@ -292,17 +304,55 @@ void recall_forget(struct recall *r, model_id m, const uint8_t id[RECALL_ID])
         }
 }
 
-/* --- by the event that named them --- */
+/* --- by the event that claimed them --- */
 
-static uint64_t hash_of(const char *event) /* FNV-1a; neither 0 nor SEVERAL */
+static uint64_t hash_of(const char *event) /* FNV-1a; never 0 */
 {
         uint64_t h = UINT64_C(0xcbf29ce484222325);
         for (; *event; event++)
                 h = (h ^ (unsigned char)*event) * UINT64_C(0x100000001b3);
-        return h == 0 || h == SEVERAL ? 1 : h;
+        return h == 0 ? 1 : h;
 }
 
-void recall_named(struct recall *r, model_id m, const uint8_t id[RECALL_ID], const char *event)
+static bool is_of(const struct ring *g, uint32_t i, uint64_t h, const char *event)
+{
+        return g->rows[i].event == h && strcmp(g->events[i], event) == 0;
+}
+
+static enum recall_claimed claim(
+    struct ring *g, const uint8_t id[RECALL_ID], const char *event, char ret_first[KEY_SIZE])
+{
+        uint64_t h = hash_of(event);
+        uint32_t i = row_of(g, id);
+        if (i == NONE || g->rows[i].p.at_ms == FORGOTTEN)
+                return RECALL_GONE;
+        if (is_of(g, i, h, event))
+                return RECALL_SAME;
+        if (g->rows[i].event != 0) {
+                memcpy(ret_first, g->events[i], KEY_SIZE);
+                return RECALL_OTHER;
+        }
+        g->rows[i].event = h;
+        str_copy(g->events[i], KEY_SIZE, event);
+        return RECALL_CLAIMED;
+}
+
+enum recall_claimed recall_claim(
+    struct recall *r, model_id m, const uint8_t id[RECALL_ID], const char *event, char ret_first[KEY_SIZE])
+{
+        enum recall_claimed c = RECALL_GONE;
+        for (size_t k = 0; k < r->n_lanes && c == RECALL_GONE; k++) {
+                struct ring *g = ring_of(r, k, m);
+                if (!g)
+                        continue;
+                pthread_mutex_lock(&g->lock);
+                c = claim(g, id, event, ret_first);
+                pthread_mutex_unlock(&g->lock);
+        }
+        return c;
+}
+
+void recall_unclaim(struct recall *r, model_id m, const uint8_t id[RECALL_ID], const char *event)
 {
         uint64_t h = hash_of(event);
         for (size_t k = 0; k < r->n_lanes; k++) {
@@ -311,8 +361,8 @@ void recall_named(struct recall *r, model_id m, const uint8_t id[RECALL_ID], con
                         continue;
                 pthread_mutex_lock(&g->lock);
                 uint32_t i = row_of(g, id);
-                if (i != NONE)
-                        g->rows[i].event = g->rows[i].event == 0 || g->rows[i].event == h ? h : SEVERAL;
+                if (i != NONE && is_of(g, i, h, event))
+                        g->rows[i].event = 0;
                 pthread_mutex_unlock(&g->lock);
         }
 }
@@ -326,7 +376,7 @@ void recall_forget_event(struct recall *r, model_id m, const char *event)
                         continue;
                 pthread_mutex_lock(&g->lock);
                 for (uint32_t i = 0; i < g->n; i++) {
-                        if (g->rows[i].event == h || g->rows[i].event == SEVERAL)
+                        if (is_of(g, i, h, event))
                                 forget_row(g, i);
                 }
                 pthread_mutex_unlock(&g->lock);

@@ -38,9 +38,19 @@ bool recall_put(struct recall *r, unsigned lane, model_id m, size_t rows, const 
  * row has another length. */
 bool recall_find(struct recall *r, model_id m, const uint8_t id[RECALL_ID], int64_t oldest_ms, float *inputs,
     size_t n, struct recalled *ret);
-/* Any thread. An event has named the row with this id. */
-void recall_named(struct recall *r, model_id m, const uint8_t id[RECALL_ID], const char *event);
-/* Any thread. Every row that this event has named, as recall_forget; looks at all of the model's rows. */
+/* Any thread. The row with this id is of this event from now on, unless another has claimed it: one prediction is one
+ * event. Asked and answered under the ring's lock, so that of two events that come at once one is the first. */
+enum recall_claimed {
+        RECALL_CLAIMED, /* now */
+        RECALL_SAME,    /* by this event, before */
+        RECALL_OTHER,   /* by the event in ret_first */
+        RECALL_GONE     /* there is no such row any more */
+};
+enum recall_claimed recall_claim(
+    struct recall *r, model_id m, const uint8_t id[RECALL_ID], const char *event, char ret_first[KEY_SIZE]);
+/* Any thread. The event that claimed the row came to nothing: another one may. */
+void recall_unclaim(struct recall *r, model_id m, const uint8_t id[RECALL_ID], const char *event);
+/* Any thread. Every row that this event has claimed, as recall_forget; looks at all of the model's rows. */
 void recall_forget_event(struct recall *r, model_id m, const char *event);
 /* Any thread. All of the model's rows; their memory is given back until the next one. */
 void recall_clear(struct recall *r, model_id m);

@@ -3,6 +3,7 @@
 #include "infer/shelf.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "infer/census.h"
 #include "infer/served.h"
 #include "infer/vtable.h"
 #include <errno.h>
@@ -19,6 +20,7 @@ struct shelf {
         struct shelf *next;
         model_id model;
         struct served *champion;
+        struct census *census; /* NULL until it is set */
         size_t n, cap;
         struct row *rows; /* (n) ascending by number, without the champion */
 };
@@ -30,6 +32,7 @@ void shelves_free(struct shelves *all)
                 for (size_t i = 0; i < s->n; i++)
                         served_unref(s->rows[i].served);
                 served_unref(s->champion);
+                census_unref(s->census);
                 free(s->rows);
                 free(s);
         }
@@ -244,10 +247,20 @@ void shelves_look(struct shelves *all, uint64_t now_ns, uint64_t idle_ns)
         }
 }
 
+void shelf_set_census(struct shelf *s, struct census *c)
+{
+        struct census *old = s->census;
+        s->census = census_ref(c);
+        census_unref(old);
+}
+
 struct vrow *shelf_row(const struct shelf *s)
 {
         struct served *others[SHELF_ROWS];
         for (size_t i = 0; i < s->n; i++)
                 others[i] = s->rows[i].served;
-        return vrow_new(s->champion, s->n, others);
+        struct vrow *r = vrow_new(s->champion, s->n, others);
+        if (r)
+                r->census = census_ref(s->census);
+        return r;
 }

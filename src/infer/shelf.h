@@ -7,6 +7,7 @@
 #pragma once
 #include "domain/types.h"
 
+struct census;
 struct err;
 struct served;
 struct shelf;
@@ -39,5 +40,8 @@ void shelf_pin(struct shelf *s, size_t n, const uint64_t *numbers, uint64_t now_
 /* Notes who has been used since the last look, and drops what has not been for idle_ns. */
 void shelves_look(struct shelves *all, uint64_t now_ns, uint64_t idle_ns);
 void shelves_count(const struct shelves *all, size_t *ret_versions, size_t *ret_bytes);
+
+/* Takes a reference of its own: what is known of all of the model's versions. */
+void shelf_set_census(struct shelf *s, struct census *c);
 
 struct vrow *shelf_row(const struct shelf *s); /* as a loop gets it; NULL when memory is short */

@@ -3,6 +3,7 @@
 #include "infer/vtable.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "infer/census.h"
 #include "infer/served.h"
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,7 @@ void vrow_free(struct vrow *r)
         if (!r)
                 return;
         served_unref(r->champion);
+        census_unref(r->census);
         for (size_t i = 0; i < r->n; i++)
                 served_unref(r->others[i]);
         free(r);

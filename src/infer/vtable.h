@@ -5,12 +5,14 @@
 #include "base/str.h"
 #include <stddef.h>
 
+struct census;
 struct served;
 struct vtable;
 struct err;
 
 struct vrow {
         struct served *champion;
+        struct census *census; /* of all its versions, loaded or not; NULL: not known. As vrow_new leaves it */
         size_t n;
         struct served *others[]; /* (n) ascending by number, without the champion */
 };

@@ -29,11 +29,12 @@ struct rollover_request {
 int json_rollover_read(
     struct slice body, struct arena *a, struct rollover_request *ret, struct err *e); /* PROBLEM_* */
 
-/* {"alpha":0.5}: finite, at least 0; 0 drops the task's protection. */
-int json_alpha_read(struct slice body, double *ret, struct err *e);
+/* {"alpha":0.5,"reason":"…"}: finite, at least 0; 0 drops the task's protection. reason, here and below: NULL if
+ * absent, else at most 200 bytes, in the arena. */
+int json_alpha_read(struct slice body, struct arena *arena, double *ret, const char **ret_reason, struct err *e);
 
-/* {"keep":5}: versions beside those something needs. */
-int json_prune_read(struct slice body, uint64_t *ret_keep, struct err *e);
+/* {"keep":5,"reason":"…"}: versions beside those something needs. */
+int json_prune_read(struct slice body, struct arena *a, uint64_t *ret_keep, const char **ret_reason, struct err *e);
 
 /* --- jobs --- */
 struct job_request {
@@ -51,8 +52,8 @@ void json_job_list_end(struct buf *b, uint64_t next_cursor); /* 0: null */
 /* --- versions, aliases --- */
 struct version_view {
         const struct version *version;
-        const char *const *evaluation_tasks; /* names, (version->n_evaluations) */
-        const char *task;                    /* name, NULL for the first */
+        const char *const *evaluation_tasks;                  /* names, (version->n_evaluations) */
+        const char *task;                                     /* name, NULL for the first */
         enum { LOADED_UNSAID, LOADED_NO, LOADED_YES } loaded; /* held by the loops; UNSAID: left out */
 };
 void json_version_write(struct buf *b, const struct version_view *v);

@@ -66,11 +66,18 @@ void json_fate_write(struct buf *b, const struct fate_view *f);
 
 /* --- a label's later life (json_labels.c) --- */
 
-/* {"erased":…,"used":…,"first_version":"7" or null,"detail":…}; detail NULL: null */
-void json_erased_write(struct buf *b, uint64_t n, uint64_t n_used, uint64_t first_version, const char *detail);
+struct erased_view {
+        uint64_t n, n_used, first_version; /* first_version 0: null */
+        bool backups;                      /* copies from before a migration lie beside the database, with the rows */
+        const char *detail;                /* NULL: nothing to add */
+};
+/* {"erased":…,"used":…,"first_version":"7" or null,"backups":true,"detail":…} */
+void json_erased_write(struct buf *b, const struct erased_view *x);
 
-/* {"accept":true} or false. PROBLEM_*. */
-int json_release_read(struct slice body, bool *ret_accept, struct err *e);
+/* {"reason":"…"}, or nothing at all. PROBLEM_*. */
+int json_reason_read(struct slice body, struct arena *a, const char **ret, struct err *e);
+/* {"accept":true,"reason":"…"} or false. PROBLEM_*. */
+int json_release_read(struct slice body, struct arena *a, bool *ret_accept, const char **ret_reason, struct err *e);
 void json_release_write(struct buf *b, const char *id, bool accepted, uint64_t n); /* {"id","accepted","released"} */
 
 struct source_view {
@@ -85,7 +92,10 @@ void json_source_row(struct buf *b, const struct source_view *s, bool first);
 struct unlearned_view {
         const char *source;
         uint64_t n_erased, from, to, job; /* numbers of versions; job 0: none */
-        const char *detail;               /* NULL: nothing to add */
+        bool backups;                     /* as in struct erased_view */
+        size_t n_aliases;                 /* beside champion, that went to version `to` */
+        const char (*aliases)[NAME_SIZE];
+        const char *detail; /* NULL: nothing to add */
 };
-/* {"source","erased","from_version","version","job","detail"} */
+/* {"source","erased","from_version","version","aliases":[name],"job","backups","detail"} */
 void json_unlearned_write(struct buf *b, const struct unlearned_view *u);

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "domain/problem.h"
 #include "domain/types.h"
+#include "domain/validate.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -128,6 +129,18 @@ int json_get_name(const json_t *v, const char *pointer, struct arena *a, const c
                     "'%.80s' is no name: 1 to 63 of A-Z a-z 0-9 . _ - and the first a letter or digit", name);
         *ret = name;
         return 0;
+}
+
+int json_get_reason(const json_t *object, struct arena *a, const char **ret, struct err *e)
+{
+        const json_t *v = json_object_get(object, "reason");
+        const char *text = NULL;
+        int r = v ? json_get_string(v, "/reason", a, &text, e) : 0;
+        if (r == 0 && text && validate_reason(text, e) < 0)
+                r = PROBLEM_BAD_VALUE;
+        if (r == 0)
+                *ret = text;
+        return r;
 }
 
 int json_get_uint(const json_t *v, const char *pointer, uint64_t lo, uint64_t hi, uint64_t *ret, struct err *e)

@@ -24,6 +24,8 @@ int json_wrong_type(const json_t *v, const char *pointer, const char *wanted, st
 int json_get_string(const json_t *v, const char *pointer, struct arena *a, const char **ret, struct err *e);
 int json_get_name(
     const json_t *v, const char *pointer, struct arena *a, const char **ret, struct err *e); /* BAD_NAME */
+/* Member "reason"; absent: NULL. BAD_VALUE: beyond VALIDATE_REASON_MAX bytes, or with control characters. */
+int json_get_reason(const json_t *object, struct arena *a, const char **ret, struct err *e);
 int json_get_uint(const json_t *v, const char *pointer, uint64_t lo, uint64_t hi, uint64_t *ret, struct err *e);
 /* Class names: strings, or integers which stand for their text. */
 int json_get_label(const json_t *v, const char *pointer, struct arena *a, const char **ret, struct err *e);

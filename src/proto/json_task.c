@@ -123,9 +123,9 @@ int json_rollover_read(struct slice body, struct arena *a, struct rollover_reque
         return 0;
 }
 
-int json_alpha_read(struct slice body, double *ret, struct err *e)
+int json_alpha_read(struct slice body, struct arena *arena, double *ret, const char **ret_reason, struct err *e)
 {
-        static const char *const keys[] = {"alpha"};
+        static const char *const keys[] = {"alpha", "reason"};
         _json_ json_t *v = NULL;
         int r = json_body_object(body, keys, ARRAY_LEN(keys), &v, e);
         if (r != 0)
@@ -136,6 +136,8 @@ int json_alpha_read(struct slice body, double *ret, struct err *e)
         double a = json_number_value(alpha);
         if (!(a >= 0 && a <= 1e6))
                 return err_field(e, PROBLEM_BAD_VALUE, "/alpha", "alpha is %g; it must lie between 0 and 1e6", a);
+        if ((r = json_get_reason(v, arena, ret_reason, e)) != 0)
+                return r;
         *ret = a;
         return 0;
 }

@@ -138,18 +138,19 @@ int json_alias_request_read(struct slice body, struct arena *a, struct alias_req
                 return r;
         if (!slice_u64(slice_of(text), &q.version) || q.version == 0)
                 return err_field(e, PROBLEM_BAD_VALUE, "/version", "'%.40s' is no version number", text);
-        const json_t *reason = json_object_get(v, "reason");
-        if (reason && (r = json_get_string(reason, "/reason", a, &q.reason, e)) != 0)
+        if ((r = json_get_reason(v, a, &q.reason, e)) != 0)
                 return r;
         *ret = q;
         return 0;
 }
 
-int json_prune_read(struct slice body, uint64_t *ret_keep, struct err *e)
+int json_prune_read(struct slice body, struct arena *a, uint64_t *ret_keep, const char **ret_reason, struct err *e)
 {
-        static const char *const keys[] = {"keep"};
+        static const char *const keys[] = {"keep", "reason"};
         _json_ json_t *v = NULL;
         int r = json_body_object(body, keys, ARRAY_LEN(keys), &v, e);
+        if (r == 0)
+                r = json_get_reason(v, a, ret_reason, e);
         return r != 0 ? r : json_get_uint(json_object_get(v, "keep"), "/keep", 0, UINT32_MAX, ret_keep, e);
 }
 

@@ -51,6 +51,12 @@ struct h_work {
         struct h_work *next;
 };
 
+/* What erasing and unlearning do not reach, when the store says there is some. */
+#define H_BACKUPS                                                                                                    \
+        "copies of the database made before a migration (ewcd.db.level-*) still hold the data: remove them when "    \
+        "they "                                                                                                      \
+        "are no longer needed"
+
 enum { H_REFUSED = 1000, H_LIST_DEFAULT = 100, H_LIST_MAX = 1000 };
 
 /* A work item for r, or NULL after having replied. */

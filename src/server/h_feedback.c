@@ -3,7 +3,8 @@
  * Each event is judged on the loop against the served version (h_judge.c) and gets a verdict of its own; the
  * good ones become rows of one work item, which owns the arena they were parsed into. The answer goes out after
  * the commit is on disk. Rows are told from retries by (source, event_id); an event without an id is known by that
- * of its prediction, or gets a random one. */
+ * of its prediction, or gets a random one. A prediction is of one event: who names it first claims it, and gives it
+ * back if the event does not come into the store. */
 #include "server/h_feedback.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -70,6 +71,12 @@ static void added(struct h_work *w, struct request *r)
         h_work_free(w);
 }
 
+static void unclaim(struct h_work *w)
+{
+        if (w->arg)
+                h_judge_release(w->server, w->arg);
+}
+
 static bool is_ndjson(const struct request *r)
 {
         static const char want[] = "application/x-ndjson";
@@ -104,6 +111,8 @@ void h_feedback_take(struct request *r, const char *task)
                 return;
         struct h_events *b = arena_new(&w->arena, struct h_events);
         j.arena = &w->arena;
+        w->arg = b;
+        w->drop = unclaim;
         int p = b ? read_events(r, &j, b, &e) : err_oom(&e);
         if (p != 0) {
                 bool full = p == -ENOMEM && w->arena.full;
@@ -114,7 +123,6 @@ void h_feedback_take(struct request *r, const char *task)
                         reply_error(r, p, &e);
                 return;
         }
-        w->arg = b;
         if (b->n_rows > 0) {
                 h_write(w, b->n_rows * (s->spec.n_inputs * sizeof(float) + ROW_OVERHEAD));
                 return;

@@ -2,9 +2,10 @@
  *
  * An event is judged by the champion: its inputs, its task, its label against that task's classes. One that
  * names its prediction gets what was remembered of it: the inputs if it brought none, the task it was of, and what
- * was predicted, so that served and true labels can be compared. What is not learned from is kept with the reason:
- * an event observed before the model's window, or one that contradicts a prediction that was sure of itself. */
-#include "server/h_judge.h"
+ * was predicted, so that served and true labels can be compared (h_named.c). What is not learned from is kept with
+ * the reason: an event that happened before the model's window, or one that contradicts a prediction that was sure
+ * of itself. */
+#include "server/h_named.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "domain/holdout.h"
@@ -13,7 +14,6 @@
 #include "proto/json_admin.h"
 #include "server/event_id.h"
 #include "server/h.h"
-#include "server/h_recall.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -21,16 +21,6 @@
 #include <string.h>
 
 static const char trusted_source[] = "operator"; /* of trusted rows that name none */
-
-struct one { /* an event */
-        struct h_judge *judge;
-        const struct served *served;
-        struct arena *arena;
-        struct h_events *batch;
-        size_t index;
-        bool remembered;
-        struct recalled served_as; /* what was predicted, if remembered */
-};
 
 /* --- refusals --- */
 
@@ -50,9 +40,7 @@ refuse(struct h_events *b, size_t index, struct arena *a, int p, const char *fie
         };
 }
 
-/* Always returns p. */
-static int __attribute__((format(printf, 4, 5)))
-reject(const struct one *o, int p, const char *field, const char *fmt, ...)
+int h_reject(const struct one *o, int p, const char *field, const char *fmt, ...)
 {
         va_list ap;
         va_start(ap, fmt);
@@ -77,7 +65,14 @@ void h_judge_stored(struct h_events *b, struct arena *a)
                 switch (b->row_verdict[i]) {
                 case FEEDBACK_CONFLICT:
                         refuse_row(b, i, a, PROBLEM_DUPLICATE_KEY,
-                            "event '%s' is known with another payload; give a new id", id);
+                            b->rows[i].trusted
+                                ? "trusted row '%s' is known with another payload: erase it before you "
+                                  "send another under a new id"
+                                : "event '%s' is known with another payload: with "
+                                  "feedback.on_conflict earliest its first label counts, and with "
+                                  "latest or majority later ones would. If it is wrong, erase the "
+                                  "event before you send another under a new id",
+                            id);
                         break;
                 case FEEDBACK_TASK_CLOSED:
                         refuse_row(b, i, a, PROBLEM_TASK_CLOSED, "the task has just been closed");
@@ -87,48 +82,10 @@ void h_judge_stored(struct h_events *b, struct arena *a)
                         break;
                 case FEEDBACK_ACCEPTED:
                 case FEEDBACK_DUPLICATE:
+                        b->claimed[i] = false; /* for good */
                         break;
                 }
         }
-}
-
-/* --- the prediction it names --- */
-
-static int join(struct one *o, const struct event *ev, struct feedback *row)
-{
-        struct h_judge *j = o->judge;
-        const struct model_spec *m = &o->served->spec;
-        if (!ev->prediction_id)
-                return 0;
-        if (j->trusted)
-                return reject(o, PROBLEM_BAD_VALUE, "/prediction_id", "a trusted row brings its own inputs");
-        if (!j->inputs && !(j->inputs = arena_new_array(o->arena, float, m->n_inputs)))
-                return -ENOMEM;
-        int r = h_recall(j->server, o->served, ev->prediction_id, j->now_ms, j->inputs, &o->served_as);
-        if (r == H_RECALL_UNKNOWN && o->served->learning.predict_retain_rows == 0)
-                return reject(o, PROBLEM_UNKNOWN_PREDICTION, "/prediction_id",
-                    "model %s remembers no predictions (predict.retain_rows is 0); send inputs instead", m->name);
-        if (r == H_RECALL_UNKNOWN)
-                return reject(o, PROBLEM_UNKNOWN_PREDICTION, "/prediction_id",
-                    "no version of model %s that is loaded gave a prediction this id; send inputs instead", m->name);
-        if (r == H_RECALL_FORGOTTEN)
-                return ev->inputs ? 0
-                                  : reject(o, PROBLEM_FORGOTTEN_PREDICTION, "/prediction_id",
-                                        "this prediction is no longer remembered, send inputs with its label");
-        const struct recalled *p = &o->served_as;
-        o->remembered = true;
-        if (ev->event_id && strcmp(ev->event_id, ev->prediction_id) != 0)
-                h_recall_named(j->server, o->served->model, ev->prediction_id, ev->event_id);
-        row->served_version = p->version;
-        row->served_class = p->class;
-        row->served_probability = p->probability;
-        row->observed_ms = row->observed_ms ? row->observed_ms : p->at_ms;
-        if (!ev->inputs) {
-                row->inputs = p->inputs;
-                row->n_inputs = p->n_inputs;
-                j->inputs = NULL;
-        }
-        return 0;
 }
 
 /* --- inputs and task --- */
@@ -139,8 +96,8 @@ static int judge_inputs(const struct one *o, const struct event *ev)
         int r = ev->inputs ? validate_row(&o->served->spec, ev->n_inputs, ev->inputs, &e) : 0;
         if (r == 0)
                 return 0;
-        return reject(o, ev->n_inputs != o->served->spec.n_inputs ? PROBLEM_BAD_SHAPE : PROBLEM_NON_FINITE, "/inputs",
-            "%s", e.msg);
+        return h_reject(o, ev->n_inputs != o->served->spec.n_inputs ? PROBLEM_BAD_SHAPE : PROBLEM_NON_FINITE,
+            "/inputs", "%s", e.msg);
 }
 
 static const struct served_task *task_by_id(const struct served *s, task_id id)
@@ -156,7 +113,8 @@ static int judge_trusted(const struct one *o, const struct event *ev, const stru
 {
         const struct served_task *t = o->judge->trusted;
         if (ev->task && strcmp(ev->task, t->name) != 0)
-                return reject(o, PROBLEM_BAD_VALUE, "/task", "these rows are of task %s, as the path says", t->name);
+                return h_reject(
+                    o, PROBLEM_BAD_VALUE, "/task", "these rows are of task %s, as the path says", t->name);
         *ret = t;
         return 0;
 }
@@ -176,13 +134,13 @@ static int judge_task(const struct one *o, const struct event *ev, const struct 
         else
                 *ret_named = false;
         if (!t)
-                return reject(o, PROBLEM_UNKNOWN_TASK, "/task", "model %s has no task '%.64s'; open is %s",
+                return h_reject(o, PROBLEM_UNKNOWN_TASK, "/task", "model %s has no task '%.64s'; open is %s",
                     s->spec.name, ev->task ? ev->task : "", s->open->name);
         if (t->state != TASK_OPEN && ev->task)
-                return reject(
+                return h_reject(
                     o, PROBLEM_TASK_CLOSED, "/task", "task %s is closed; open is %s", t->name, s->open->name);
         if (t->state != TASK_OPEN)
-                return reject(o, PROBLEM_TASK_CLOSED, "/prediction_id",
+                return h_reject(o, PROBLEM_TASK_CLOSED, "/prediction_id",
                     "the prediction was of task %s, which is closed; open is %s", t->name, s->open->name);
         *ret = t;
         return 0;
@@ -196,10 +154,11 @@ static int find_class(
         const struct model_spec *m = &o->served->spec;
         int c = served_class(o->served, label);
         if (c < 0)
-                return reject(o, PROBLEM_UNKNOWN_LABEL, field, "model %s has no class '%.64s'; known: %s", m->name,
+                return h_reject(o, PROBLEM_UNKNOWN_LABEL, field, "model %s has no class '%.64s'; known: %s", m->name,
                     label, h_join(o->arena, m->n_classes, m->classes));
         if (!served_task_has(t, (uint32_t)c))
-                return reject(o, PROBLEM_UNKNOWN_LABEL, field, "class '%.64s' is not one of task %s", label, t->name);
+                return h_reject(
+                    o, PROBLEM_UNKNOWN_LABEL, field, "class '%.64s' is not one of task %s", label, t->name);
         *ret = c;
         return 0;
 }
@@ -209,7 +168,7 @@ static int judge_labels(
 {
         size_t n = o->served->spec.n_classes;
         if (ev->label || ev->n_target > 0 || ev->n_labels == SIZE_MAX)
-                return reject(o, PROBLEM_BAD_VALUE, "/labels",
+                return h_reject(o, PROBLEM_BAD_VALUE, "/labels",
                     "this model learns from \"labels\", an array of class names, and nothing else");
         float *targets = arena_new_array(o->arena, float, n);
         if (!targets)
@@ -222,7 +181,8 @@ static int judge_labels(
                 if (r != 0)
                         return r;
                 if (targets[c] > 0)
-                        return reject(o, PROBLEM_BAD_VALUE, field, "class '%.64s' stands there twice", ev->labels[i]);
+                        return h_reject(
+                            o, PROBLEM_BAD_VALUE, field, "class '%.64s' stands there twice", ev->labels[i]);
                 targets[c] = 1.0f;
         }
         row->targets = targets;
@@ -234,11 +194,11 @@ static int judge_target(const struct one *o, const struct event *ev, struct feed
 {
         size_t n = o->served->spec.n_classes;
         if (ev->label || ev->n_labels != SIZE_MAX || ev->n_target != n)
-                return reject(o, PROBLEM_BAD_VALUE, "/target",
+                return h_reject(o, PROBLEM_BAD_VALUE, "/target",
                     "this model learns from \"target\", an array of %zu numbers, and nothing else", n);
         for (size_t i = 0; i < n; i++) {
                 if (!isfinite(ev->target[i]))
-                        return reject(o, PROBLEM_NON_FINITE, "/target", "number %zu is not finite", i);
+                        return h_reject(o, PROBLEM_NON_FINITE, "/target", "number %zu is not finite", i);
         }
         row->targets = ev->target;
         row->n_targets = n;
@@ -258,7 +218,7 @@ static int judge_answer(
                 break;
         }
         if (!ev->label || ev->n_target > 0 || ev->n_labels != SIZE_MAX)
-                return reject(o, PROBLEM_BAD_VALUE, "/label",
+                return h_reject(o, PROBLEM_BAD_VALUE, "/label",
                     "this model learns from \"label\", one class name, and nothing else");
         return find_class(o, t, ev->label, "/label", &row->class);
 }
@@ -269,11 +229,11 @@ static int judge_keys(const struct one *o, const struct event *ev, struct feedba
 {
         struct err e = ERR_NULL;
         if (ev->event_id && validate_key("event_id", ev->event_id, &e) < 0)
-                return reject(o, PROBLEM_BAD_VALUE, "/event_id", "%s", e.msg);
+                return h_reject(o, PROBLEM_BAD_VALUE, "/event_id", "%s", e.msg);
         if (ev->source && validate_key("source", ev->source, &e) < 0)
-                return reject(o, PROBLEM_BAD_VALUE, "/source", "%s", e.msg);
+                return h_reject(o, PROBLEM_BAD_VALUE, "/source", "%s", e.msg);
         if (!(ev->weight > 0) || !isfinite(ev->weight))
-                return reject(o, PROBLEM_BAD_VALUE, "/weight", "give a number above 0");
+                return h_reject(o, PROBLEM_BAD_VALUE, "/weight", "give a number above 0");
         row->event_id = ev->event_id ? ev->event_id : ev->prediction_id;
         if (!row->event_id) {
                 char *id = arena_alloc(o->arena, EVENT_ID_SIZE);
@@ -302,12 +262,13 @@ static int judge_state(const struct one *o, struct feedback *row)
         char observed[25];
         if (o->judge->trusted)
                 return 0;
-        if (row->observed_ms != 0 && label_late(row->observed_ms, o->judge->now_ms, l->feedback_window_s)) {
-                clock_format(row->observed_ms, observed);
+        if (label_late(o->happened_ms, o->judge->now_ms, l->feedback_window_s)) {
+                clock_format(o->happened_ms, observed);
                 return set_state(row, ROW_LATE,
                     arena_printf(o->arena,
-                        "observed %s, more than the %" PRIu32 " s before its arrival that feedback.window_s allows",
-                        observed, l->feedback_window_s));
+                        "%s %s, more than the %" PRIu32 " s before its arrival that feedback.window_s allows",
+                        o->happened_ms == row->observed_ms ? "observed" : "predicted", observed,
+                        l->feedback_window_s));
         }
         if (!o->remembered || row->class < 0 || row->served_class < 0 || row->class == row->served_class ||
             l->feedback_quarantine_confidence >= 1 ||
@@ -347,13 +308,13 @@ static int judge(struct one *o, const struct event *ev, struct feedback *row)
             .served_class = -1,
         };
         int r;
-        if ((r = judge_inputs(o, ev)) != 0 || (r = join(o, ev, row)) != 0 ||
+        if ((r = judge_inputs(o, ev)) != 0 || (r = h_named_time(o, ev)) != 0 || (r = h_named(o, ev, row)) != 0 ||
             (r = judge_task(o, ev, &t, &row->task_named)) != 0 || (r = judge_answer(o, ev, t, row)) != 0 ||
             (r = judge_keys(o, ev, row)) != 0)
                 return r;
         row->task = t->id;
         row->holdout = trusted || holdout_split(row->event_id, o->served->learning.holdout);
-        return judge_state(o, row);
+        return (r = judge_state(o, row)) != 0 ? r : h_named_claim(o, ev, row);
 }
 
 int h_judge_all(struct h_judge *j, struct h_events *b)
@@ -365,7 +326,8 @@ int h_judge_all(struct h_judge *j, struct h_events *b)
         b->rows = arena_new_array(a, struct feedback, b->n);
         b->event_of = arena_new_array(a, size_t, b->n);
         b->row_verdict = arena_new_array(a, enum feedback_verdict, b->n);
-        if (!b->verdicts || !b->rows || !b->event_of || !b->row_verdict)
+        b->claimed = arena_new_array(a, bool, b->n);
+        if (!b->verdicts || !b->rows || !b->event_of || !b->row_verdict || !b->claimed)
                 return -ENOMEM;
         for (size_t i = 0; i < b->n; i++) {
                 struct one o = {.judge = j, .served = j->served, .arena = a, .batch = b, .index = i};

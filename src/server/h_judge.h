@@ -18,6 +18,7 @@ struct h_events { /* one body */
         struct feedback *rows;              /* (n_rows) */
         size_t *event_of;                   /* (n_rows) index of a row's event */
         enum feedback_verdict *row_verdict; /* (n_rows) by the store */
+        bool *claimed;                      /* (n_rows) its event has just become that of its prediction */
         struct receipt receipt;
         bool ndjson;
 };
@@ -35,3 +36,5 @@ struct h_judge {
 int h_judge_all(struct h_judge *j, struct h_events *b);
 /* Those that the store did not take. */
 void h_judge_stored(struct h_events *b, struct arena *a);
+/* Predictions whose event was not stored may be named by another one. Any thread. */
+void h_judge_release(struct server *server, struct h_events *b);

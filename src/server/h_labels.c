@@ -14,6 +14,7 @@
 
 struct label {                   /* what an errand is about */
         const char *id, *source; /* one of them, or the id alone */
+        const char *reason;      /* of erasing or releasing it; NULL */
         bool accept;
         model_id model; /* found by run */
 };
@@ -127,23 +128,28 @@ void h_feedback_get(struct request *r)
 
 /* --- erasing --- */
 
-/* What an operator has to know: a version that was trained with the rows still remembers them. */
-static const char *advice(struct h_work *w, const struct label *l, const struct erased *x)
+/* What an operator has to know: a version that was trained with the rows still remembers them. "": none was. */
+static const char *used_by(struct h_work *w, const struct label *l, const struct erased *x)
 {
         if (x->n_used == 0)
-                return NULL;
-        const char *versions =
-            x->first_version_number > 0
-                ? arena_printf(&w->arena, "version %" PRIu64 " and those after it", x->first_version_number)
-                : "no version";
-        if (!versions || x->first_version_number == 0)
-                return arena_printf(&w->arena, "%" PRIu64 " of the rows had been used by a job that made %s",
-                    x->n_used, versions ? versions : "none");
+                return "";
+        if (x->first_version_number == 0)
+                return arena_printf(
+                    &w->arena, "%" PRIu64 " of the rows had been used by a job that made no version", x->n_used);
         return arena_printf(&w->arena,
-            "%" PRIu64 " of the rows had been used: %s still remember them. `ewcctl source unlearn` takes "
-            "%s%s%s out of the model",
-            x->n_used, versions, l->source ? "source '" : "their source", l->source ? l->source : "",
+            "%" PRIu64 " of the rows had been used: version %" PRIu64
+            " and those after it still remember them. `ewcctl source unlearn` takes %s%s%s out of the model",
+            x->n_used, x->first_version_number, l->source ? "source '" : "their source", l->source ? l->source : "",
             l->source ? "'" : "");
+}
+
+static const char *advice(struct h_work *w, const struct label *l, const struct erased *x)
+{
+        const char *used = used_by(w, l, x);
+        if (!x->backups)
+                return used && used[0] ? used : NULL;
+        const char *both = used && used[0] ? arena_printf(&w->arena, "%s; " H_BACKUPS, used) : NULL;
+        return both ? both : H_BACKUPS;
 }
 
 static int run_erase(struct h_work *w, struct store *s, struct err *e)
@@ -156,7 +162,7 @@ static int run_erase(struct h_work *w, struct store *s, struct err *e)
         if (r != 0)
                 return r;
         l->model = m.id;
-        r = store_feedback_erase(s, m.id, &sel, w->who, &x, e);
+        r = store_feedback_erase(s, m.id, &sel, w->who, l->reason, &x, e);
         if (r == STORE_NOT_FOUND)
                 return h_refuse(w, e, PROBLEM_NOT_FOUND, "", "model %s has no rows of %s '%s'%s", m.name,
                     l->id ? "event" : "source", l->id ? l->id : l->source,
@@ -166,16 +172,48 @@ static int run_erase(struct h_work *w, struct store *s, struct err *e)
                     e && e->msg[0] ? e->msg : "a job is training with these rows; wait for it or cancel it");
         if (r != 0)
                 return r;
-        json_erased_write(&w->body, x.n, x.n_used, x.first_version_number, advice(w, l, &x));
+        const struct erased_view v = {
+            .n = x.n,
+            .n_used = x.n_used,
+            .first_version = x.first_version_number,
+            .backups = x.backups,
+            .detail = advice(w, l, &x),
+        };
+        json_erased_write(&w->body, &v);
         return 0;
+}
+
+/* ?reason=TEXT, since a DELETE has no body. */
+static void begin_erasing(struct request *r, const char *id, const char *source)
+{
+        struct slice text;
+        struct err e = ERR_NULL;
+        const char *reason = NULL;
+        if (request_query(r, "reason", &text) && !(reason = arena_strndup(r->arena, text.p, text.n))) {
+                reply_error(r, -ENOMEM, NULL);
+                return;
+        }
+        if (reason && validate_reason(reason, &e) < 0) {
+                reply_problem(r, PROBLEM_BAD_VALUE, "", "%s", e.msg);
+                return;
+        }
+        struct h_work *w = errand(r, id, source, run_erase, changed);
+        if (!w)
+                return;
+        struct label *l = w->arg;
+        if (reason && !(l->reason = arena_strdup(&w->arena, reason))) {
+                h_work_free(w);
+                reply_error(r, -ENOMEM, NULL);
+                return;
+        }
+        h_write(w, sizeof(struct label));
 }
 
 void h_feedback_erase(struct request *r)
 {
         const char *id = id_arg(r);
-        struct h_work *w = id ? errand(r, id, NULL, run_erase, changed) : NULL;
-        if (w)
-                h_write(w, sizeof(struct label));
+        if (id)
+                begin_erasing(r, id, NULL);
 }
 
 void h_feedback_erase_source(struct request *r)
@@ -197,9 +235,7 @@ void h_feedback_erase_source(struct request *r)
                 reply_problem(r, PROBLEM_BAD_VALUE, "", "%s", e.msg);
                 return;
         }
-        struct h_work *w = errand(r, NULL, source, run_erase, changed);
-        if (w)
-                h_write(w, sizeof(struct label));
+        begin_erasing(r, NULL, source);
 }
 
 /* --- the decision on a quarantined one --- */
@@ -213,7 +249,7 @@ static int run_release(struct h_work *w, struct store *s, struct err *e)
         if (r != 0)
                 return r;
         l->model = m.id;
-        r = store_feedback_release(s, m.id, l->id, l->accept, w->who, &n, e);
+        r = store_feedback_release(s, m.id, l->id, l->accept, w->who, l->reason, &n, e);
         if (r == STORE_NOT_FOUND)
                 return h_refuse(
                     w, e, PROBLEM_NOT_FOUND, "", "model %s has no quarantined row of event '%s'", m.name, l->id);
@@ -229,14 +265,16 @@ static int run_release(struct h_work *w, struct store *s, struct err *e)
 void h_feedback_release(struct request *r)
 {
         struct err e = ERR_NULL;
-        bool accept;
         const char *id = id_arg(r);
-        int p = id ? json_release_read(r->body, &accept, &e) : 0;
-        if (p != 0)
-                reply_error(r, p, &e);
-        struct h_work *w = id && p == 0 ? errand(r, id, NULL, run_release, changed) : NULL;
+        struct h_work *w = id ? errand(r, id, NULL, run_release, changed) : NULL;
         if (!w)
                 return;
-        ((struct label *)w->arg)->accept = accept;
+        struct label *l = w->arg;
+        int p = json_release_read(r->body, &w->arena, &l->accept, &l->reason, &e);
+        if (p != 0) {
+                h_work_free(w);
+                reply_error(r, p, &e);
+                return;
+        }
         h_write(w, sizeof(struct label));
 }

@@ -125,18 +125,43 @@ void h_version_rebuild(struct request *r)
 
 /* --- prune --- */
 
+struct pruning {
+        uint64_t keep;
+        const char *reason;
+};
+
+/* A champion is built again from its parent: *ret says so when that is gone. */
+static int lost_parent(struct h_work *w, struct store *s, const struct model *m, const char **ret, struct err *e)
+{
+        struct alias champion;
+        struct version v, parent;
+        int r = store_alias_get(s, m->id, "champion", &champion, e);
+        if (r != 0 || (r = store_version_get(s, champion.version, &w->arena, &v, e)) != 0 || v.parent == 0 ||
+            (r = store_version_get(s, v.parent, &w->arena, &parent, e)) != 0 || !parent.pruned)
+                return r;
+        *ret = arena_printf(&w->arena,
+            "version %" PRIu64 ", the champion, can no longer be built again: version %" PRIu64
+            ", which it was trained from, is pruned",
+            v.number, parent.number);
+        return *ret ? 0 : err_oom(e);
+}
+
 static int run_prune(struct h_work *w, struct store *s, struct err *e)
 {
-        const uint64_t *keep = w->arg;
+        const struct pruning *p = w->arg;
         struct model m;
         uint64_t n = 0;
+        const char *lost = NULL;
         int r = h_find_model(w, s, &m, e);
-        if (r != 0 || (r = store_version_prune(s, m.id, *keep, &n, e)) != 0)
+        if (r != 0 || (r = store_version_prune(s, m.id, p->keep, w->who, p->reason, &n, e)) != 0 ||
+            (r = n > 0 ? lost_parent(w, s, &m, &lost, e) : 0) != 0)
                 return r;
         buf_puts(&w->body, "{\"model\":");
         json_put_string(&w->body, m.name);
         json_put_key(&w->body, "pruned");
         buf_put_u64(&w->body, n);
+        json_put_key(&w->body, "detail");
+        json_put_text(&w->body, lost);
         buf_putc(&w->body, '}');
         return 0;
 }
@@ -144,20 +169,16 @@ static int run_prune(struct h_work *w, struct store *s, struct err *e)
 void h_version_prune(struct request *r)
 {
         struct err e = ERR_NULL;
-        uint64_t keep;
-        int p = json_prune_read(r->body, &keep, &e);
-        if (p != 0) {
-                reply_error(r, p, &e);
-                return;
-        }
         struct h_work *w = h_work_new(r, run_prune, NULL);
         if (!w)
                 return;
-        w->arg = arena_memdup(&w->arena, &keep, sizeof(keep));
-        if (!w->arg) {
+        struct pruning *arg = arena_new(&w->arena, struct pruning);
+        int p = arg ? json_prune_read(r->body, &w->arena, &arg->keep, &arg->reason, &e) : err_oom(&e);
+        if (p != 0) {
                 h_work_free(w);
-                reply_error(r, -ENOMEM, NULL);
+                reply_error(r, p, &e);
                 return;
         }
-        h_write(w, sizeof(keep));
+        w->arg = arg;
+        h_write(w, sizeof(*arg));
 }

@@ -17,6 +17,7 @@
 struct protection {
         const char *task;
         double alpha; /* PUT */
+        const char *reason;
 };
 
 /* The closed task of the path. */
@@ -173,6 +174,7 @@ static int run_alpha(struct h_work *w, struct store *s, struct err *e)
         struct job_new job = {.model = m.id,
             .kind = JOB_REWEIGHT,
             .trigger = TRIGGER_MANUAL,
+            .trigger_text = p->reason,
             .alpha_task = t->id,
             .alpha = p->alpha,
             .who = w->who};
@@ -182,15 +184,15 @@ static int run_alpha(struct h_work *w, struct store *s, struct err *e)
 void h_task_alpha(struct request *r)
 {
         struct err e = ERR_NULL;
-        double alpha;
-        int p = json_alpha_read(r->body, &alpha, &e);
-        if (p != 0) {
-                reply_error(r, p, &e);
-                return;
-        }
         struct h_work *w = protection_work(r, run_alpha, h_job_created);
         if (!w)
                 return;
-        ((struct protection *)w->arg)->alpha = alpha;
+        struct protection *arg = w->arg;
+        int p = json_alpha_read(r->body, &w->arena, &arg->alpha, &arg->reason, &e);
+        if (p != 0) {
+                h_work_free(w);
+                reply_error(r, p, &e);
+                return;
+        }
         h_write(w, sizeof(struct job_new));
 }

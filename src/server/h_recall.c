@@ -1,10 +1,11 @@
 /* h_recall.c: see h_recall.h.
  *
  * A label's id is looked for first and its code checked against the remembered one: what is found needs no
- * arithmetic. Only an id that is not found is tried against the versions of the model that are loaded, as a rule
+ * arithmetic. Only an id that is not found is tried against the versions of the model, loaded or not, as a rule
  * the one whose number it says, to tell one that was forgotten from one that was never given. */
 #include "server/h_recall.h"
 #include "infer/batch.h"
+#include "infer/census.h"
 #include "infer/served.h"
 #include "infer/vtable.h"
 #include "server/server.h"
@@ -55,20 +56,35 @@ void h_remember(
         recall_put(server->recall, vtable_lane(server->versions), s->model, s->learning.predict_retain_rows, &p);
 }
 
-static bool is_of(struct server *server, const struct prediction_id *id, const struct served *s)
+static bool is_of(struct server *server, const struct prediction_id *id, const struct prediction_of *of)
 {
-        struct prediction_of of = of_version(s);
-        return (uint16_t)s->number == prediction_id_version(id) &&
-               prediction_id_genuine(server->predictions, id, &of);
+        return (uint16_t)of->version == prediction_id_version(id) &&
+               prediction_id_genuine(server->predictions, id, of);
 }
 
-static bool is_genuine(struct server *server, const struct served *s, const struct prediction_id *id)
+/* The number of the version that gave it; 0: none did. */
+static uint64_t giver(struct server *server, const struct served *s, const struct prediction_id *id)
 {
         const struct vrow *row = vtable_row(server->versions, slice_of(s->spec.name));
-        bool genuine = row && is_of(server, id, row->champion);
-        for (size_t i = 0; row && i < row->n && !genuine; i++)
-                genuine = is_of(server, id, row->others[i]);
-        return genuine;
+        const struct census *c = row ? row->census : NULL;
+        struct prediction_of of = of_version(s);
+        if (is_of(server, id, &of))
+                return of.version;
+        for (size_t i = 0; row && i < row->n; i++) {
+                of = of_version(row->others[i]);
+                if (is_of(server, id, &of))
+                        return of.version;
+        }
+        for (size_t i = 0; c && i < c->n; i++) {
+                char digest[DIGEST_HEX];
+                if ((uint16_t)c->row[i].number != prediction_id_version(id))
+                        continue;
+                digest_hex(&c->row[i].theta, digest);
+                of = (struct prediction_of){s->spec.name, c->row[i].number, digest};
+                if (is_of(server, id, &of))
+                        return of.version;
+        }
+        return 0;
 }
 
 int h_recall(struct server *server, const struct served *s, const char *text, int64_t now_ms, float *inputs,
@@ -80,7 +96,11 @@ int h_recall(struct server *server, const struct served *s, const char *text, in
                 return H_RECALL_UNKNOWN;
         if (recall_find(server->recall, s->model, id.ulid, oldest_ms, inputs, s->spec.n_inputs, ret))
                 return ret->mac == id.mac ? 0 : H_RECALL_UNKNOWN;
-        return is_genuine(server, s, &id) ? H_RECALL_FORGOTTEN : H_RECALL_UNKNOWN;
+        uint64_t version = giver(server, s, &id);
+        if (version == 0)
+                return H_RECALL_UNKNOWN;
+        *ret = (struct recalled){.mac = id.mac, .version = version, .class = -1, .at_ms = prediction_id_time(&id)};
+        return H_RECALL_FORGOTTEN;
 }
 
 void h_recall_forget(struct server *server, model_id m, const char *text)
@@ -92,11 +112,19 @@ void h_recall_forget(struct server *server, model_id m, const char *text)
                 recall_forget_event(server->recall, m, text);
 }
 
-void h_recall_named(struct server *server, model_id m, const char *text, const char *event)
+enum recall_claimed h_recall_claim(
+    struct server *server, model_id m, const char *text, const char *event, char ret_first[KEY_SIZE])
+{
+        struct prediction_id id;
+        bool known = server->recall && prediction_id_parse(text, &id);
+        return known ? recall_claim(server->recall, m, id.ulid, event, ret_first) : RECALL_GONE;
+}
+
+void h_recall_unclaim(struct server *server, model_id m, const char *text, const char *event)
 {
         struct prediction_id id;
         if (server->recall && prediction_id_parse(text, &id))
-                recall_named(server->recall, m, id.ulid, event);
+                recall_unclaim(server->recall, m, id.ulid, event);
 }
 
 void h_recall_clear(struct server *server, model_id m)

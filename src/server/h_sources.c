@@ -67,7 +67,7 @@ void h_sources_list(struct request *r)
 /* --- unlearn --- */
 
 struct unlearning {
-        const char *source;
+        const char *source, *reason; /* reason: NULL if none was given */
         struct unlearned done;
         job_id job; /* 0: none was needed, or none can be made, says why */
         const char *why;
@@ -81,7 +81,7 @@ static void make_job(struct h_work *w, struct store *s, const struct model *m, s
         struct counters c;
         struct learning learning;
         if (u->done.from_number == u->done.back_to_number) {
-                u->why = "the champion had not learned from them: nothing is to be learned again";
+                u->why = "no job was needed: the champion had not learned from them, nothing is to be learned again";
                 return;
         }
         u->why = none;
@@ -89,8 +89,8 @@ static void make_job(struct h_work *w, struct store *s, const struct model *m, s
                 return;
         if (c.n_open_train < H_JOB_MIN_ROWS) {
                 const char *why = arena_printf(&w->arena,
-                    "the open task has %" PRIu64 " rows left to train on, %d are needed: version %" PRIu64
-                    " serves until there is more feedback",
+                    "no job was made: the open task has %" PRIu64
+                    " rows left to train on, %d are needed: version %" PRIu64 " serves until there is more feedback",
                     c.n_open_train, H_JOB_MIN_ROWS, u->done.back_to_number);
                 u->why = why ? why : none;
                 return;
@@ -101,14 +101,22 @@ static void make_job(struct h_work *w, struct store *s, const struct model *m, s
             .trigger = TRIGGER_UNLEARN,
             .strategy = strategy_first(&learning),
             .trigger_value = u->done.n_erased,
-            .trigger_text =
-                arena_printf(&w->arena, "source '%s' was taken out: %" PRIu64 " rows", u->source, u->done.n_erased),
+            .trigger_text = arena_printf(&w->arena, "source '%s' was taken out: %" PRIu64 " rows%s%s", u->source,
+                u->done.n_erased, u->reason ? ": " : "", u->reason ? u->reason : ""),
             .who = w->who,
         };
         if (store_job_create(s, &job, &u->job, &e) == 0)
                 u->why = NULL;
         else
                 u->job = 0;
+}
+
+static const char *detail(struct h_work *w, const struct unlearning *u)
+{
+        if (!u->done.backups)
+                return u->why;
+        const char *both = u->why ? arena_printf(&w->arena, "%s; " H_BACKUPS, u->why) : NULL;
+        return both ? both : H_BACKUPS;
 }
 
 static int run_unlearn(struct h_work *w, struct store *s, struct err *e)
@@ -119,7 +127,7 @@ static int run_unlearn(struct h_work *w, struct store *s, struct err *e)
         if (r != 0)
                 return r;
         w->publish_model = m.id;
-        r = store_source_unlearn(s, m.id, u->source, w->who, &u->done, e);
+        r = store_source_unlearn(s, m.id, u->source, w->who, u->reason, &u->done, e);
         if (r == STORE_NOT_FOUND)
                 return h_refuse(
                     w, e, PROBLEM_NOT_FOUND, "", "model %s has no rows of source '%s'", m.name, u->source);
@@ -135,7 +143,10 @@ static int run_unlearn(struct h_work *w, struct store *s, struct err *e)
             .from = u->done.from_number,
             .to = u->done.back_to_number,
             .job = u->job,
-            .detail = u->why,
+            .backups = u->done.backups,
+            .n_aliases = u->done.n_aliases < UNLEARNED_NAMES ? (size_t)u->done.n_aliases : UNLEARNED_NAMES,
+            .aliases = (const char(*)[NAME_SIZE])u->done.aliases,
+            .detail = detail(w, u),
         };
         json_unlearned_write(&w->body, &v);
         if (u->job)
@@ -175,11 +186,12 @@ void h_source_unlearn(struct request *r)
         if (!w)
                 return;
         struct unlearning *u = arena_new(&w->arena, struct unlearning);
-        if (u)
-                u->source = arena_strdup(&w->arena, source);
-        if (!u || !u->source) {
+        int p = u && (u->source = arena_strdup(&w->arena, source)) ? 0 : err_oom(&e);
+        if (p == 0)
+                p = json_reason_read(r->body, &w->arena, &u->reason, &e);
+        if (p != 0) {
                 h_work_free(w);
-                reply_error(r, -ENOMEM, NULL);
+                reply_error(r, p, &e);
                 return;
         }
         w->arg = u;

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "domain/boundary.h"
+#include "domain/gate.h"
 #include "domain/policy.h"
 #include "domain/retention.h"
 #include "loop/loop.h"
@@ -16,10 +17,13 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
+#include <string.h>
 
 struct about { /* a model, read together */
         const struct model *model;
-        struct alias champion;
+        struct alias champion, challenger;
+        struct version challenging; /* challenger; number 0: there is none */
         const struct task *tasks, *open;
         size_t n_tasks;
         struct counters counters;
@@ -29,12 +33,21 @@ struct about { /* a model, read together */
         struct jobs_asked asked;
 };
 
+static int read_challenger(struct h_work *w, struct store *s, struct about *a, struct err *e)
+{
+        int r = store_alias_get(s, a->model->id, "challenger", &a->challenger, e);
+        if (r == STORE_NOT_FOUND)
+                return 0;
+        return r != 0 ? r : store_version_get(s, a->challenger.version, &w->arena, &a->challenging, e);
+}
+
 static int read_about(struct h_work *w, struct store *s, struct about *a, struct err *e)
 {
         const struct model *m = a->model;
         struct task *tasks;
         int r = store_alias_get(s, m->id, "champion", &a->champion, e);
-        if (r != 0 || (r = store_task_list(s, m->id, &w->arena, &tasks, &a->n_tasks, e)) != 0 ||
+        if (r != 0 || (r = read_challenger(w, s, a, e)) != 0 ||
+            (r = store_task_list(s, m->id, &w->arena, &tasks, &a->n_tasks, e)) != 0 ||
             (r = store_feedback_count(s, m->id, &a->counters, e)) != 0 ||
             (r = json_spec_read(m->spec_json, &w->arena, &a->spec, e)) != 0 ||
             (r = json_learning_read(m->learning_json, &a->learning, e)) != 0)
@@ -87,7 +100,7 @@ static void put_feedback(struct buf *b, const struct counters *c)
 static void put_training(struct buf *b, const struct about *a, int64_t now_ms)
 {
         const struct watch *w = a->watched && a->asked.watch.champion > 0 ? &a->asked.watch : NULL;
-        struct due due = policy_due(now_ms, &a->counters, w, &a->learning, a->spec.net.loss);
+        struct due due = policy_due(now_ms, &a->counters, w, &a->learning, a->spec.scenario, a->spec.net.loss);
         json_put_key(b, "training");
         buf_puts(b, due.train ? "{\"due\":true" : "{\"due\":false");
         put_bool(b, "rollover", due.rollover);
@@ -137,24 +150,66 @@ static void put_watch(struct buf *b, const struct about *a)
         buf_puts(b, "}}");
 }
 
+/* Nothing but a person moves it on; false: the shadow comparison does, or it is no candidate. */
+static bool waits(const struct about *a, bool *ret_open)
+{
+        const struct version *v = &a->challenging;
+        *ret_open = strncmp(v->reason, GATE_LEFT_OPEN, strlen(GATE_LEFT_OPEN)) == 0;
+        return v->state == VERSION_CANDIDATE && (a->learning.promotion != PROMOTION_SHADOW || *ret_open);
+}
+
+static void put_why(struct buf *b, const struct about *a, bool compared)
+{
+        const struct version *v = &a->challenging;
+        const char *m = a->model->name;
+        char words[2 * REASON_SIZE];
+        bool open;
+        json_put_key(b, "reason");
+        if (!waits(a, &open)) {
+                json_put_text(b, compared ? a->asked.shadow.reason : NULL);
+                return;
+        }
+        if (open)
+                snprintf(words, sizeof(words),
+                    "version %" PRIu64 " waits for an operator, since the gate could not judge it (%s): `ewcctl "
+                    "version promote %s %" PRIu64 "` has it serve, or import trusted rows of the task with `ewcctl "
+                    "holdout import %s TASK FILE`, by which the next version is judged",
+                    v->number, v->reason, m, v->number, m);
+        else
+                snprintf(words, sizeof(words),
+                    "version %" PRIu64
+                    " passed the gate and waits for an operator: `ewcctl version promote %s %" PRIu64
+                    "` has it serve",
+                    v->number, m, v->number);
+        json_put_string(b, words);
+}
+
+/* What the alias names, whoever set it; numbers only while it is compared with the champion. */
 static void put_challenger(struct buf *b, const struct about *a)
 {
+        const struct version *v = &a->challenging;
         const struct shadow_score *s = &a->asked.watch.shadow;
         json_put_key(b, "challenger");
-        if (!a->watched || s->challenger == 0) {
+        if (v->number == 0) {
                 buf_puts(b, "null");
                 return;
         }
+        bool compared = a->watched && s->challenger == v->number;
         buf_puts(b, "{\"version\":");
-        json_put_version(b, s->challenger);
-        put_count(b, "labels", s->n);
-        put_share(b, "accuracy", s->n_right_challenger, s->n);
-        put_share(b, "accuracy_champion", s->n_right_champion, s->n);
-        put_count(b, "won", s->won);
-        put_count(b, "lost", s->lost);
-        put_real(b, "p", a->asked.shadow.p);
-        json_put_key(b, "reason");
-        json_put_string(b, a->asked.shadow.reason);
+        json_put_version(b, v->number);
+        json_put_key(b, "state");
+        json_put_text(b, version_state_name(v->state));
+        json_put_key(b, "labels");
+        if (compared)
+                buf_put_u64(b, s->n);
+        else
+                buf_puts(b, "null");
+        put_share(b, "accuracy", s->n_right_challenger, compared ? s->n : 0);
+        put_share(b, "accuracy_champion", s->n_right_champion, compared ? s->n : 0);
+        put_real(b, "won", compared ? (double)s->won : NAN);
+        put_real(b, "lost", compared ? (double)s->lost : NAN);
+        put_real(b, "p", compared ? a->asked.shadow.p : NAN);
+        put_why(b, a, compared);
         buf_putc(b, '}');
 }
 

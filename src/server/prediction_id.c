@@ -135,6 +135,14 @@ uint16_t prediction_id_version(const struct prediction_id *id)
         return (uint16_t)(id->ulid[VERSION_AT] << 8 | id->ulid[VERSION_AT + 1]);
 }
 
+int64_t prediction_id_time(const struct prediction_id *id)
+{
+        uint64_t ms = 0;
+        for (size_t i = 0; i < TIME_BYTES; i++)
+                ms = ms << 8 | id->ulid[i];
+        return (int64_t)ms;
+}
+
 bool prediction_id_genuine(struct prediction_ids *p, const struct prediction_id *id, const struct prediction_of *of)
 {
         char ulid[PREDICTION_ULID];

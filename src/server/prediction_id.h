@@ -35,4 +35,5 @@ void prediction_id_make(struct prediction_ids *p, int64_t now_ms, const struct p
     struct prediction_id *ret, char ret_text[PREDICTION_ID_SIZE]);
 bool prediction_id_parse(const char *text, struct prediction_id *ret); /* false: it does not look like one */
 uint16_t prediction_id_version(const struct prediction_id *id);        /* the lowest bits of its version's number */
+int64_t prediction_id_time(const struct prediction_id *id);            /* when it was made, ms */
 bool prediction_id_genuine(struct prediction_ids *p, const struct prediction_id *id, const struct prediction_of *of);

@@ -29,6 +29,12 @@ int check_text(const char *what, const char *text, size_t max, struct err *e)
         return 0;
 }
 
+int check_act(const char *who, const char *reason, struct err *e)
+{
+        int r = check_text("who", who, STORE_KEY_MAX, e);
+        return r != 0 ? r : check_text("reason", reason ? reason : "", STORE_WHY_MAX, e);
+}
+
 int check_name(const char *what, const char *name, struct err *e)
 {
         if (!name || !str_is_name(name))

@@ -5,7 +5,7 @@
 #pragma once
 #include "store/store.h"
 
-enum { STORE_KEY_MAX = KEY_SIZE - 1, STORE_TEXT_MAX = 1 << 20 };
+enum { STORE_KEY_MAX = KEY_SIZE - 1, STORE_TEXT_MAX = 1 << 20, STORE_WHY_MAX = 200 };
 
 struct store {
         const struct store_ops *ops;
@@ -42,14 +42,14 @@ struct store_ops {
         int (*feedback_newest)(struct store *s, model_id m, uint64_t after_seq, size_t limit, store_feedback_fn each,
             void *arg, struct err *e);
         int (*feedback_erase)(struct store *s, model_id m, const struct feedback_selection *sel, const char *who,
-            struct erased *ret, struct err *e);
+            const char *reason, struct erased *ret, struct err *e);
         int (*feedback_release)(struct store *s, model_id m, const char *event_id, bool accept, const char *who,
-            uint64_t *ret_n, struct err *e);
+            const char *reason, uint64_t *ret_n, struct err *e);
         int (*feedback_expire)(
             struct store *s, model_id m, const struct retention *how, size_t limit, uint64_t *ret_n, struct err *e);
         int (*source_list)(struct store *s, model_id m, store_source_fn each, void *arg, struct err *e);
-        int (*source_unlearn)(
-            struct store *s, model_id m, const char *source, const char *who, struct unlearned *ret, struct err *e);
+        int (*source_unlearn)(struct store *s, model_id m, const char *source, const char *who, const char *reason,
+            struct unlearned *ret, struct err *e);
         /* fresh NULL: NOT_FOUND when there is none; else there is none, and it is stored */
         int (*secret)(struct store *s, const char *name, const uint8_t fresh[32], uint8_t ret[32], struct err *e);
 
@@ -70,7 +70,8 @@ struct store_ops {
 
         int (*rebuild_commit)(struct store *s, job_id j, bool same, const char *reason, struct err *e);
 
-        int (*version_prune)(struct store *s, model_id m, uint64_t keep, uint64_t *ret_n, struct err *e);
+        int (*version_prune)(struct store *s, model_id m, uint64_t keep, const char *who, const char *reason,
+            uint64_t *ret_n, struct err *e);
         int (*version_get)(struct store *s, version_id v, struct arena *a, struct version *ret, struct err *e);
         int (*version_by_number)(
             struct store *s, model_id m, uint64_t number, struct arena *a, struct version *ret, struct err *e);
@@ -82,9 +83,12 @@ struct store_ops {
             size_t *ret_n_outputs, size_t *ret_n_params, struct err *e);
         int (*task_tensor)(struct store *s, task_id t, enum tensor_role role, float *ret, size_t P, struct err *e);
         int (*task_packed)(struct store *s, task_id t, void *ret, size_t size, struct err *e);
+        int (*task_weight)(struct store *s, task_id t, version_id v, job_id j, double *ret, struct err *e);
 
         int (*alias_get)(struct store *s, model_id m, const char *alias, struct alias *ret, struct err *e);
         int (*alias_list)(struct store *s, model_id m, store_alias_fn each, void *arg, struct err *e);
+        int (*alias_delete)(struct store *s, model_id m, const char *alias, uint64_t epoch, const char *who,
+            const char *reason, struct err *e);
         int (*alias_set)(struct store *s, model_id m, const char *alias, uint64_t version_number, uint64_t epoch,
             const char *who, const char *reason, struct alias *ret, struct err *e);
         int (*audit_list)(struct store *s, model_id m, store_audit_fn each, void *arg, struct err *e);

@@ -41,7 +41,7 @@ struct store_queue_conf {
         size_t max_items;       /* waiting; past it submit answers -EAGAIN */
         size_t max_group_items; /* per transaction */
         size_t max_group_bytes;
-        bool read;            /* no transaction around groups; items see one consistent state each */
+        bool read; /* no transaction around groups; items see one consistent state each */
         /* Idle time before store_maintain; under load it has its turn when 10 times as long has passed. 0: never */
         uint64_t maintain_ms;
         const struct clock *clock; /* of care under load and of the sizes; NULL: the system's */
@@ -55,7 +55,7 @@ int store_submit(struct store_queue *q, struct store_work *w); /* any thread; 0,
 struct store_queue_stats {
         uint64_t items, groups, commit_ns_last, waiting, turns; /* turns: proof of progress for the watchdog */
         bool busy, read_only;
-        bool full; /* the last write found the disk full */
+        bool full;                    /* the last write found the disk full */
         uint64_t wal_bytes, db_bytes; /* looked at when it starts, and at most each second while it works */
 };
 void store_queue_stats(struct store_queue *q, struct store_queue_stats *ret); /* any thread */

@@ -111,6 +111,11 @@ int store_task_list(struct store *s, model_id m, struct arena *a, struct task **
         return s->ops->task_list(s, m, a, ret, ret_n, e);
 }
 
+int store_task_weight(struct store *s, task_id t, version_id v, job_id j, double *ret, struct err *e)
+{
+        return s->ops->task_weight(s, t, v, j, ret, e);
+}
+
 /* --- feedback --- */
 
 static int check_feedback(const struct feedback *f, struct err *e)
@@ -182,27 +187,27 @@ static int check_key(const char *what, const char *key, struct err *e)
 }
 
 int store_feedback_erase(struct store *s, model_id m, const struct feedback_selection *sel, const char *who,
-    struct erased *ret, struct err *e)
+    const char *reason, struct erased *ret, struct err *e)
 {
         int r;
 
-        if ((r = may_write(s, e)) != 0 || (r = check_text("who", who, STORE_KEY_MAX, e)) != 0)
+        if ((r = may_write(s, e)) != 0 || (r = check_act(who, reason, e)) != 0)
                 return r;
         if ((sel->event_id != NULL) == (sel->source != NULL))
                 return bad(e, "rows of an event or of a source");
         r = sel->event_id ? check_key("event_id", sel->event_id, e) : check_key("source", sel->source, e);
-        return r != 0 ? r : s->ops->feedback_erase(s, m, sel, who, ret, e);
+        return r != 0 ? r : s->ops->feedback_erase(s, m, sel, who, reason, ret, e);
 }
 
-int store_feedback_release(
-    struct store *s, model_id m, const char *event_id, bool accept, const char *who, uint64_t *ret_n, struct err *e)
+int store_feedback_release(struct store *s, model_id m, const char *event_id, bool accept, const char *who,
+    const char *reason, uint64_t *ret_n, struct err *e)
 {
         int r;
 
-        if ((r = may_write(s, e)) != 0 || (r = check_text("who", who, STORE_KEY_MAX, e)) != 0 ||
+        if ((r = may_write(s, e)) != 0 || (r = check_act(who, reason, e)) != 0 ||
             (r = check_key("event_id", event_id, e)) != 0)
                 return r;
-        return s->ops->feedback_release(s, m, event_id, accept, who, ret_n, e);
+        return s->ops->feedback_release(s, m, event_id, accept, who, reason, ret_n, e);
 }
 
 int store_feedback_expire(
@@ -220,18 +225,18 @@ int store_source_list(struct store *s, model_id m, store_source_fn each, void *a
         return s->ops->source_list(s, m, each, arg, e);
 }
 
-int store_source_unlearn(
-    struct store *s, model_id m, const char *source, const char *who, struct unlearned *ret, struct err *e)
+int store_source_unlearn(struct store *s, model_id m, const char *source, const char *who, const char *reason,
+    struct unlearned *ret, struct err *e)
 {
         int r;
 
-        if ((r = may_write(s, e)) != 0 || (r = check_text("who", who, STORE_KEY_MAX, e)) != 0)
+        if ((r = may_write(s, e)) != 0 || (r = check_act(who, reason, e)) != 0)
                 return r;
         if (!source[0])
                 return bad(e, "a source to unlearn has a name; rows without a source can be erased by their ids");
         if ((r = check_text("source", source, STORE_KEY_MAX, e)) != 0)
                 return r;
-        return s->ops->source_unlearn(s, m, source, who, ret, e);
+        return s->ops->source_unlearn(s, m, source, who, reason, ret, e);
 }
 
 int store_secret(struct store *s, const char *name, const uint8_t fresh[32], uint8_t ret[32], struct err *e)

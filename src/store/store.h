@@ -66,6 +66,11 @@ int store_task_get(struct store *s, model_id m, const char *name, struct arena *
  * of their feedback. */
 int store_task_list(struct store *s, model_id m, struct arena *a, struct task **ret, size_t *ret_n, struct err *e);
 
+/* What a closed task weighs in what job j makes of version v: the alpha of the newest reweight of it on the way from
+ * v (included) back to the first version; else the one it was closed with, or 0 if it was given up before j, by the
+ * unlearning of a source that the version which closed it had learned from. NOT_FOUND: no closed task. */
+int store_task_weight(struct store *s, task_id t, version_id v, job_id j, double *ret, struct err *e);
+
 /* --- versions --- */
 int store_version_get(
     struct store *s, version_id v, struct arena *a, struct version *ret, struct err *e); /* NOT_FOUND */
@@ -77,8 +82,10 @@ int store_version_list(struct store *s, model_id m, uint64_t before_number, size
 /* Drops the tensors of versions beyond the newest `keep` of those nothing needs: no alias names them (the challenger
  * is one), no active job has them as parent, rebuilds them or starts again from them, and they are not the first. A
  * version that closed a task may go, since the task has its own anchor. Records stay (version.pruned), with digests.
- * Blobs that tasks or other versions share stay; the rest goes by store_maintain. */
-int store_version_prune(struct store *s, model_id m, uint64_t keep, uint64_t *ret_n, struct err *e);
+ * Blobs that tasks or other versions share stay; the rest goes by store_maintain. who and reason (NULL, or up to 200
+ * bytes) go to the audit. */
+int store_version_prune(
+    struct store *s, model_id m, uint64_t keep, const char *who, const char *reason, uint64_t *ret_n, struct err *e);
 /* ret (P of the version) gets the tensor, its digest checked. NOT_FOUND: it has none of that role, or was pruned. */
 int store_version_tensor(struct store *s, version_id v, enum tensor_role role, float *ret, size_t P, struct err *e);
 /* A closed task's record: ret_outputs tells the layout its vectors have. NOT_FOUND. */
@@ -93,12 +100,18 @@ int store_task_packed(struct store *s, task_id t, void *ret, size_t size, struct
 int store_alias_get(struct store *s, model_id m, const char *alias, struct alias *ret, struct err *e); /* NOT_FOUND */
 typedef int (*store_alias_fn)(void *arg, const struct alias *a);
 int store_alias_list(struct store *s, model_id m, store_alias_fn each, void *arg, struct err *e);
-/* Compare-and-set on epoch (0: must not exist yet). CONFLICT: it has moved, the version was pruned, or
- * (champion) it is of a rollover or reweight that was rejected or only tried; NOT_FOUND: no such version number. When
- * the champion moves, here or by a commit, alias challenger follows if its version is a candidate that waits beside
- * another parent. */
+/* Compare-and-set on epoch (0: must not exist yet). CONFLICT: it has moved, the version was pruned, it has learned
+ * from a source that was unlearned, or (champion) it is of a rollover or reweight that was rejected or only tried;
+ * NOT_FOUND: no such version number. A candidate that is made champion here is promoted, with its job, and the reason
+ * says by whom; its range is consumed, though a dry run had read it. When the champion moves, here or by a commit,
+ * alias challenger follows if its version is a candidate that waits beside another parent, and every closed task
+ * weighs what the new champion's line says (store_task_weight); each change of a weight goes to the audit. */
 int store_alias_set(struct store *s, model_id m, const char *alias, uint64_t version_number, uint64_t epoch,
     const char *who, const char *reason, struct alias *ret, struct err *e);
+/* The name goes, and pins its version no more; set again it begins at epoch 1. NOT_FOUND: no such alias. CONFLICT: it
+ * has moved from that epoch. -EINVAL: champion and challenger are the house's own. */
+int store_alias_delete(struct store *s, model_id m, const char *alias, uint64_t epoch, const char *who,
+    const char *reason, struct err *e);
 typedef int (*store_audit_fn)(void *arg, const struct audit *a);
 int store_audit_list(struct store *s, model_id m, store_audit_fn each, void *arg, struct err *e); /* oldest first */
 

@@ -153,10 +153,14 @@ int store_rebuild_commit(struct store *s, job_id j, bool same, const char *reaso
 
 /* --- versions --- */
 
-int store_version_prune(struct store *s, model_id m, uint64_t keep, uint64_t *ret_n, struct err *e)
+int store_version_prune(
+    struct store *s, model_id m, uint64_t keep, const char *who, const char *reason, uint64_t *ret_n, struct err *e)
 {
         int r = may_write(s, e);
-        return r != 0 ? r : s->ops->version_prune(s, m, keep, ret_n, e);
+
+        if (r != 0 || (r = check_act(who, reason, e)) != 0)
+                return r;
+        return s->ops->version_prune(s, m, keep, who, reason, ret_n, e);
 }
 
 int store_version_get(struct store *s, version_id v, struct arena *a, struct version *ret, struct err *e)
@@ -223,6 +227,19 @@ int store_alias_set(struct store *s, model_id m, const char *alias, uint64_t ver
             (r = check_text("reason", reason ? reason : "", REASON_SIZE - 1, e)) != 0)
                 return r;
         return s->ops->alias_set(s, m, alias, version_number, epoch, who, reason ? reason : "", ret, e);
+}
+
+int store_alias_delete(struct store *s, model_id m, const char *alias, uint64_t epoch, const char *who,
+    const char *reason, struct err *e)
+{
+        int r;
+
+        if ((r = may_write(s, e)) != 0 || (r = check_name("alias", alias, e)) != 0 ||
+            (r = check_act(who, reason, e)) != 0)
+                return r;
+        if (strcmp(alias, "champion") == 0 || strcmp(alias, "challenger") == 0)
+                return bad(e, "champion and challenger are not deleted");
+        return s->ops->alias_delete(s, m, alias, epoch, who, reason, e);
 }
 
 int store_audit_list(struct store *s, model_id m, store_audit_fn each, void *arg, struct err *e)

@@ -94,7 +94,7 @@ struct task_close {                   /* rollover, promoted */
 /* CONSOLIDATE and REWEIGHT: version, evaluations, verdict, used range, audit, job state, alias. NOT_FOUND: a blob
  * is missing. CONFLICT: the job is not in JUDGING, or promote and its parent is no longer the champion. A REWEIGHT
  * consumes no rows, and its version's range is its parent's; one that is promoted also gives its task the new
- * alpha. */
+ * alpha, for as long as its version is on the champion's line (store_task_weight). */
 int store_consolidation_commit(struct store *s, const struct outcome *o, version_id *ret, struct err *e);
 /* The same plus: task closed with its record, next task opened (model classes extended in scenario class), rows above
  * the claimed range that name no task handed to the next one. A rejected rollover is committed with close NULL. */

@@ -1,6 +1,7 @@
 /* words.c: the sentences of the audit. What is worth telling stands in the row itself, so that the audit can be read
  * without joining anything. */
 #include "store/words.h"
+#include "base/str.h"
 #include "domain/job_sm.h"
 
 #include <inttypes.h>
@@ -59,6 +60,14 @@ static void __attribute__((format(printf, 2, 3))) go_on(struct words *w, const c
         va_end(ap);
 }
 
+/* Why somebody did it; NULL: not said. */
+static struct words because(struct words w, const char *reason)
+{
+        if (reason && reason[0])
+                go_on(&w, ": %s", reason);
+        return w;
+}
+
 struct words words_job(job_id j, const struct job_new *n, const char *task, uint64_t rebuilt)
 {
         struct words w = say("job %" PRIu64 ": %s", j, job_kind_name(n->kind));
@@ -102,8 +111,12 @@ struct words words_outcome(job_id j, uint64_t number, enum job_state end, bool d
 
 struct words words_alpha(job_id j, const char *task, double was, double alpha, uint64_t number)
 {
-        return say(
-            "job %" PRIu64 ": alpha of task %s from %g to %g with version %" PRIu64, j, task, was, alpha, number);
+        struct words w = {""};
+
+        if (j != 0)
+                w = say("job %" PRIu64 ": ", j);
+        go_on(&w, "alpha of task %s from %g to %g with version %" PRIu64, task, was, alpha, number);
+        return w;
 }
 
 struct words words_rebuild(job_id j, uint64_t number, bool same, const char *reason)
@@ -127,11 +140,28 @@ struct words words_alias(const char *alias, uint64_t number, uint64_t was, uint6
             epoch, reason);
 }
 
-struct words words_prune(size_t n, const uint64_t *numbers, uint64_t keep)
+struct words words_alias_deleted(const struct alias *was, const char *reason)
 {
-        struct words w = say(
-            "tensors of %zu version%s dropped, %" PRIu64 " kept beside those in use:", n, n == 1 ? "" : "s", keep);
+        return because(
+            say("%s of version %" PRIu64 " deleted at epoch %" PRIu64, was->name, was->number, was->epoch), reason);
+}
 
+struct words words_promoted(const char *who, const char *reason)
+{
+        const char *state = job_state_name(JOB_PROMOTED);
+        struct words w = because(say("%s: by %s", state, who), job_reason_rest(state, reason));
+
+        w.text[str_utf8_cut(w.text, strnlen(w.text, REASON_SIZE - 1))] = '\0';
+        return w;
+}
+
+struct words words_prune(size_t n, const uint64_t *numbers, uint64_t keep, const char *reason)
+{
+        struct words w = say("tensors of %zu version%s dropped", n, n == 1 ? "" : "s");
+
+        if (reason && reason[0]) /* in front of what may be cut */
+                go_on(&w, " (%s)", reason);
+        go_on(&w, ", %" PRIu64 " kept beside those in use:", keep);
         for (size_t i = 0; i < n; i++)
                 go_on(&w, "%s %" PRIu64, i > 0 ? "," : "", numbers[i]);
         return w;
@@ -142,19 +172,19 @@ struct words words_superseded(enum conflict_policy p)
         return say("another label of the event counts: %s", conflict_policy_name(p));
 }
 
-struct words words_erased(const char *who)
+struct words words_erased(const char *who, const char *reason)
 {
-        return say("erased by %s", who);
+        return because(say("erased by %s", who), reason);
 }
 
-struct words words_refused(const char *who)
+struct words words_refused(const char *who, const char *reason)
 {
-        return say("refused by %s", who);
+        return because(say("refused by %s", who), reason);
 }
 
-struct words words_unlearned(const char *source, const char *who)
+struct words words_unlearned(const char *source, const char *who, const char *reason)
 {
-        return say("source %s unlearned by %s", source, who);
+        return because(say("source %s unlearned by %s", source, who), reason);
 }
 
 struct words words_expired(enum retention_mode m)
@@ -162,7 +192,7 @@ struct words words_expired(enum retention_mode m)
         return say("expired by retention: %s", retention_mode_name(m));
 }
 
-struct words words_erase(const struct feedback_selection *sel, const struct erased *done)
+struct words words_erase(const struct feedback_selection *sel, const struct erased *done, const char *reason)
 {
         struct words w = say("feedback of %s %s: %" PRIu64 " rows erased", sel->event_id ? "event" : "source",
             sel->event_id ? sel->event_id : sel->source, done->n);
@@ -170,13 +200,14 @@ struct words words_erase(const struct feedback_selection *sel, const struct eras
         if (done->n_used > 0)
                 go_on(&w, ", %" PRIu64 " of them used, first by version %" PRIu64, done->n_used,
                     done->first_version_number);
-        return w;
+        return because(w, reason);
 }
 
-struct words words_release(const char *event_id, bool accept, uint64_t n)
+struct words words_release(const char *event_id, bool accept, uint64_t n, const char *reason)
 {
-        return say("feedback of event %s: %" PRIu64 " quarantined rows %s", event_id, n,
-            accept ? "accepted" : "refused and erased");
+        return because(say("feedback of event %s: %" PRIu64 " quarantined rows %s", event_id, n,
+                           accept ? "accepted" : "refused and erased"),
+            reason);
 }
 
 struct words words_expire(enum retention_mode m, uint64_t n)
@@ -184,11 +215,20 @@ struct words words_expire(enum retention_mode m, uint64_t n)
         return say("%" PRIu64 " rows of feedback expired, retention %s", n, retention_mode_name(m));
 }
 
-struct words words_unlearn(const char *source, const struct unlearned *done)
+struct words words_unlearn(const char *source, const struct unlearned *done, const char *reason)
 {
+        struct words w = say("source %s: %" PRIu64 " rows erased, champion ", source, done->n_erased);
+
         if (done->from_number == done->back_to_number)
-                return say("source %s: %" PRIu64 " rows erased, champion stays at version %" PRIu64, source,
-                    done->n_erased, done->from_number);
-        return say("source %s: %" PRIu64 " rows erased, champion back from version %" PRIu64 " to %" PRIu64, source,
-            done->n_erased, done->from_number, done->back_to_number);
+                go_on(&w, "stays at version %" PRIu64, done->from_number);
+        else
+                go_on(&w, "back from version %" PRIu64 " to %" PRIu64, done->from_number, done->back_to_number);
+        return because(w, reason);
+}
+
+void unlearned_name(struct unlearned *u, const char *alias)
+{
+        if (u->n_aliases < UNLEARNED_NAMES)
+                str_copy(u->aliases[u->n_aliases], NAME_SIZE, alias);
+        u->n_aliases++;
 }

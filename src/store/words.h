@@ -22,30 +22,41 @@ struct words words_claim(job_id j, uint64_t parent_number, const char *task, str
 struct words words_attempt(job_id j, uint32_t attempts);
 /* end: PROMOTED, REJECTED, CANDIDATE. */
 struct words words_outcome(job_id j, uint64_t number, enum job_state end, bool dry_run, const char *reason);
+/* j: the job that moved the champion, 0; number: of the champion now. */
 struct words words_alpha(job_id j, const char *task, double was, double alpha, uint64_t number);
 struct words words_rebuild(job_id j, uint64_t number, bool same, const char *reason);
 /* numbers: of the n versions whose tensors are dropped now. */
-struct words words_prune(size_t n, const uint64_t *numbers, uint64_t keep);
+struct words words_prune(size_t n, const uint64_t *numbers, uint64_t keep, const char *reason);
 struct words words_rollover(job_id j, uint64_t number, const char *closed, const char *opened, const char *reason);
 /* Why a rejected or only tried version of a rollover or reweight cannot be champion; its number. */
 #define WORDS_HALF                                                                                                   \
         "version %" PRIu64                                                                                           \
         " was the dry run of a rollover or reweight, or rejected, which closed no task and changed no weight: "      \
         "run it in earnest"
+/* Why a version serves no more; its number, the source. */
+#define WORDS_UNLEARNED                                                                                              \
+        "version %" PRIu64                                                                                           \
+        " has learned from source %s, which was unlearned: it serves no more; take a version that has not, or "      \
+        "consolidate what is left"
 /* Why alias challenger moves with the champion. */
 #define WORDS_OUTRUN "challenger superseded"
 /* Why nothing is erased; "id" or "source". */
 #define WORDS_TRUSTED "only trusted holdout rows are of this %s, and they are erased only when that is said"
 struct words words_alias(const char *alias, uint64_t number, uint64_t was, uint64_t epoch, const char *reason);
 
-/* Why a row of feedback is not live. */
+/* The reason of a version, and of its job, that waited and was made champion; fits in REASON_SIZE. */
+struct words words_promoted(const char *who, const char *reason);
+struct words words_alias_deleted(const struct alias *was, const char *reason);
+
+/* Why a row of feedback is not live. reason, here and below: of who did it, NULL. */
 struct words words_superseded(enum conflict_policy p);
-struct words words_erased(const char *who);
-struct words words_refused(const char *who);
-struct words words_unlearned(const char *source, const char *who);
+struct words words_erased(const char *who, const char *reason);
+struct words words_refused(const char *who, const char *reason);
+struct words words_unlearned(const char *source, const char *who, const char *reason);
 struct words words_expired(enum retention_mode m);
 /* What was done, for the audit. */
-struct words words_erase(const struct feedback_selection *sel, const struct erased *done);
-struct words words_release(const char *event_id, bool accept, uint64_t n);
+struct words words_erase(const struct feedback_selection *sel, const struct erased *done, const char *reason);
+struct words words_release(const char *event_id, bool accept, uint64_t n, const char *reason);
 struct words words_expire(enum retention_mode m, uint64_t n);
-struct words words_unlearn(const char *source, const struct unlearned *done);
+struct words words_unlearn(const char *source, const struct unlearned *done, const char *reason);
+void unlearned_name(struct unlearned *u, const char *alias); /* one more alias that went back */

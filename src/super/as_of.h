@@ -7,8 +7,8 @@ struct err;
 struct store;
 
 /* tasks (*n, in order of opening) as the store has them now: later ones are taken out, the job's own is open
- * again, and weights that a reweight changed since are what they were. -ESTALE: the job's task is not there. */
-int tasks_as_of(struct store *s, const struct job *job, struct task *tasks, size_t *n, struct err *e);
+ * again. Weights are left as they are. -ESTALE: the job's task is not there. */
+int tasks_as_of(const struct job *job, struct task *tasks, size_t *n, struct err *e);
 
 /* *n, the number of the model's classes now, becomes that of then: in scenario class a net has an output for every
  * class there is, so the version that the job trained tells. A job without one leaves it. */

@@ -43,7 +43,7 @@ static int care_work(struct store *s, struct store_work *w, struct err *e)
         if (r == 0 && c->n_rows == CARE_ROWS)
                 c->more = true;
         else if (r == 0 && c->keep > 0)
-                r = store_version_prune(s, c->subject->model, c->keep, &c->n_versions, e);
+                r = store_version_prune(s, c->subject->model, c->keep, "retention", NULL, &c->n_versions, e);
         return r;
 }
 

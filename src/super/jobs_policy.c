@@ -27,6 +27,7 @@ struct asked { /* one model of a question */
         model_id model;
         char name[NAME_SIZE];
         struct learning learning;
+        enum scenario scenario;
         enum ewc_loss loss;
         struct watcher *watcher; /* lent for the second stage; NULL: counters are enough */
         bool watched;            /* the second stage has looked */
@@ -54,7 +55,7 @@ static int add_model(void *arg, const struct model *m)
         struct ask *a = arg;
         struct arena arena;
         struct model_spec spec;
-        struct asked one = {.model = m->id};
+        struct asked one = {.model = m->id, .scenario = m->scenario};
         str_copy(one.name, sizeof(one.name), m->name);
         arena_init(&arena, ARENA_MAX);
         bool ok = json_spec_read(m->spec_json, &arena, &spec, NULL) == 0 &&
@@ -97,7 +98,7 @@ static int count_and_ask(
         if (r != 0)
                 return r;
         one->told.at_ms = a->now_ms;
-        one->told.due = policy_due(a->now_ms, &one->counters, w, &one->learning, one->loss);
+        one->told.due = policy_due(a->now_ms, &one->counters, w, &one->learning, one->scenario, one->loss);
         return 0;
 }
 

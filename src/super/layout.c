@@ -73,13 +73,28 @@ static int open_classes(
         return 0;
 }
 
+/* Those of the parent's line, whoever has come to serve since the job was claimed. */
+static int load_weights(struct store *s, const struct job *job, struct task *tasks, size_t n, struct err *e)
+{
+        for (size_t i = 0; i < n; i++) {
+                if (tasks[i].state != TASK_CLOSED)
+                        continue;
+                int r = store_task_weight(s, tasks[i].id, job->parent, job->id, &tasks[i].alpha, e);
+                if (r != 0)
+                        return err_wrap(e, r, "weight of task %s", tasks[i].name);
+        }
+        return 0;
+}
+
 static int load_tasks(struct store *s, const struct job *job, struct arena *a, struct layout *l, struct err *e)
 {
         struct task *tasks;
         int r = store_task_list(s, job->model, a, &tasks, &l->n_tasks, e);
         if (r != 0)
                 return err_wrap(e, r, "tasks of model %s", l->spec.name);
-        if (job_has_ended(job->state) && (r = tasks_as_of(s, job, tasks, &l->n_tasks, e)) != 0)
+        if (job_has_ended(job->state) && (r = tasks_as_of(job, tasks, &l->n_tasks, e)) != 0)
+                return r;
+        if ((r = load_weights(s, job, tasks, l->n_tasks, e)) != 0)
                 return r;
         struct task *open = NULL;
         for (size_t i = 0; i < l->n_tasks; i++)

@@ -11,7 +11,7 @@
 #include "proto/bundle.h"
 #include "proto/json_model.h"
 #include "store/store.h"
-#include "super/pack.h"
+#include "domain/pack.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>

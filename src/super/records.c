@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "domain/protection.h"
 #include "store/store.h"
-#include "super/pack.h"
+#include "domain/pack.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -4,7 +4,7 @@
 #include "domain/gate.h"
 #include "store/store.h"
 #include "super/layout.h"
-#include "super/pack.h"
+#include "domain/pack.h"
 
 struct learn_job;
 

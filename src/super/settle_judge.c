@@ -89,16 +89,17 @@ static int look_back(struct store *st, struct settlement *s, struct gate_task *t
 {
         size_t n = s->layout.n_tasks;
         uint64_t *now = arena_new_array(&s->arena, uint64_t, n);
-        struct evaluation *best = arena_new_array(&s->arena, struct evaluation, n);
-        bool *changed = arena_new_array(&s->arena, bool, n);
-        if (!now || !best || !changed)
+        struct settle_past *past = arena_new_array(&s->arena, struct settle_past, n);
+        if (!now || !past)
                 return err_oom(e);
         for (size_t i = 0; i < n; i++)
                 now[i] = tasks[i].before.n;
-        int r = settle_since_close(st, &s->layout, now, best, changed, e);
+        int r = settle_since_close(st, &s->layout, now, past, e);
         for (size_t i = 0; r == 0 && i < n; i++) {
-                tasks[i].at_close = best[i];
-                tasks[i].rows_changed = changed[i];
+                tasks[i].at_close = past[i].best;
+                tasks[i].at_change = past[i].first;
+                tasks[i].carry = past[i].carry;
+                tasks[i].rows_changed = past[i].changed;
         }
         return r;
 }
@@ -198,13 +199,30 @@ static void put_before(struct verdict *v, const char *words)
         str_copy_n(v->reason, sizeof(v->reason), reason, str_utf8_cut(reason, strlen(reason)));
 }
 
+/* With the ways out: the task that left it open gets rows to judge it by, or is not protected any more. */
+static void cannot_wait(struct settlement *s)
+{
+        char words[REASON_SIZE];
+        const struct task *t = &s->layout.tasks[s->verdict.deciding];
+        const char *model = s->layout.spec.name;
+        int n = snprintf(words, sizeof(words),
+            "rejected: could not be decided, and this kind of job cannot wait for an operator; give task %s rows to "
+            "judge it by (ewcctl holdout import %s %s FILE)",
+            t->name, model, t->name);
+        if (t->state == TASK_CLOSED && n > 0 && (size_t)n < sizeof(words))
+                snprintf(words + n, sizeof(words) - (size_t)n,
+                    " or drop its protection (ewcctl task weigh %s %s 0), then try again", model, t->name);
+        put_before(&s->verdict, words);
+}
+
 /* What the gate left open: a consolidation's version waits for an operator, others cannot. */
-static bool left_open(struct verdict *v, const struct job *job)
+static bool left_open(struct settlement *s, const struct job *job)
 {
         bool waits = job->kind == JOB_CONSOLIDATE;
-        put_before(v, !waits ? "rejected: could not be decided, and this kind of job cannot wait for an operator"
-                      : job->dry_run ? "dry run: an operator would have to decide"
-                                     : GATE_LEFT_OPEN);
+        if (waits)
+                put_before(&s->verdict, job->dry_run ? "dry run: an operator would have to decide" : GATE_LEFT_OPEN);
+        else
+                cannot_wait(s);
         return waits;
 }
 
@@ -219,7 +237,7 @@ static const char *conclude(struct settlement *s, const struct job *job, const c
         }
         s->outcome.candidate = v->promote && kept;
         if (v->undecided) {
-                s->outcome.candidate = left_open(v, job);
+                s->outcome.candidate = left_open(s, job);
         } else if (s->outcome.candidate) {
                 v->promote = false;
                 put_before(v, kept);

@@ -1,71 +1,66 @@
 /* settle_past.c: what a closed task is held against, beside the champion.
  *
  * Every version on the parent's line was measured when it was judged, and the closing one too. The best of these is
- * where the task's budget counts from, so that many small losses add up. Only measures on the same rows compare. Rows
- * of a closed task come and go (erased, released, given by an operator), and what is kept of a measure is how many
- * rows it had: so the walk goes back from the parent as long as that number is the one of now, and ends where trusted
- * rows took the others' place. Behind that the rows were others, and nothing is compared. */
+ * where the task's budget counts from, so that many small losses add up. Only measures on the same rows compare, and
+ * rows of a closed task come and go (erased, released, given by an operator); what is kept of a measure is how many
+ * rows it had. So the line falls into runs of versions with as many rows, and a run ends where trusted rows took the
+ * others' place too. Each version's parent was measured again beside it, on the rows of the new run: these pairs join
+ * the runs, and gate_carry adds up what was lost in all but the last. */
 #include "base/err.h"
+#include "base/mem.h"
 #include "super/settle_in.h"
+#include <errno.h>
 #include <math.h>
 
 enum { WALKED_PAST = 1 };
 
+struct stop { /* a version on the parent's line */
+        version_id version;
+        job_id job;
+        int64_t at_ms;
+};
+
+struct line { /* newest first */
+        struct stop *v;
+        size_t n, cap;
+        version_id next, oldest_close;
+};
+
 struct back { /* one closed task */
         const struct task *task;
         uint64_t n_now;
-        int64_t since_ms; /* its first trusted row came then; 0: it has none */
-        struct evaluation best;
-        bool broken; /* a version with other rows was met */
+        int64_t since_ms;    /* its first trusted row came then; 0: it has none */
+        struct gate_run run; /* the newest; last.n 0: none */
+        bool from_close;     /* it begins with the closing version */
+        int64_t at_ms;       /* of its last */
+        struct gate_carry carry;
+        bool broken; /* a run has ended, or a version was not measured */
 };
 
-struct walk {
-        const struct layout *layout;
-        struct back *backs;
-        version_id next; /* on the line */
-        version_id oldest_close;
-};
-
-static bool better(const struct evaluation *a, const struct evaluation *b, enum ewc_loss loss)
-{
-        if (b->n == 0)
-                return true;
-        return loss == EWC_LOSS_SQUARED ? a->loss < b->loss : a->accuracy > b->accuracy;
-}
-
-static void take(struct back *b, const struct evaluation *v, int64_t at_ms, enum ewc_loss loss)
-{
-        bool same = v->n == b->n_now && at_ms >= b->since_ms && !b->broken;
-        if (!same)
-                b->broken = true;
-        else if (better(v, &b->best, loss))
-                b->best = (struct evaluation){.task = v->task, .n = v->n, .accuracy = v->accuracy, .loss = v->loss};
-}
-
-static void see_task(struct back *b, const struct version *v, enum ewc_loss loss)
-{
-        struct evaluation found = {.task = b->task->id};
-        for (size_t i = 0; i < v->n_evaluations; i++)
-                if (v->evaluations[i].task == b->task->id)
-                        found = v->evaluations[i];
-        take(b, &found, v->created_ms, loss);
-}
+/* --- the line --- */
 
 /* Newest first; those aside of the line are passed over. */
 static int see_version(void *arg, const struct version *v)
 {
-        struct walk *w = arg;
-        if (v->id < w->oldest_close || w->next == 0)
+        struct line *l = arg;
+        if (v->id <= l->oldest_close || l->next == 0)
                 return WALKED_PAST;
-        if (v->id != w->next)
+        if (v->id != l->next)
                 return 0;
-        w->next = v->parent;
-        for (size_t i = 0; i < w->layout->n_tasks; i++) {
-                struct back *b = &w->backs[i];
-                if (b->n_now > 0 && v->id > b->task->closed_by) /* the closing one is the task's own record */
-                        see_task(b, v, w->layout->spec.net.loss);
-        }
+        l->next = v->parent;
+        void *stops = l->v;
+        if (!mem_grow(&stops, &l->cap, l->n + 1, sizeof(*l->v)))
+                return -ENOMEM;
+        l->v = stops;
+        l->v[l->n++] = (struct stop){v->id, v->job, v->created_ms};
         return 0;
+}
+
+static int find_line(struct store *st, const struct layout *layout, struct line *l, struct err *e)
+{
+        const struct version *parent = &layout->parent;
+        int r = store_version_list(st, parent->model, parent->number + 1, 0, see_version, l, e);
+        return r == WALKED_PAST ? 0 : r == -ENOMEM ? err_oom(e) : r;
 }
 
 static int see_trusted(void *arg, const struct feedback *row)
@@ -84,36 +79,134 @@ static int find_trusted(struct store *st, model_id m, struct back *b, struct err
         return r == WALKED_PAST ? 0 : r;
 }
 
-int settle_since_close(struct store *st, const struct layout *l, const uint64_t *n_now, struct evaluation *ret_best,
-    bool *ret_changed, struct err *e)
+/* --- the runs, oldest first --- */
+
+static bool better(const struct evaluation *a, const struct evaluation *b, enum ewc_loss loss)
+{
+        return loss == EWC_LOSS_SQUARED ? a->loss < b->loss : a->accuracy > b->accuracy;
+}
+
+static struct evaluation plain(const struct evaluation *v)
+{
+        return (struct evaluation){.task = v->task, .n = v->n, .accuracy = v->accuracy, .loss = v->loss};
+}
+
+static bool goes_on(const struct back *b, uint64_t n, int64_t at_ms)
+{
+        return b->run.last.n == n && !(b->at_ms < b->since_ms && at_ms >= b->since_ms);
+}
+
+static void end_run(struct back *b, enum ewc_loss loss)
+{
+        if (b->run.last.n > 0)
+                b->carry = gate_carry(b->carry, &b->run, loss);
+        b->run = (struct gate_run){0};
+        b->from_close = false;
+        b->broken = true;
+}
+
+static void take(struct back *b, const struct job_task *v, int64_t at_ms, enum ewc_loss loss)
+{
+        if (v->after.n == 0) {
+                end_run(b, loss);
+                return;
+        }
+        if (!goes_on(b, v->after.n, at_ms)) {
+                end_run(b, loss);
+                b->run.first = plain(v->before.n == v->after.n ? &v->before : &v->after);
+                b->run.best = b->run.first;
+        }
+        b->run.last = plain(&v->after);
+        if (better(&v->after, &b->run.best, loss))
+                b->run.best = b->run.last;
+        b->at_ms = at_ms;
+}
+
+static void begin(struct back *b)
+{
+        const struct task *t = b->task;
+        const struct evaluation close = {
+            .task = t->id, .n = t->n_at_close, .accuracy = t->accuracy_at_close, .loss = t->loss_at_close};
+        b->broken = close.n == 0;
+        b->from_close = !b->broken;
+        b->at_ms = t->closed_ms;
+        if (b->from_close)
+                b->run = (struct gate_run){close, close, close};
+}
+
+static void pass(struct back *backs, size_t n, const struct stop *v, const struct job *job, enum ewc_loss loss)
+{
+        for (size_t i = 0; i < n; i++) {
+                struct back *b = &backs[i];
+                struct job_task found = {0};
+                if (b->n_now == 0 || v->version <= b->task->closed_by) /* the closing one is the task's own record */
+                        continue;
+                for (size_t k = 0; k < job->n_tasks; k++)
+                        if (job->tasks[k].after.task == b->task->id)
+                                found = job->tasks[k];
+                take(b, &found, v->at_ms, loss);
+        }
+}
+
+static int pass_line(
+    struct store *st, const struct line *l, struct back *backs, size_t n, enum ewc_loss loss, struct err *e)
+{
+        struct arena a;
+        int r = 0;
+        arena_init(&a, SIZE_MAX);
+        for (size_t i = l->n; r == 0 && i-- > 0;) {
+                struct job job;
+                arena_reset(&a);
+                r = store_job_get(st, l->v[i].job, &a, &job, e);
+                if (r == STORE_NOT_FOUND)
+                        job = (struct job){0}; /* nothing is known of its measures */
+                if (r == 0 || r == STORE_NOT_FOUND)
+                        pass(backs, n, &l->v[i], &job, loss);
+                r = r == STORE_NOT_FOUND ? 0 : r;
+        }
+        arena_deinit(&a);
+        return r;
+}
+
+static struct settle_past past_of(struct back *b, enum ewc_loss loss)
+{
+        if (b->n_now == 0)
+                return (struct settle_past){0};
+        if (b->run.last.n == 0 || !goes_on(b, b->n_now, INT64_MAX))
+                end_run(b, loss);
+        struct settle_past p = {.best = b->run.best, .carry = b->carry, .changed = b->broken};
+        if (!b->from_close)
+                p.first = b->run.first;
+        return p;
+}
+
+int settle_since_close(
+    struct store *st, const struct layout *l, const uint64_t *n_now, struct settle_past *ret, struct err *e)
 {
         struct arena scratch;
+        const enum ewc_loss loss = l->spec.net.loss;
         arena_init(&scratch, SIZE_MAX);
-        struct walk w = {.layout = l, .next = l->parent.id, .oldest_close = UINT64_MAX};
-        w.backs = arena_new_array(&scratch, struct back, l->n_tasks);
-        int r = w.backs ? 0 : err_oom(e);
+        struct line line = {.next = l->parent.id, .oldest_close = UINT64_MAX};
+        struct back *backs = arena_new_array(&scratch, struct back, l->n_tasks);
+        int r = backs ? 0 : err_oom(e);
         for (size_t i = 0; r == 0 && i < l->n_tasks; i++) {
                 const struct task *t = &l->tasks[i];
                 bool asked = t->state == TASK_CLOSED && n_now[i] > 0;
-                w.backs[i] = (struct back){.task = t, .n_now = asked ? n_now[i] : 0};
-                if (asked && t->closed_by < w.oldest_close)
-                        w.oldest_close = t->closed_by;
-                if (asked)
-                        r = find_trusted(st, l->parent.model, &w.backs[i], e);
+                backs[i] = (struct back){.task = t, .n_now = asked ? n_now[i] : 0};
+                if (!asked)
+                        continue;
+                if (t->closed_by < line.oldest_close)
+                        line.oldest_close = t->closed_by;
+                begin(&backs[i]);
+                r = find_trusted(st, l->parent.model, &backs[i], e);
         }
-        if (r == 0 && w.oldest_close != UINT64_MAX)
-                r = store_version_list(st, l->parent.model, l->parent.number + 1, 0, see_version, &w, e);
-        r = r == WALKED_PAST ? 0 : r;
-        for (size_t i = 0; r == 0 && i < l->n_tasks; i++) {
-                struct back *b = &w.backs[i];
-                const struct task *t = b->task;
-                const struct evaluation close = {
-                    .task = t->id, .n = t->n_at_close, .accuracy = t->accuracy_at_close, .loss = t->loss_at_close};
-                if (b->n_now > 0)
-                        take(b, &close, t->closed_ms, l->spec.net.loss);
-                ret_best[i] = b->best;
-                ret_changed[i] = b->broken;
-        }
+        if (r == 0 && line.oldest_close != UINT64_MAX)
+                r = find_line(st, l, &line, e);
+        if (r == 0)
+                r = pass_line(st, &line, backs, l->n_tasks, loss, e);
+        for (size_t i = 0; r == 0 && i < l->n_tasks; i++)
+                ret[i] = past_of(&backs[i], loss);
+        free(line.v);
         arena_deinit(&scratch);
         return r;
 }

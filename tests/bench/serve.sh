@@ -180,9 +180,9 @@ connected() { # to $port
         awk -v port="$(printf ':%04X' "$port")" '$2 ~ port "$" && $4 == "01" { n++ } END { print n + 0 }' \
                 /proc/net/tcp
 }
-# Calm, before and after; while the connections come; when all of them are there. From then on the attacker is of the idle class: it
-# looks at a thousand sockets without rest on the core of the client. What it still takes from the client, in the
-# kernel, it takes whichever server it attacks, so evhttp is the control.
+# Calm, before and after; while the connections come; when all of them are there. From then on the attacker is of the
+# idle class: it looks at a thousand sockets without rest on the core of the client. What it still takes from the
+# client, in the kernel, it takes whichever server it attacks, so evhttp is the control.
 attack() { # MODE SERVER PATH OPTIONS...
         mode=$1 who=$2 path=$3 && shift 3
         [ "$who" = ewcd ] && port=$ewcd_port || port=$evhttp_port

@@ -18,7 +18,7 @@ static struct erased erase(struct kit *k, model_id m, const char *event_id, cons
         const struct feedback_selection sel = {.event_id = event_id, .source = source};
         struct erased done;
 
-        int r = store_feedback_erase(k->s, m, &sel, "op", &done, &k->e);
+        int r = store_feedback_erase(k->s, m, &sel, "op", NULL, &done, &k->e);
         if (r != 0)
                 fail_msg("store_feedback_erase: %d %s", r, k->e.msg);
         return done;
@@ -62,9 +62,9 @@ static void an_erased_event_stays_as_a_trace(void **state)
         assert_int_equal(v, FEEDBACK_ERASED);
         done = erase(k, m, "e1", NULL);
         assert_int_equal(done.n + done.n_used + done.first_version_number, 0);
-        assert_int_equal(store_feedback_erase(k->s, m, &gone, "op", &done, &k->e), STORE_NOT_FOUND);
-        assert_int_equal(store_feedback_erase(k->s, m, &both, "op", &done, &k->e), -EINVAL);
-        assert_int_equal(store_feedback_erase(k->s, m, &neither, "op", &done, &k->e), -EINVAL);
+        assert_int_equal(store_feedback_erase(k->s, m, &gone, "op", NULL, &done, &k->e), STORE_NOT_FOUND);
+        assert_int_equal(store_feedback_erase(k->s, m, &both, "op", NULL, &done, &k->e), -EINVAL);
+        assert_int_equal(store_feedback_erase(k->s, m, &neither, "op", NULL, &done, &k->e), -EINVAL);
         labels_agree(k, m);
 }
 
@@ -107,15 +107,56 @@ static void a_frozen_row_is_not_erased(void **state)
         job_id j = kit_job(k, m, NULL, false, 0, NULL);
         assert_int_equal(store_job_claim(k->s, j, 1, &k->e), 0);
         kit_fill(k, m, 3, 5);
-        assert_int_equal(store_feedback_erase(k->s, m, &sel, "op", &done, &k->e), STORE_CONFLICT);
+        assert_int_equal(store_feedback_erase(k->s, m, &sel, "op", NULL, &done, &k->e), STORE_CONFLICT);
         assert_non_null(strstr(k->e.msg, "job 1"));
         assert_int_equal(label_fate(k, m, "e0").state, FEEDBACK_QUEUED);
         assert_int_equal(label_counts(k, m).n_erased, 0);
         assert_int_equal(erase(k, m, "e4", NULL).n, 1); /* outside its range */
         assert_int_equal(store_job_move(k->s, j, JOB_EXPORTING, JOB_CANCELLED, "asked", &k->e), 0);
         assert_int_equal(erase(k, m, "e0", NULL).n, 1);
-        assert_int_equal(store_feedback_release(k->s, m, "q", true, "op", &n, &k->e), 0);
+        assert_int_equal(store_feedback_release(k->s, m, "q", true, "op", NULL, &n, &k->e), 0);
         labels_agree(k, m);
+}
+
+static void why_it_was_done_is_kept(void **state)
+{
+        const struct feedback_selection e0 = {.event_id = "e0"};
+        struct kit *k = *state;
+        model_id m = kit_model(k, "m", SCENARIO_DOMAIN);
+        struct erased done;
+        struct unlearned u;
+        char longest[202];
+        uint64_t n = 0;
+
+        for (int i = 0; i < 2; i++) {
+                struct feedback q = label(i == 0 ? "q" : "r", "lab", i);
+                q.state = ROW_QUARANTINED;
+                kit_add(k, m, q);
+        }
+        kit_fill(k, m, 0, 4);
+        kit_add(k, m, label("x", "bad", 0));
+        memset(longest, 'x', sizeof(longest));
+        longest[201] = '\0';
+        assert_int_equal(store_feedback_erase(k->s, m, &e0, "op", longest, &done, &k->e), -EINVAL);
+        longest[200] = '\0';
+        assert_int_equal(store_feedback_release(k->s, m, "q", true, "op", longest, &n, &k->e), 0);
+        assert_int_equal(store_feedback_erase(k->s, m, &e0, "op", "asked for", &done, &k->e), 0);
+        kit_told(k, m, 0, "feedback.erase", "feedback of event e0: 1 rows erased: asked for");
+        assert_int_equal(store_feedback_release(k->s, m, "r", false, "op", "a joke", &n, &k->e), 0);
+        kit_told(k, m, 0, "feedback.refuse", "feedback of event r: 1 quarantined rows refused and erased: a joke");
+        kit_consolidate(k, m, 1, true);
+        assert_int_equal(store_source_unlearn(k->s, m, "bad", "op", "broken sensor", &u, &k->e), 0);
+        kit_told(k, m, 0, "alias.set",
+            "champion moved from version 2 to 1, epoch 3: source bad unlearned by op: broken sensor");
+        kit_told(
+            k, m, 1, "source.unlearn", "source bad: 1 rows erased, champion back from version 2 to 1: broken sensor");
+        assert_int_equal(store_version_prune(k->s, m, 0, "op", "the disk", &n, &k->e), 0);
+        assert_int_equal(n, 1);
+        kit_told(k, m, 0, "version.prune", "tensors of 1 version dropped (the disk), 0 kept beside those in use: 2");
+        kit_reopen(k);
+        assert_string_equal(label_fate(k, m, "e0").row.why, "erased by op: asked for");
+        assert_string_equal(label_fate(k, m, "r").row.why, "refused by op: a joke");
+        assert_string_equal(label_fate(k, m, "x").row.why, "source bad unlearned by op: broken sensor");
 }
 
 static void quarantined_rows_are_released(void **state)
@@ -133,20 +174,20 @@ static void quarantined_rows_are_released(void **state)
         }
         label_add(k, m, label("c", "y", 0), CONFLICT_LATEST, NULL);
         kit_consolidate(k, m, 1, true); /* has passed over them */
-        assert_int_equal(store_feedback_release(k->s, m, "a", true, "op", &n, &k->e), 0);
+        assert_int_equal(store_feedback_release(k->s, m, "a", true, "op", NULL, &n, &k->e), 0);
         assert_int_equal(n, 1);
         kit_told(k, m, 0, "feedback.accept", "feedback of event a: 1 quarantined rows accepted");
         assert_int_equal(label_fate(k, m, "a").state, FEEDBACK_QUEUED); /* no job has used it yet */
-        assert_int_equal(store_feedback_release(k->s, m, "a", true, "op", &n, &k->e), STORE_NOT_FOUND);
-        assert_int_equal(store_feedback_release(k->s, m, "b", false, "op", &n, &k->e), 0);
+        assert_int_equal(store_feedback_release(k->s, m, "a", true, "op", NULL, &n, &k->e), STORE_NOT_FOUND);
+        assert_int_equal(store_feedback_release(k->s, m, "b", false, "op", NULL, &n, &k->e), 0);
         struct feedback_fate f = label_fate(k, m, "b");
         assert_int_equal(f.state, FEEDBACK_FEATURES_ERASED);
         assert_string_equal(f.row.why, "refused by op");
         assert_int_equal(f.job, 0);
-        assert_int_equal(store_feedback_release(k->s, m, "c", true, "op", &n, &k->e), 0);
+        assert_int_equal(store_feedback_release(k->s, m, "c", true, "op", NULL, &n, &k->e), 0);
         assert_int_equal(label_counts(k, m).n_live, 2); /* its vote is older than the other one */
         assert_string_equal(label_fate(k, m, "c").row.source, "y");
-        assert_int_equal(store_feedback_release(k->s, m, "nope", true, "op", &n, &k->e), STORE_NOT_FOUND);
+        assert_int_equal(store_feedback_release(k->s, m, "nope", true, "op", NULL, &n, &k->e), STORE_NOT_FOUND);
         kit_reopen(k);
         kit_consolidate(k, m, 2, true);
         f = label_fate(k, m, "a");
@@ -241,18 +282,18 @@ static void older_rows_are_frozen_while_a_job_reads(void **state)
         job_id j = kit_job(k, m, NULL, false, 0, NULL);
         assert_int_equal(store_job_claim(k->s, j, 1, &k->e), 0);
         kit_fill(k, m, 6, 7);
-        assert_int_equal(store_feedback_erase(k->s, m, &sel, "op", &done, &k->e), STORE_CONFLICT);
+        assert_int_equal(store_feedback_erase(k->s, m, &sel, "op", NULL, &done, &k->e), STORE_CONFLICT);
         assert_non_null(strstr(k->e.msg, "job 2"));
         assert_int_equal(expire(k, m, how, 1000), 0);
         label_add(k, m, label("e0", "x", 2), CONFLICT_LATEST, NULL);
         assert_int_equal(label_counts(k, m).n_superseded, 0); /* later */
         assert_int_equal(store_job_move(k->s, j, JOB_EXPORTING, JOB_RUNNING, NULL, &k->e), 0);
-        assert_int_equal(store_feedback_erase(k->s, m, &sel, "op", &done, &k->e), STORE_CONFLICT);
+        assert_int_equal(store_feedback_erase(k->s, m, &sel, "op", NULL, &done, &k->e), STORE_CONFLICT);
         assert_int_equal(erase(k, m, "e6", NULL).n, 1); /* came after it was claimed */
         assert_int_equal(store_job_move(k->s, j, JOB_RUNNING, JOB_JUDGING, NULL, &k->e), 0);
         assert_int_equal(erase(k, m, "e1", NULL).n, 1);
         const struct feedback_selection own = {.event_id = "e4"};
-        assert_int_equal(store_feedback_erase(k->s, m, &own, "op", &done, &k->e), STORE_CONFLICT);
+        assert_int_equal(store_feedback_erase(k->s, m, &own, "op", NULL, &done, &k->e), STORE_CONFLICT);
         labels_agree(k, m);
 }
 
@@ -389,7 +430,7 @@ static void a_refusal_wakes_no_other_label(void **state)
         q.state = ROW_QUARANTINED;
         kit_add(k, m, q);
         assert_int_equal(expire(k, m, (struct retention){.mode = RETAIN_USED}, 1000), 1);
-        assert_int_equal(store_feedback_release(k->s, m, "e", false, "op", &n, &k->e), 0);
+        assert_int_equal(store_feedback_release(k->s, m, "e", false, "op", NULL, &n, &k->e), 0);
         assert_int_equal(erase(k, m, NULL, "x").n, 1);
         assert_int_equal(label_counts(k, m).n_superseded, 1);
         assert_int_equal(label_counts(k, m).n_live, 0);
@@ -399,7 +440,7 @@ static void a_refusal_wakes_no_other_label(void **state)
 STORE_TESTS(store_erase_tests, STORE_TEST(an_erased_event_stays_as_a_trace),
     STORE_TEST(an_erased_source_gives_way_to_the_others), STORE_TEST(a_frozen_row_is_not_erased),
     STORE_TEST(older_rows_are_frozen_while_a_job_reads), STORE_TEST(rows_go_when_what_learned_them_serves),
-    STORE_TEST(quarantined_rows_are_released), STORE_TEST(a_refusal_wakes_no_other_label),
-    STORE_TEST(used_rows_go_but_for_the_lowest_hashes), STORE_TEST(a_class_outlives_its_rows),
-    STORE_TEST(other_modes), STORE_TEST(holdout_rows_have_a_cap_and_trusted_ones_none),
-    STORE_TEST(rows_of_an_active_job_do_not_expire));
+    STORE_TEST(why_it_was_done_is_kept), STORE_TEST(quarantined_rows_are_released),
+    STORE_TEST(a_refusal_wakes_no_other_label), STORE_TEST(used_rows_go_but_for_the_lowest_hashes),
+    STORE_TEST(a_class_outlives_its_rows), STORE_TEST(other_modes),
+    STORE_TEST(holdout_rows_have_a_cap_and_trusted_ones_none), STORE_TEST(rows_of_an_active_job_do_not_expire));

@@ -14,7 +14,7 @@ static uint64_t prune(struct kit *k, model_id m, uint64_t keep)
 {
         uint64_t n = 77;
 
-        assert_int_equal(store_version_prune(k->s, m, keep, &n, &k->e), 0);
+        assert_int_equal(store_version_prune(k->s, m, keep, "retention", NULL, &n, &k->e), 0);
         return n;
 }
 

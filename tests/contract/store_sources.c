@@ -75,7 +75,7 @@ static struct unlearned unlearn(struct kit *k, model_id m, const char *source)
 {
         struct unlearned u;
 
-        int r = store_source_unlearn(k->s, m, source, "op", &u, &k->e);
+        int r = store_source_unlearn(k->s, m, source, "op", NULL, &u, &k->e);
         if (r != 0)
                 fail_msg("store_source_unlearn: %d %s", r, k->e.msg);
         return u;
@@ -97,11 +97,11 @@ static void the_champion_goes_back_to_before_the_source(void **state)
         kit_fill(k, m, 6, 7);
         kit_consolidate(k, m, 4, true); /* 5: its parent has learned from bad */
         kit_add(k, m, label("x2", "bad", 1));
-        assert_int_equal(store_source_unlearn(k->s, m, "nobody", "op", &u, &k->e), STORE_NOT_FOUND);
-        assert_int_equal(store_source_unlearn(k->s, m, "", "op", &u, &k->e), -EINVAL);
+        assert_int_equal(store_source_unlearn(k->s, m, "nobody", "op", NULL, &u, &k->e), STORE_NOT_FOUND);
+        assert_int_equal(store_source_unlearn(k->s, m, "", "op", NULL, &u, &k->e), -EINVAL);
         assert_non_null(strstr(k->e.msg, "rows without a source can be erased by their ids"));
         job_id j = kit_job(k, m, NULL, false, 0, NULL);
-        assert_int_equal(store_source_unlearn(k->s, m, "bad", "op", &u, &k->e), STORE_CONFLICT);
+        assert_int_equal(store_source_unlearn(k->s, m, "bad", "op", NULL, &u, &k->e), STORE_CONFLICT);
         assert_int_equal(store_job_move(k->s, j, JOB_QUEUED, JOB_CANCELLED, "asked", &k->e), 0);
         assert_int_equal(label_counts(k, m).n_erased, 0);
         u = unlearn(k, m, "bad");
@@ -183,7 +183,7 @@ static void a_protected_task_is_in_the_way(void **state)
         kit_roll(k, m, "two", 1); /* closes "one" with alpha 0.75 */
         kit_fill(k, m, 4, 6);
         kit_consolidate(k, m, 2, true);
-        assert_int_equal(store_source_unlearn(k->s, m, "bad", "op", &u, &k->e), STORE_CONFLICT);
+        assert_int_equal(store_source_unlearn(k->s, m, "bad", "op", NULL, &u, &k->e), STORE_CONFLICT);
         assert_non_null(strstr(k->e.msg, "task one"));
         assert_non_null(strstr(k->e.msg, "alpha"));
         assert_int_equal(label_counts(k, m).n_erased, 0);
@@ -198,6 +198,17 @@ static void a_protected_task_is_in_the_way(void **state)
         assert_int_equal(u.from_number, 4);
         assert_int_equal(u.back_to_number, 1);
         labels_agree(k, m);
+
+        double weight = -1; /* what was given up stays given up, on a line that never said so */
+        task_id one = kit_task(k, m, "one").id;
+        kit_reopen(k);
+        assert_true(kit_task(k, m, "one").alpha == 0);
+        kit_consolidate(k, m, 4, true);
+        assert_true(kit_task(k, m, "one").alpha == 0);
+        assert_int_equal(store_task_weight(k->s, one, 3, j, &weight, &k->e), 0);
+        assert_true(weight == 0.75); /* before that */
+        assert_int_equal(store_task_weight(k->s, one, 3, j + 1, &weight, &k->e), 0);
+        assert_true(weight == 0);
 }
 
 /* A job that replays has used rows of the tasks closed before its own. */
@@ -228,18 +239,18 @@ static void replayed_rows_are_used(void **state)
         kit_add(k, m, p);
         kit_fill(k, m, 0, 4);
         kit_roll(k, m, "two", 1); /* 2; bad was in quarantine */
-        assert_int_equal(store_feedback_release(k->s, m, "q", true, "op", &n, &k->e), 0);
+        assert_int_equal(store_feedback_release(k->s, m, "q", true, "op", NULL, &n, &k->e), 0);
         kit_fill(k, m, 4, 8);
         kit_consolidate(k, m, 2, true); /* 3 learns its own task's rows */
         assert_int_equal(label_fate(k, m, "q").job, 0);
         replay(k, m, 3, true, STRATEGY_FIXED); /* 4 */
         kit_reopen(k);
         assert_int_equal(label_fate(k, m, "q").version_number, 4);
-        assert_int_equal(store_feedback_release(k->s, m, "p", true, "op", &n, &k->e), 0);
+        assert_int_equal(store_feedback_release(k->s, m, "p", true, "op", NULL, &n, &k->e), 0);
         assert_int_equal(label_fate(k, m, "p").job, 0);
         replay(k, m, 4, false, STRATEGY_REPLAY); /* 5 */
         assert_int_equal(label_fate(k, m, "p").version_number, 5);
-        assert_int_equal(store_feedback_erase(k->s, m, &event, "op", &done, &k->e), 0);
+        assert_int_equal(store_feedback_erase(k->s, m, &event, "op", NULL, &done, &k->e), 0);
         assert_int_equal(done.n_used, 1);
         assert_int_equal(done.first_version_number, 4);
         struct unlearned u = unlearn(k, m, "bad");

@@ -102,7 +102,7 @@ static struct erased erase(struct kit *k, model_id m, struct feedback_selection 
 {
         struct erased done = {0};
 
-        int r = store_feedback_erase(k->s, m, &sel, "op", &done, &k->e);
+        int r = store_feedback_erase(k->s, m, &sel, "op", NULL, &done, &k->e);
         if (r != 0)
                 fail_msg("store_feedback_erase: %d %s", r, k->e.msg);
         return done;
@@ -121,12 +121,12 @@ static void trusted_rows_are_erased_when_asked_for(void **state)
         kit_add(k, m, label("e", "x", 0));
         assert_int_equal(erase(k, m, (struct feedback_selection){.event_id = "e"}).n, 1);
         live(k, m, 2, 1, 0, -1);
-        assert_int_equal(store_feedback_erase(k->s, m, &t, "op", &done, &k->e), STORE_NOT_FOUND);
+        assert_int_equal(store_feedback_erase(k->s, m, &t, "op", NULL, &done, &k->e), STORE_NOT_FOUND);
         assert_non_null(strstr(k->e.msg, "trusted"));
-        assert_int_equal(store_feedback_erase(k->s, m, &op, "op", &done, &k->e), STORE_NOT_FOUND);
-        assert_int_equal(store_source_unlearn(k->s, m, "op", "op", &u, &k->e), STORE_NOT_FOUND);
+        assert_int_equal(store_feedback_erase(k->s, m, &op, "op", NULL, &done, &k->e), STORE_NOT_FOUND);
+        assert_int_equal(store_source_unlearn(k->s, m, "op", "op", NULL, &u, &k->e), STORE_NOT_FOUND);
         kit_add(k, m, label("f", "op", 0));
-        assert_int_equal(store_source_unlearn(k->s, m, "op", "op", &u, &k->e), 0);
+        assert_int_equal(store_source_unlearn(k->s, m, "op", "op", NULL, &u, &k->e), 0);
         assert_int_equal(u.n_erased, 1);
         live(k, m, 2, 1, 0, -1);
         assert_int_equal(erase(k, m, (struct feedback_selection){.event_id = "e", .trusted = true}).n, 1);

@@ -77,7 +77,8 @@ static void a_candidate_waits_as_challenger(void **state)
         assert_int_equal(kit_alias(k, m, "challenger").epoch, 2);
         kit_told(k, m, 1, "alias.set", "challenger moved from version 2 to 3, epoch 2: candidate: waits");
         assert_int_equal(store_alias_set(k->s, m, "champion", 3, 1, "shadow", "better", &a, &k->e), 0);
-        assert_int_equal(kit_version(k, m, 3).state, VERSION_CANDIDATE); /* aliases say who serves */
+        assert_int_equal(kit_version(k, m, 3).state, VERSION_PROMOTED);
+        assert_int_equal(kit_version(k, m, 2).state, VERSION_CANDIDATE);
         assert_int_equal(kit_alias(k, m, "challenger").number, 3);
         assert_int_equal(kit_alias(k, m, "challenger").epoch, 2);
 }
@@ -306,6 +307,75 @@ static void a_reweight_gives_its_task_the_new_alpha(void **state)
         kit_told(k, m, 0, "task.alpha", "job 3: alpha of task one from 0.75 to 0.25 with version 4");
 }
 
+static void reweigh(struct kit *k, model_id m, const char *task, double alpha, unsigned seed)
+{
+        struct kit_outcome w;
+        version_id v = 0;
+
+        judged(k, &w,
+            (struct job_new){.model = m, .kind = JOB_REWEIGHT, .alpha_task = kit_task(k, m, task).id, .alpha = alpha},
+            seed);
+        w.o.promote = true;
+        assert_int_equal(store_consolidation_commit(k->s, &w.o, &v, &k->e), 0);
+}
+
+static void champion_to(struct kit *k, model_id m, uint64_t number)
+{
+        uint64_t epoch = kit_alias(k, m, "champion").epoch;
+
+        assert_int_equal(store_alias_set(k->s, m, "champion", number, epoch, "op", "back", NULL, &k->e), 0);
+        kit_reopen(k);
+}
+
+static double weighs(struct kit *k, model_id m, const char *task, uint64_t number)
+{
+        double ret = -1;
+
+        assert_int_equal(
+            store_task_weight(k->s, kit_task(k, m, task).id, kit_version(k, m, number).id, 99, &ret, &k->e), 0);
+        return ret;
+}
+
+/* One call back restores the protection as well, and one forth what was said of it. */
+static void weights_follow_the_champion(void **state)
+{
+        struct kit *k = *state;
+        model_id m = kit_model(k, "m", SCENARIO_DOMAIN), other = kit_model(k, "other", SCENARIO_DOMAIN);
+        double ret;
+
+        kit_roll(k, other, "two", 9);
+        reweigh(k, other, "one", 5, 9);
+        kit_fill(k, m, 0, 4);
+        kit_roll(k, m, "two", 1); /* 2: closes "one" with alpha 0.75 */
+        kit_fill(k, m, 4, 8);
+        kit_roll(k, m, "three", 2);     /* 3 */
+        reweigh(k, m, "one", 0.25, 3);  /* 4 */
+        reweigh(k, m, "two", 8, 3);     /* 5 */
+        reweigh(k, m, "one", 0, 3);     /* 6 */
+        kit_consolidate(k, m, 4, true); /* 7 */
+        assert_true(kit_task(k, m, "one").alpha == 0 && kit_task(k, m, "two").alpha == 8);
+        champion_to(k, m, 5);
+        assert_true(kit_task(k, m, "one").alpha == 0.25 && kit_task(k, m, "two").alpha == 8);
+        kit_told(k, m, 0, "task.alpha", "alpha of task one from 0 to 0.25 with version 5");
+        kit_told(k, m, 1, "alias.set", "champion moved from version 7 to 5, epoch 8: back");
+        champion_to(k, m, 3);
+        assert_true(kit_task(k, m, "one").alpha == 0.75 && kit_task(k, m, "two").alpha == 0.75);
+        kit_told(k, m, 1, "task.alpha", "alpha of task one from 0.25 to 0.75 with version 3");
+        kit_told(k, m, 0, "task.alpha", "alpha of task two from 8 to 0.75 with version 3");
+        reweigh(k, m, "two", 3, 5); /* 8: another line */
+        assert_true(kit_task(k, m, "one").alpha == 0.75 && kit_task(k, m, "two").alpha == 3);
+        champion_to(k, m, 7);
+        assert_true(kit_task(k, m, "one").alpha == 0 && kit_task(k, m, "two").alpha == 8);
+        champion_to(k, m, 1); /* before any task was closed */
+        assert_true(kit_task(k, m, "one").alpha == 0.75 && kit_task(k, m, "two").alpha == 0.75);
+        assert_true(kit_task(k, m, "three").alpha == 1);
+        assert_true(kit_task(k, other, "one").alpha == 5);
+        assert_true(weighs(k, m, "one", 7) == 0 && weighs(k, m, "one", 4) == 0.25 && weighs(k, m, "one", 8) == 0.75);
+        assert_true(weighs(k, m, "two", 8) == 3 && weighs(k, m, "two", 4) == 0.75 && weighs(k, m, "two", 6) == 8);
+        task_id open = kit_task(k, m, "three").id;
+        assert_int_equal(store_task_weight(k->s, open, 1, 1, &ret, &k->e), STORE_NOT_FOUND);
+}
+
 /* --- rebuilds --- */
 
 static void a_rebuild_starts_where_its_version_did(void **state)
@@ -378,4 +448,5 @@ static void a_rebuild_starts_where_its_version_did(void **state)
 STORE_TESTS(store_version_tests, STORE_TEST(a_candidate_waits_as_challenger), STORE_TEST(a_challenger_is_superseded),
     STORE_TEST(a_candidate_does_not_mind_another_champion), STORE_TEST(what_a_version_was_made_of_comes_back),
     STORE_TEST(a_dry_run_consumes_nothing), STORE_TEST(a_rollover_waits_in_a_dry_run_only),
-    STORE_TEST(a_reweight_gives_its_task_the_new_alpha), STORE_TEST(a_rebuild_starts_where_its_version_did));
+    STORE_TEST(a_reweight_gives_its_task_the_new_alpha), STORE_TEST(weights_follow_the_champion),
+    STORE_TEST(a_rebuild_starts_where_its_version_did));

@@ -65,6 +65,7 @@ int main(void)
         n = add(tests, n, store_trust_tests, n_store_trust_tests);
         n = add(tests, n, store_erase_tests, n_store_erase_tests);
         n = add(tests, n, store_source_tests, n_store_source_tests);
+        n = add(tests, n, store_serve_tests, n_store_serve_tests);
         for (size_t i = 0; i < sizeof(engines) / sizeof(engines[0]); i++) {
                 engine = engines[i].ops;
                 failed += _cmocka_run_group_tests(engines[i].name, tests, n, NULL, NULL);

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 static struct daemon d;
 static struct digits all, sent, unseen;
@@ -14,7 +15,7 @@ static struct digits all, sent, unseen;
 #define OPEN_GATE "\"gate\":{\"max_forgetting\":1,\"min_gain\":-1}"
 #define LEARNING(more) "{" ADAM "," BY_HAND "," OPEN_GATE ",\"holdout\":0" more "}"
 
-enum { N = 300, PATH = 320, TEXT = 8192 };
+enum { N = 300, PATH = 400, TEXT = 8192 };
 
 static int setup(void **state)
 {

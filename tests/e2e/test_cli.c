@@ -434,6 +434,10 @@ static void test_usage(void **state)
                 check_out("usage: ewcctl ");
                 check_out(commands[i]);
         }
+        CTL(0, "feedback --help"); /* a noun's own, and no others */
+        check_out("usage: ewcctl feedback COMMAND ");
+        check_out("feedback erase ");
+        assert_null(strstr(ctl_last.out.data, "version "));
         CTL(2, " ");
         CTL(2, "dance");
         CTL(2, "model");

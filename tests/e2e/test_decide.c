@@ -138,6 +138,11 @@ static void test_a_rejection_is_explained(void **state)
         CTL(5, "task rollover strict high --wait"); /* the same gate: its task stays open, so it cannot serve */
         CTL(4, "version promote strict 3");
         check_err("closed no task");
+        CTL(0, "version promote strict 2"); /* a person may know better, and is told */
+        check_out("model strict has a new champion and serves version 2\n");
+        check_err("the gate had judged version 2 otherwise: rejected: ");
+        CTL(0, "version promote strict 1");
+        assert_int_equal(ctl_last.err.len, 0);
 }
 
 static void test_two_versions_differ(void **state)
@@ -209,7 +214,9 @@ static void test_a_task_is_weighed(void **state)
         check_out("task low, alpha 0.5: ");
         CTL(0, "task list m");
         check_out(" exact   0.5\n");
-        check_json("task weigh m low 0.25 --wait", "/state", "promoted");
+        check_json("task weigh m low 0.25 --wait --reason=noisy", "/trigger/text", "noisy");
+        CTL(0, "version lineage m @champion");
+        check_out(" manual: noisy\n");
         CTL(2, "task weigh m low heavy");
         check_err("0 drops the task's protection");
         CTL(2, "task weigh m low 1x");
@@ -217,6 +224,12 @@ static void test_a_task_is_weighed(void **state)
         CTL(1, "task weigh m low 1e9"); /* more than the daemon takes */
         CTL(4, "task weigh m high 1");
         CTL(0, "task weigh m low 0 --wait");
+        CTL(0, "task show m low");
+        check_out("task low, alpha 0: ");
+        CTL(0, "version rollback m 7"); /* one call back, and it is protected again */
+        CTL(0, "task show m low");
+        check_out("task low, alpha 0.5: ");
+        CTL(0, "version promote m 9");
         CTL(0, "task show m low");
         check_out("task low, alpha 0: ");
 }
@@ -273,9 +286,30 @@ static void test_a_challenger_waits_for_a_person(void **state)
         check_out("2        candidate  @challenger  1 ");
         CTL(0, "gate explain careful @challenger");
         check_out("version 2 of model careful: candidate: ");
+        CTL(0, "status");
+        check_out("passed the gate and waits for an operator: `ewcctl version promote careful 2` has it serve\n");
         CTL(0, "version promote careful @challenger");
         check_alias("careful", "champion", "2");
         assert_int_equal(served_version(&d, "careful"), 2);
+}
+
+/* Nobody can say what a closed task has lost when all its holdout rows are gone, and status says what to do. */
+static void test_what_cannot_be_judged_waits_for_a_person(void **state)
+{
+        (void)state;
+        create("blind", "\"gate\":{\"min_gain\":-1,\"confidence\":0}");
+        CTL(0, "feedback import blind %s --only 0,1,2,3,4 --limit 100 --source first", csv);
+        CTL(0, "consolidate blind --wait");
+        CTL(0, "task rollover blind high --classes 5,6,7,8,9 --wait");
+        CTL(0, "feedback erase blind --source first");
+        CTL(0, "feedback import blind %s --only 5,6,7,8,9 --limit 100", csv);
+        CTL(0, "consolidate blind --wait");
+        check_out(" candidate: an operator must decide");
+        check_alias("blind", "challenger", "4");
+        CTL(0, "status");
+        check_out("version 4 waits for an operator, since the gate could not judge it (candidate: ");
+        check_out(": `ewcctl version promote blind 4` has it serve, or import trusted rows of the task with `ewcctl "
+                  "holdout import blind TASK FILE`");
 }
 
 /* --- labels --- */
@@ -350,6 +384,14 @@ static void test_the_life_of_labels(void **state)
         check_out("erased the features and label of 60 rows\n");
         check_out("version 2 and those after it still remember them");
         check_json("feedback erase labels --source good", NULL, NULL);
+        char copy[DAEMON_PATH + 16]; /* of an upgrade */
+        snprintf(copy, sizeof(copy), "%s.level-1", d.database);
+        FILE *f = fopen(copy, "w");
+        assert_non_null(f);
+        fclose(f);
+        CTL(0, "feedback erase labels --source=a/b?c%% --reason=asked");
+        check_out("copies of the database made before a migration (ewcd.db.level-*) still hold the data");
+        assert_int_equal(remove(copy), 0);
 }
 
 static void test_a_source_is_taken_out(void **state)
@@ -369,6 +411,23 @@ static void test_a_source_is_taken_out(void **state)
         check_out("unlearn: source 'a/b?c%' was taken out: 60 rows");
         CTL(3, "source unlearn unlearn nobody");
         check_json("source unlearn unlearn good", "/source", "good");
+        CTL(0, "source unlearn unlearn good");
+        check_out("no job was needed: ");
+}
+
+/* The champion's parent is no longer there to train it from. */
+static void test_pruning_says_what_is_lost(void **state)
+{
+        (void)state;
+        create("thin", PASSES);
+        for (int i = 0; i < 2; i++) {
+                CTL(0, "feedback import thin %s --only 0,1,2,3,4 --skip %d --limit 60", csv, 60 * i);
+                CTL(0, "consolidate thin --wait");
+        }
+        CTL(0, "version prune thin 0");
+        check_out("pruned 1 version of model thin: tensors are gone, records stay\n");
+        check_out("version 3, the champion, can no longer be built again: version 2, which it was trained from, is "
+                  "pruned\n");
 }
 
 int main(void)
@@ -385,8 +444,10 @@ int main(void)
             cmocka_unit_test(test_versions_are_pruned),
             cmocka_unit_test(test_an_older_version_is_promoted),
             cmocka_unit_test(test_a_challenger_waits_for_a_person),
+            cmocka_unit_test(test_what_cannot_be_judged_waits_for_a_person),
             cmocka_unit_test(test_the_life_of_labels),
             cmocka_unit_test(test_a_source_is_taken_out),
+            cmocka_unit_test(test_pruning_says_what_is_lost),
         };
         return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -68,16 +68,22 @@ static void test_remembered_inputs_are_learned_from(void **state)
 static void test_erasing_tells_what_still_remembers(void **state)
 {
         struct http_answer a;
-        char rest[128];
+        char rest[320];
         (void)state;
-        snprintf(rest, sizeof(rest), "feedback/%s", ids[0]);
+        memset(rest, 'r', sizeof(rest) - 1);
+        rest[snprintf(rest, sizeof(rest), "feedback/%s?reason=", ids[0])] = 'r';
+        rest[sizeof(rest) - 1] = '\0';
+        expect_problem(&d, 400, "bad-value", "", "DELETE", path_of("byid", rest), NULL);
+        snprintf(rest, sizeof(rest), "feedback/%s?reason=asked%%20for", ids[0]);
         expect(&d, 200, "DELETE", path_of("byid", rest), NULL, &a);
+        assert_int_equal(json_bool(a.doc, "/backups"), 0);
         assert_int_equal(number_at(a.doc, "/erased"), 1);
         assert_int_equal(number_at(a.doc, "/used"), 1);
         assert_string_equal(text_at(a.doc, "/first_version"), "2");
         assert_non_null(strstr(text_at(a.doc, "/detail"), "ewcctl source unlearn"));
         http_answer_deinit(&a);
         fate("byid", ids[0], "erased", &a);
+        assert_non_null(strstr(text_at(a.doc, "/reason"), ": asked for"));
         assert_null(json_text(a.doc, "/label"));
         assert_string_equal(text_at(a.doc, "/version"), "2");
         http_answer_deinit(&a);
@@ -239,11 +245,17 @@ static void test_whose_label_counts(void **state)
         }
 }
 
+static char early[1][64]; /* a prediction of model slow, long before its label */
+static uint64_t early_ms;
+
 static void test_late_labels_are_kept_and_not_learned(void **state)
 {
         char one[2][64];
         struct http_answer a;
         (void)state;
+        make("slow", LEARNING(",\"feedback\":{\"window_s\":1}"));
+        ids_of("slow", 0, 1, early, NULL);
+        early_ms = now_ms();
         make("hasty", LEARNING(",\"feedback\":{\"window_s\":60}"));
         ids_of("hasty", 0, 2, one, NULL);
         label("hasty", 200, one[0], 1, "", &a); /* the prediction has just been made */
@@ -266,7 +278,8 @@ static void release(const char *model, const char *id, bool accept, int status)
 {
         char rest[128];
         snprintf(rest, sizeof(rest), "feedback/%s/release", id);
-        expect(&d, status, "POST", path_of(model, rest), accept ? "{\"accept\":true}" : "{\"accept\":false}", NULL);
+        expect(&d, status, "POST", path_of(model, rest),
+            accept ? "{\"accept\":true}" : "{\"accept\":false,\"reason\":\"a joke\"}", NULL);
 }
 
 static void test_contradictions_wait_for_a_decision(void **state)
@@ -294,7 +307,9 @@ static void test_contradictions_wait_for_a_decision(void **state)
         release("wary", one[2], false, 200);
         release("wary", one[1], true, 404);
         fate("wary", one[1], "queued", NULL);
-        fate("wary", one[2], "erased", NULL);
+        fate("wary", one[2], "erased", &a);
+        assert_non_null(strstr(text_at(a.doc, "/reason"), ": a joke"));
+        http_answer_deinit(&a);
         expect(&d, 200, "GET", path_of("wary", "tasks"), NULL, &a);
         assert_int_equal(number_at(a.doc, "/tasks/0/feedback/train"), 2);
         http_answer_deinit(&a);
@@ -378,7 +393,8 @@ static void test_a_lying_source_is_unlearned(void **state)
         assert_true(poisoned < clean - 0.2);
 
         expect_problem(&d, 404, "not-found", "", "POST", path_of("poisoned", "sources/nobody/unlearn"), NULL);
-        expect(&d, 202, "POST", path_of("poisoned", "sources/ba%2Fd%20%C3%BC/unlearn"), NULL, &a);
+        expect(&d, 202, "POST", path_of("poisoned", "sources/ba%2Fd%20%C3%BC/unlearn"),
+            "{\"reason\":\"broken sensor\"}", &a);
         assert_int_equal(number_at(a.doc, "/erased"), 800);
         assert_string_equal(text_at(a.doc, "/source"), "ba/d \xc3\xbc");
         assert_string_equal(text_at(a.doc, "/from_version"), "3");
@@ -388,13 +404,16 @@ static void test_a_lying_source_is_unlearned(void **state)
         http_answer_deinit(&a);
         job_end(&d, "poisoned", job, "promoted", &a);
         assert_string_equal(text_at(a.doc, "/trigger/kind"), "unlearn");
+        assert_non_null(strstr(text_at(a.doc, "/trigger/text"), "800 rows: broken sensor"));
         assert_string_equal(text_at(a.doc, "/parent"), "2");
         snprintf(version, sizeof(version), "%s", text_at(a.doc, "/version"));
         http_answer_deinit(&a);
         assert_int_equal(served_version(&d, "poisoned"), atoi(version));
         double again = accuracy(&d, "poisoned", NULL, &unseen, NULL);
         assert_true(again > clean - 0.05);
-        fate("poisoned", "b-0", "erased", NULL);
+        fate("poisoned", "b-0", "erased", &a);
+        assert_non_null(strstr(text_at(a.doc, "/reason"), ": broken sensor"));
+        http_answer_deinit(&a);
         struct buf again_sent;
         buf_init(&again_sent, TEXT);
         buf_puts(&again_sent, "{\"events\":[");
@@ -460,33 +479,22 @@ static void test_rows_of_a_running_job_are_frozen(void **state)
         expect(&d, 200, "DELETE", path_of("busy", "feedback/r-3"), NULL, NULL);
 }
 
-/* --- restart --- */
-
-static void test_a_restart_forgets_predictions_and_knows_their_ids(void **state)
+/* What the client says of the time does not make a label earlier than its prediction. */
+static void test_a_late_label_stays_late(void **state)
 {
-        char one[1][64];
+        char more[64];
         struct http_answer a;
-        struct buf more;
         (void)state;
-        ids_of("byid", 5, 1, one, NULL);
-        assert_int_equal(daemon_stop(&d, SIGTERM, STOP_MS), 0);
-        daemon_start(&d);
-        check_refused("byid", one[0], "forgotten-prediction", "no longer remembered, send inputs");
-        one[0][42] = one[0][42] == '0' ? '1' : '0';
-        check_refused("byid", one[0], "unknown-prediction", "send inputs");
-        ids_of("byid", 5, 1, one, NULL);
-        assert_int_equal(daemon_stop(&d, SIGTERM, STOP_MS), 0);
-        daemon_start(&d);
-        buf_init(&more, TEXT);
-        buf_puts(&more, ",\"inputs\":");
-        put_rows(&more, &sent, 5, 1);
-        label("byid", 200, one[0], sent.label[5], more.data, &a);
-        assert_int_equal(number_at(a.doc, "/accepted"), 1);
+        while (now_ms() < early_ms + 1100) /* most of it has gone by in the tests since then */
+                look_again(&d, early_ms + JOB_MS, "the end of the window");
+        time_t now = time(NULL);
+        strftime(more, sizeof(more), ",\"observed_at\":\"%Y-%m-%dT%H:%M:%SZ\"", gmtime(&now));
+        label("slow", 200, early[0], 1, more, &a);
+        assert_int_equal(number_at(a.doc, "/late"), 1);
         http_answer_deinit(&a);
-        fate("byid", one[0], "queued", &a);
-        assert_null(json_text(a.doc, "/prediction/version"));
+        fate("slow", early[0], "late", &a);
+        assert_non_null(strstr(text_at(a.doc, "/reason"), "predicted "));
         http_answer_deinit(&a);
-        buf_deinit(&more);
 }
 
 int main(void)
@@ -506,7 +514,7 @@ int main(void)
             cmocka_unit_test(test_a_lying_source_is_unlearned),
             cmocka_unit_test(test_unlearning_the_only_source),
             cmocka_unit_test(test_rows_of_a_running_job_are_frozen),
-            cmocka_unit_test(test_a_restart_forgets_predictions_and_knows_their_ids),
+            cmocka_unit_test(test_a_late_label_stays_late),
         };
         return cmocka_run_group_tests(tests, setup, teardown);
 }

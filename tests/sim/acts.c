@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "domain/holdout.h"
 #include "infer/publish.h"
 #include "lib/vfs_shim.h"
 #include "sim.h"
@@ -106,22 +107,43 @@ void act_trusted(struct sim *s, double n)
         }
 }
 
+static void erase(struct sim *s, struct row *r)
+{
+        struct erased got;
+        char id[24];
+        snprintf(id, sizeof(id), "e%" PRIu64, r->number);
+        const struct feedback_selection sel = {.event_id = id};
+        int res = store_feedback_erase(s->s, s->m, &sel, "operator", NULL, &got, &s->e);
+        sim_require(s, (res == 0 && got.n == 1) || (res == STORE_CONFLICT && check_active(s, NULL) == 1),
+            "erase %s: %d %s", id, res, s->e.msg);
+        r->erased = res == 0;
+        s->n_erased += res == 0;
+}
+
 void act_erase(struct sim *s, double n)
 {
         for (int i = 0; i < (int)n; i++) {
                 struct row *r = &s->rows[ewc_rng_below(&s->tests, (uint32_t)s->n_sent)];
-                struct erased got;
+                if (!r->erased)
+                        erase(s, r);
+        }
+}
+
+void erase_step(struct sim *s)
+{
+        if (!s->script->erases || s->n_past == 0 || s->n_paid == s->n_ended || check_active(s, NULL) > 0)
+                return;
+        for (size_t i = s->n_sent; i-- > 0;) {
+                struct row *r = &s->rows[i];
                 char id[24];
                 snprintf(id, sizeof(id), "e%" PRIu64, r->number);
-                const struct feedback_selection sel = {.event_id = id};
-                if (r->erased)
+                if (r->erased || r->seq > s->past_seq || !holdout_split(id, s->learning.holdout))
                         continue;
-                int res = store_feedback_erase(s->s, s->m, &sel, "operator", &got, &s->e);
-                sim_require(s, (res == 0 && got.n == 1) || (res == STORE_CONFLICT && check_active(s, NULL) == 1),
-                    "erase %s: %d %s", id, res, s->e.msg);
-                r->erased = res == 0;
-                s->n_erased += res == 0;
+                erase(s, r);
+                s->written--; /* look */
+                break;
         }
+        s->n_paid = s->n_ended;
 }
 
 void act_unlearn(struct sim *s, double ignored)
@@ -129,7 +151,7 @@ void act_unlearn(struct sim *s, double ignored)
         (void)ignored;
         struct unlearned got;
         uint64_t n = 0;
-        int r = store_source_unlearn(s->s, s->m, "bad", "operator", &got, &s->e);
+        int r = store_source_unlearn(s->s, s->m, "bad", "operator", NULL, &got, &s->e);
         sim_require(s, r == 0, "unlearn: %d %s", r, s->e.msg);
         for (size_t i = 0; i < s->n_sent; i++) {
                 if (!s->rows[i].d.bad || s->rows[i].erased)

@@ -216,6 +216,42 @@ static void trusted_seen(struct sim *s)
         sim_require(s, held > frozen - 0.03, "%.3f with poison, and %.3f without any learning", held, frozen);
 }
 
+/* Small losses, one a version, and a row of the holdout erased after each: the budget holds all the same. */
+static void creep_keys(struct learning *l)
+{
+        l->trigger_min_feedback = 40;
+        l->gate_min_gain = -1;
+        l->lambda = 0;
+        l->optimizer_rate = 0.001;
+        l->steps = 10;
+}
+
+static void creep_seen(struct sim *s)
+{
+        sim_require(s, s->n_past == 1 && s->n_erased > 60, "%" PRIu64 " rows were erased", s->n_erased);
+        sim_require(s, sim_count(s, JOB_PROMOTED, 0, 61, 1e9) >= 3, "no version after the close");
+        sim_require(
+            s, sim_count(s, JOB_REJECTED, 0, 61, 1e9) > 30, "nothing was rejected: the losses were too small");
+}
+
+/* --- one class --- */
+
+static void one_class_keys(struct learning *l)
+{
+        l->trigger_min_feedback = 100;
+}
+
+/* A model that has seen one class, a task that has: no job by itself, until rows of another come. */
+static void one_class_seen(struct sim *s)
+{
+        size_t first = triggered(s, TRIGGER_MIN_FEEDBACK, 0, 20), then = triggered(s, TRIGGER_MIN_FEEDBACK, 60.1, 80);
+        sim_require(s, first == 0 && then == 0, "%zu and %zu jobs of one class", first, then);
+        sim_require(s, triggered(s, TRIGGER_MIN_FEEDBACK, 20, 60) > 3, "no job of all classes");
+        sim_require(s, triggered(s, TRIGGER_MIN_FEEDBACK, 80, 1e9) > 3, "no job of all classes after the rollover");
+        sim_require(s, s->n_past == 1 && sim_share(s, 100, 120, false) > 0.8, "%.3f at the end",
+            sim_share(s, 100, 120, false));
+}
+
 /* --- retention --- */
 
 static void used_keys(struct learning *l)
@@ -377,6 +413,23 @@ const struct script scenarios[] = {
         .stream = {{{.rows = 24}, {.day = 50, .rows = 96, .poison = 0.75}, {.day = 90, .rows = 24, .noise = 0.3}}},
         .acts = {{45.01, act_trusted, 400}},
         .expect = trusted_seen},
+    {.name = "creep",
+        .kind = SCENARIO_DOMAIN,
+        .days = 365,
+        .keys = creep_keys,
+        .stream = {{{.rows = 24}, {.day = 60, .rows = 24, .concept = 1}}},
+        .acts = {{60, act_rollover, 2}},
+        .erases = true,
+        .expect = creep_seen},
+    {.name = "one-class",
+        .kind = SCENARIO_DOMAIN,
+        .days = 120,
+        .sqlite_days = 30,
+        .keys = one_class_keys,
+        .stream = {{{.rows = 24, .only = 1}, {.day = 20, .rows = 24}, {.day = 60, .rows = 24, .only = 2},
+            {.day = 80, .rows = 24}}},
+        .acts = {{60, act_rollover, 2}},
+        .expect = one_class_seen},
     {.name = "retain-used",
         .kind = SCENARIO_DOMAIN,
         .days = 50,

@@ -103,6 +103,7 @@ void sim_run(const struct script *c, const struct store_ops *ops, uint64_t seed)
                 while (one_thread_step()) {
                         check_step(s);
                         meddle_step(s);
+                        erase_step(s);
                 }
                 check_idle(s);
                 over = !move_on(s);

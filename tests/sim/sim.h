@@ -41,6 +41,7 @@ struct script {
         double learner_hours;          /* that a learner takes; 0: none */
         struct act acts[SIM_MAX_ACTS]; /* ascending by day, ends with fn NULL */
         const struct meddling *meddle; /* one a job, in order; ends with at 0 */
+        bool erases;                   /* a holdout row of a closed task after each job */
         void (*expect)(struct sim *s); /* at the end, with SIM_SEED; what holds for every seed is check.c's */
         double sqlite_days;            /* the same on SQLite, cut to so many days and without expect; 0: not */
         bool sqlite_only;              /* on SQLite alone, whole */
@@ -105,6 +106,7 @@ struct sim {
         double owed;        /* rows, less than one */
         size_t next_act, next_meddle;
         job_id meddled;   /* the job that the last meddling was with */
+        size_t n_paid;    /* jobs that a row was erased after */
         uint64_t written; /* items of the writing queue when the last check was made */
         bool writes_fail; /* the disk is full */
         uint64_t n_erased, n_trusted;
@@ -166,7 +168,8 @@ void act_trusted(struct sim *s, double n);       /* n holdout rows of the operat
 void act_erase(struct sim *s, double n);         /* n rows at random, by event */
 void act_unlearn(struct sim *s, double ignored); /* source "bad", then a job */
 void act_disk(struct sim *s, double full);       /* 1: full, 0: not */
-void meddle_step(struct sim *s);                 /* after every step of the house */
+void meddle_step(struct sim *s);                 /* after every step of the house, as the next */
+void erase_step(struct sim *s);
 
 /* for expect */
 size_t sim_count(const struct sim *s, enum job_state state, enum trigger_kind trigger, double from, double to);

@@ -61,12 +61,12 @@ const struct phase *stream_at(const struct stream *s, double day)
 
 struct sky phase_sky(const struct phase *p, double day)
 {
-        return (struct sky){p->concept, p->turn * (day - p->day), p->swapped};
+        return (struct sky){p->concept, p->turn * (day - p->day), p->swapped, p->only};
 }
 
 void world_draw(const struct world *w, const struct sky *sky, struct ewc_rng *rng, struct drawn *ret)
 {
-        int32_t c = (int32_t)ewc_rng_below(rng, WORLD_CLASSES);
+        int32_t any = (int32_t)ewc_rng_below(rng, WORLD_CLASSES), c = sky->only > 0 ? sky->only - 1 : any;
         *ret = (struct drawn){.sky = *sky};
         for (int i = 0; i < WORLD_INPUTS; i++)
                 ret->x[i] =

@@ -21,6 +21,7 @@ struct phase { /* of a stream, until the next one's day */
         double noise;  /* share of labels that are wrong */
         double poison; /* share of rows from source "bad", which always says the next class */
         double delay;  /* days from a prediction to its label */
+        int only;      /* 1 + the class that all rows are of; 0: any */
 };
 
 struct stream { /* phases ascending by day, the first at 0; ends with the first whose rows and day are 0 */
@@ -31,6 +32,7 @@ struct sky {
         int concept;
         double angle;
         bool swapped;
+        int only; /* as of a phase */
 };
 
 struct world {

@@ -30,18 +30,20 @@ struct mem_task {
         struct task t; /* counts are computed when it is read */
         struct digest fisher, anchor;
         size_t n_outputs, n_params;
+        double closed_alpha;
+        job_id given_up; /* newest job when its weight became 0 by unlearning; 0: it did not */
 };
 
 struct mem_row {
         struct feedback f; /* seq is its id */
         model_id model;
         enum conflict_policy policy; /* of a row that is not live: as it was when it came, or lost */
-        bool whole;                  /* erased with its event */
+        bool whole;                  /* erased with its event; expired: it counted, which closes its event */
         job_id job, until;           /* of a row that is not live: first job that used it, last that may have */
         job_id since;                /* jobs up to this one have not used it */
 };
 
-struct mem_vote { /* an event that is settled at the next claim */
+struct mem_vote { /* an event that is settled when the job has ended */
         model_id model;
         const char *event_id;
         enum conflict_policy policy;
@@ -61,9 +63,10 @@ struct mem_job {
 
 struct mem_version {
         struct version v;
+        const char *unlearned; /* a source it had learned from that was unlearned, or NULL */
 };
 
-struct mem_alias {
+struct mem_alias { /* all zero: deleted */
         model_id model;
         struct alias a;
 };
@@ -130,6 +133,8 @@ int mem_audit(struct mem *m, model_id model, const char *who, const char *what, 
 int mem_alias_move(struct mem *m, model_id model, const char *name, version_id v, uint64_t epoch, struct err *e);
 /* After the champion has moved: a challenger that waits to be compared with another one waits no more. */
 int mem_challenger_superseded(struct mem *m, model_id model, const char *who, struct err *e);
+/* mem_weight.c: after the champion has moved, tasks weigh what its line says. j: the job that moved it, 0. */
+int mem_weights_follow(struct mem *m, model_id model, job_id j, const char *who, struct err *e);
 const struct mem_alias *mem_alias_find(struct mem *m, model_id model, const char *name, uint64_t *ret_id);
 /* mem_fate.c */
 /* An active job's range, from the first row on while it reads the store; 0: none. */

@@ -99,6 +99,29 @@ static bool consolidates(struct mem *m, job_id id)
         return false;
 }
 
+/* By an act, not by its job's end: a candidate waits no more, and what a dry run has read is consumed by it now. */
+static int comes_to_serve(
+    struct mem *m, model_id model, version_id id, const char *who, const char *reason, struct err *e)
+{
+        struct mem_version v = *(struct mem_version *)mem_get(m, MEM_VERSION, id);
+        struct mem_model now = *(struct mem_model *)mem_get(m, MEM_MODEL, model);
+        const struct words why = words_promoted(who, reason);
+
+        if (v.v.range.last > now.used_seq)
+                now.used_seq = v.v.range.last;
+        if (!mem_set(m, MEM_MODEL, model, &now, sizeof(now)))
+                return err_oom(e);
+        if (v.v.state != VERSION_CANDIDATE)
+                return 0;
+        struct mem_job j = *(struct mem_job *)mem_get(m, MEM_JOB, v.v.job);
+        v.v.state = VERSION_PROMOTED;
+        j.j.state = JOB_PROMOTED;
+        str_copy(v.v.reason, sizeof(v.v.reason), why.text);
+        str_copy(j.j.reason, sizeof(j.j.reason), why.text);
+        return mem_set(m, MEM_VERSION, id, &v, sizeof(v)) && mem_set(m, MEM_JOB, j.j.id, &j, sizeof(j)) ? 0
+                                                                                                        : err_oom(e);
+}
+
 static int set(struct mem *m, model_id model, const char *alias, uint64_t number, uint64_t epoch, const char *who,
     const char *reason, struct err *e)
 {
@@ -111,10 +134,12 @@ static int set(struct mem *m, model_id model, const char *alias, uint64_t number
                 return err_set(e, STORE_CONFLICT, "%s has moved: it is at version %" PRIu64 ", epoch %" PRIu64, alias,
                     old.number, old.epoch);
         bool pruned = false, half = false;
+        const char *unlearned = NULL;
         MEM_EACH(m, MEM_VERSION, struct mem_version, x)
         if (x->v.model == model && x->v.number == number) {
                 v = x->v.id;
                 pruned = x->v.pruned;
+                unlearned = x->unlearned;
                 half =
                     (x->v.state == VERSION_CANDIDATE || x->v.state == VERSION_REJECTED) && !consolidates(m, x->v.job);
         }
@@ -123,13 +148,19 @@ static int set(struct mem *m, model_id model, const char *alias, uint64_t number
         if (pruned)
                 return err_set(
                     e, STORE_CONFLICT, "version %" PRIu64 " was pruned: it has no parameters to serve", number);
+        if (unlearned)
+                return err_set(e, STORE_CONFLICT, WORDS_UNLEARNED, number, unlearned);
         if (half && strcmp(alias, "champion") == 0)
                 return err_set(e, STORE_CONFLICT, WORDS_HALF, number);
         if ((r = mem_alias_move(m, model, alias, v, old.epoch + 1, e)) != 0)
                 return r;
         r = mem_audit(
             m, model, who, "alias.set", words_alias(alias, number, old.number, old.epoch + 1, reason).text, e);
-        return r != 0 || strcmp(alias, "champion") != 0 ? r : mem_challenger_superseded(m, model, who, e);
+        if (r != 0 || strcmp(alias, "champion") != 0)
+                return r;
+        if ((r = comes_to_serve(m, model, v, who, reason, e)) == 0)
+                r = mem_challenger_superseded(m, model, who, e);
+        return r != 0 ? r : mem_weights_follow(m, model, 0, who, e);
 }
 
 int mem_alias_set(struct store *s, model_id model, const char *alias, uint64_t version_number, uint64_t epoch,
@@ -140,6 +171,25 @@ int mem_alias_set(struct store *s, model_id model, const char *alias, uint64_t v
         int r = mem_settle(m, &k, set(m, model, alias, version_number, epoch, who, reason, e));
 
         return r != 0 || !ret ? r : mem_alias_get(s, model, alias, ret, e);
+}
+
+int mem_alias_delete(struct store *s, model_id model, const char *alias, uint64_t epoch, const char *who,
+    const char *reason, struct err *e)
+{
+        static const struct mem_alias gone;
+        struct mem *m = mem_of(s);
+        struct mem_mark k = mem_mark(m);
+        uint64_t id = 0;
+        const struct mem_alias *a = mem_alias_find(m, model, alias, &id);
+
+        if (!a)
+                return err_set(e, STORE_NOT_FOUND, "no alias %.64s", alias);
+        if (a->a.epoch != epoch)
+                return err_set(e, STORE_CONFLICT, "%s has moved: it is at version %" PRIu64 ", epoch %" PRIu64, alias,
+                    a->a.number, a->a.epoch);
+        const struct words told = words_alias_deleted(&a->a, reason);
+        int r = mem_set(m, MEM_ALIAS, id, &gone, sizeof(gone)) ? 0 : err_oom(e);
+        return mem_settle(m, &k, r != 0 ? r : mem_audit(m, model, who, "alias.delete", told.text, e));
 }
 
 int mem_audit_list(struct store *s, model_id model, store_audit_fn each, void *arg, struct err *e)

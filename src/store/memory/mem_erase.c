@@ -85,22 +85,23 @@ int mem_rows_erase(struct mem *m, model_id model, const struct feedback_selectio
 }
 
 int mem_feedback_erase(struct store *s, model_id model, const struct feedback_selection *sel, const char *who,
-    struct erased *ret, struct err *e)
+    const char *reason, struct erased *ret, struct err *e)
 {
         struct mem *m = mem_of(s);
         struct mem_mark k = mem_mark(m);
         struct erased done = {0};
-        int r = mem_rows_erase(m, model, sel, words_erased(who).text, &done, e);
+        int r = mem_rows_erase(m, model, sel, words_erased(who, reason).text, &done, e);
 
         if (r == 0)
-                r = mem_audit(m, model, who, "feedback.erase", words_erase(sel, &done).text, e);
+                r = mem_audit(m, model, who, "feedback.erase", words_erase(sel, &done, reason).text, e);
         r = mem_settle(m, &k, r);
         if (r == 0)
                 *ret = done;
         return r;
 }
 
-static int decide(struct mem *m, const struct mem_row *x, bool accept, const char *who, struct err *e)
+static int decide(
+    struct mem *m, const struct mem_row *x, bool accept, const char *who, const char *reason, struct err *e)
 {
         struct mem_row row = *x;
         int r = not_frozen(m, &row, e);
@@ -108,11 +109,11 @@ static int decide(struct mem *m, const struct mem_row *x, bool accept, const cha
         if (r != 0)
                 return r;
         return accept ? mem_row_move(m, &row, ROW_LIVE, "", false, e)
-                      : mem_row_overwrite(m, &row, ROW_ERASED, words_refused(who).text, false, e);
+                      : mem_row_overwrite(m, &row, ROW_ERASED, words_refused(who, reason).text, false, e);
 }
 
-static int release(
-    struct mem *m, model_id model, const char *event_id, bool accept, const char *who, uint64_t *ret_n, struct err *e)
+static int release(struct mem *m, model_id model, const char *event_id, bool accept, const char *who,
+    const char *reason, uint64_t *ret_n, struct err *e)
 {
         enum conflict_policy p = CONFLICT_EARLIEST;
         const struct mem_row *x = NULL;
@@ -124,7 +125,7 @@ static int release(
                         continue;
                 n++;
                 p = x->policy;
-                r = decide(m, x, accept, who, e);
+                r = decide(m, x, accept, who, reason, e);
         }
         if (r == 0 && n == 0)
                 r = err_set(e, STORE_NOT_FOUND, "no quarantined feedback of this id");
@@ -133,15 +134,15 @@ static int release(
         *ret_n = n;
         return r != 0 ? r
                       : mem_audit(m, model, who, accept ? "feedback.accept" : "feedback.refuse",
-                            words_release(event_id, accept, n).text, e);
+                            words_release(event_id, accept, n, reason).text, e);
 }
 
 int mem_feedback_release(struct store *s, model_id model, const char *event_id, bool accept, const char *who,
-    uint64_t *ret_n, struct err *e)
+    const char *reason, uint64_t *ret_n, struct err *e)
 {
         struct mem_mark k = mem_mark(mem_of(s));
         uint64_t n = 0;
-        int r = mem_settle(mem_of(s), &k, release(mem_of(s), model, event_id, accept, who, &n, e));
+        int r = mem_settle(mem_of(s), &k, release(mem_of(s), model, event_id, accept, who, reason, &n, e));
 
         if (r == 0)
                 *ret_n = n;

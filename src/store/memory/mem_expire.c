@@ -1,10 +1,11 @@
 /* mem_expire.c: rows whose features are no longer kept, by retention. */
 #include "base/err.h"
+#include "base/mem.h"
 #include "store/event_hash.h"
 #include "store/memory/mem.h"
 #include "store/memory/verbs.h"
 #include "store/words.h"
-#include <string.h>
+#include <stdlib.h>
 
 struct expiring {
         struct mem *m;
@@ -13,11 +14,11 @@ struct expiring {
         struct seq_range frozen;
 };
 
-/* Rows that are not live: a job whose version came to serve has passed over them. */
+/* Learned for its own task. Rows that are not live: a job whose version came to serve has passed over them. */
 static bool used_up(struct mem *m, const struct mem_row *row)
 {
         MEM_EACH(m, MEM_JOB, struct mem_job, j)
-        if (mem_has_served(m, j) &&
+        if (mem_has_served(m, j) && j->j.task >= row->f.task &&
             (row->f.state == ROW_LIVE ? mem_used_then(row, j)
                                       : j->j.task == row->f.task && j->j.range.last >= row->f.seq))
                 return true;
@@ -50,20 +51,47 @@ static bool capped(const struct expiring *x, const struct mem_row *row)
         return row->f.holdout ? x->how->holdout_per_class > 0 : let_go(x, row);
 }
 
-static bool past_cap(const struct expiring *x, const struct mem_row *row)
-{
-        const uint64_t mine = event_hash(row->f.event_id, row->f.source);
-        uint32_t before = 0;
+struct ranked { /* a row that a cap is about */
+        task_id task;
+        bool holdout;
+        int32_t class;
+        uint64_t hash, seq;
+};
 
-        MEM_EACH(x->m, MEM_ROW, struct mem_row, o)
-        {
-                if (!capped(x, o) || o->f.task != row->f.task || o->f.holdout != row->f.holdout ||
-                    o->f.class != row->f.class)
-                        continue;
-                uint64_t hash = event_hash(o->f.event_id, o->f.source);
-                before += hash < mine || (hash == mine && o->f.seq < row->f.seq);
+/* By what a cap counts, then in the order in which rows are kept. */
+static int by_rank(const void *a, const void *b)
+{
+        const struct ranked *x = a, *y = b;
+
+        if (x->task != y->task)
+                return x->task < y->task ? -1 : 1;
+        if (x->holdout != y->holdout)
+                return x->holdout ? 1 : -1;
+        if (x->class != y->class)
+                return x->class < y->class ? -1 : 1;
+        if (x->hash != y->hash)
+                return x->hash < y->hash ? -1 : 1;
+        return x->seq < y->seq ? -1 : x->seq > y->seq;
+}
+
+static bool same_cap(const struct ranked *x, const struct ranked *y)
+{
+        return x->task == y->task && x->holdout == y->holdout && x->class == y->class;
+}
+
+/* Sorts v (n); those past their cap go. */
+static void past_caps(const struct expiring *x, struct ranked *v, size_t n, bool *goes)
+{
+        size_t first = 0;
+
+        if (n > 0)
+                qsort(v, n, sizeof(*v), by_rank);
+        for (size_t i = 0; i < n; i++) {
+                if (!same_cap(&v[i], &v[first]))
+                        first = i;
+                goes[v[i].seq - 1] =
+                    i - first >= (v[i].holdout ? x->how->holdout_per_class : x->how->replay_per_class);
         }
-        return before >= (row->f.holdout ? x->how->holdout_per_class : x->how->replay_per_class);
 }
 
 static bool not_live_goes(const struct expiring *x, const struct mem_row *row)
@@ -104,20 +132,38 @@ static int expire_one(struct mem *m, const struct mem_row *from, enum retention_
         struct mem_row row = *from;
         int r = row.f.state == ROW_LIVE ? keep_class(m, &row, e) : 0;
 
-        return r != 0 ? r : mem_row_overwrite(m, &row, ROW_EXPIRED, words_expired(mode).text, false, e);
+        return r != 0 ? r
+                      : mem_row_overwrite(m, &row, ROW_EXPIRED, words_expired(mode).text, row.f.state == ROW_LIVE, e);
+}
+
+/* ranked: room for all rows. */
+static void choose(const struct expiring *x, struct ranked *ranked, bool *goes)
+{
+        size_t n = 0;
+
+        MEM_EACH(x->m, MEM_ROW, struct mem_row, row)
+        {
+                if (!capped(x, row)) {
+                        goes[row_i] = not_live_goes(x, row);
+                        continue;
+                }
+                ranked[n++] = (struct ranked){row->f.task, row->f.holdout, row->f.class,
+                    event_hash(row->f.event_id, row->f.source), row->f.seq};
+        }
+        past_caps(x, ranked, n, goes);
 }
 
 /* All are chosen before one goes: what goes does not make room. */
 static int expire(const struct expiring *x, size_t limit, uint64_t *ret_n, struct err *e)
 {
         size_t n_rows = x->m->t[MEM_ROW].n, n = 0;
-        bool *goes = arena_new_array(&x->m->a, bool, n_rows);
+        _free_ bool *goes = new_array(bool, n_rows);
+        _free_ struct ranked *ranked = new_array(struct ranked, n_rows);
         int r = 0;
 
-        if (!goes)
+        if (!goes || !ranked)
                 return err_oom(e);
-        MEM_EACH(x->m, MEM_ROW, struct mem_row, row)
-        goes[row_i] = capped(x, row) ? past_cap(x, row) : not_live_goes(x, row);
+        choose(x, ranked, goes);
         for (size_t i = 0; r == 0 && i < n_rows && n < limit; i++) {
                 if (!goes[i])
                         continue;

@@ -23,10 +23,10 @@ job_id mem_frozen(struct mem *m, model_id model, struct seq_range *ret)
 bool mem_used_then(const struct mem_row *row, const struct mem_job *of)
 {
         const struct job *j = &of->j;
-        bool own = row->f.task == j->task && j->range.first <= row->f.seq && row->f.seq <= j->range.last;
-        bool replayed = of->replayed && row->model == j->model && row->f.task < j->task; /* closed before */
+        bool own = row->f.task >= j->task && j->range.first <= row->f.seq && row->f.seq <= j->range.last;
+        bool replayed = of->replayed && row->f.task < j->task; /* closed before */
 
-        return (own || replayed) && !row->f.holdout && j->id > row->since &&
+        return row->model == j->model && (own || replayed) && !row->f.holdout && j->id > row->since &&
                (row->f.state == ROW_LIVE || (row->job != 0 && row->job <= j->id && j->id <= row->until));
 }
 
@@ -34,10 +34,12 @@ bool mem_has_served(struct mem *m, const struct mem_job *j)
 {
         const struct mem_alias *champion = mem_alias_find(m, j->j.model, "champion", NULL);
 
-        if ((j->j.kind != JOB_CONSOLIDATE && j->j.kind != JOB_ROLLOVER) || j->j.dry_run)
+        if (j->j.kind != JOB_CONSOLIDATE && j->j.kind != JOB_ROLLOVER)
                 return false;
-        if (j->j.state != JOB_CANDIDATE || champion->a.version == j->j.version)
-                return j->j.state == JOB_PROMOTED || j->j.state == JOB_CANDIDATE;
+        if (j->j.state != JOB_CANDIDATE && j->j.state != JOB_REJECTED)
+                return j->j.state == JOB_PROMOTED;
+        if (champion->a.version == j->j.version)
+                return true;
         MEM_EACH(m, MEM_JOB, struct mem_job, k)
         if (k->j.parent == j->j.version)
                 return true;
@@ -49,7 +51,7 @@ job_id mem_first_job(struct mem *m, const struct mem_row *row)
         if (row->f.state != ROW_LIVE)
                 return row->job;
         MEM_EACH(m, MEM_JOB, struct mem_job, j)
-        if ((j->j.kind == JOB_CONSOLIDATE || j->j.kind == JOB_ROLLOVER) && !j->j.dry_run &&
+        if ((j->j.kind == JOB_CONSOLIDATE || j->j.kind == JOB_ROLLOVER) &&
             (j->j.state == JOB_PROMOTED || j->j.state == JOB_REJECTED || j->j.state == JOB_CANDIDATE) &&
             mem_used_then(row, j))
                 return j->j.id;
@@ -104,6 +106,11 @@ static bool may_count(const struct mem_row *row)
         return !row->f.trusted && (row->f.state == ROW_LIVE || row->f.state == ROW_SUPERSEDED);
 }
 
+static bool closes(const struct mem_row *row)
+{
+        return !row->f.trusted && row->f.state == ROW_EXPIRED && row->whole;
+}
+
 static bool newest_of_source(struct mem *m, const struct mem_row *row)
 {
         for (const struct mem_row *x = row; (x = mem_index_next(m, row->model, row->f.event_id, x)) != NULL;)
@@ -128,6 +135,9 @@ static int winner(
                 votes[n++] = (struct vote){x->f.seq, x->f.class, may_count(x) && newest_of_source(m, x)};
         at = label_winner(votes, n, p);
         *ret = at == SIZE_MAX ? 0 : votes[at].seq;
+        for (const struct mem_row *x = NULL; (x = mem_index_next(m, model, event_id, x)) != NULL;)
+                if (closes(x) && (p != CONFLICT_LATEST || *ret < x->f.seq))
+                        *ret = 0; /* what counted when it expired has been learned */
         return 0;
 }
 

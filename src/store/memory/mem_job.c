@@ -187,7 +187,10 @@ int mem_job_move(struct store *s, job_id id, enum job_state from, enum job_state
         j.j.ended_ms = job_has_ended(to) ? mem_now(m) : 0;
         if (why)
                 str_copy(j.j.reason, sizeof(j.j.reason), why);
-        return mem_settle(m, &k, mem_set(m, MEM_JOB, id, &j, sizeof(j)) ? 0 : err_oom(e));
+        r = mem_set(m, MEM_JOB, id, &j, sizeof(j)) ? 0 : err_oom(e);
+        if (r == 0 && job_has_ended(to))
+                r = mem_vote_waiting(m, j.j.model, e);
+        return mem_settle(m, &k, r);
 }
 
 static int attempt(struct mem *m, job_id id, uint32_t *ret, struct err *e)

@@ -155,7 +155,7 @@ static int use_range(struct mem *m, const struct job *j, struct err *e)
 {
         struct mem_model model = *(struct mem_model *)mem_get(m, MEM_MODEL, j->model);
 
-        if (j->range.last > model.used_seq)
+        if (j->kind == JOB_ROLLOVER || j->range.last > model.used_seq)
                 model.used_seq = j->range.last;
         return mem_set(m, MEM_MODEL, model.m.id, &model, sizeof(model)) ? 0 : err_oom(e);
 }
@@ -196,27 +196,16 @@ static int audit_verdict(struct mem *m, const struct mem_job *j, const struct ou
             words_outcome(j->j.id, j->j.version_number, j->j.state, j->j.dry_run, o->reason).text, e);
 }
 
-static int reweigh(struct mem *m, const struct mem_job *j, struct err *e)
-{
-        struct mem_task t = *(struct mem_task *)mem_get(m, MEM_TASK, j->j.alpha_task);
-        double was = t.t.alpha;
-
-        t.t.alpha = j->j.alpha;
-        if (!mem_set(m, MEM_TASK, t.t.id, &t, sizeof(t)))
-                return err_oom(e);
-        return mem_audit(m, j->j.model, j->who, "task.alpha",
-            words_alpha(j->j.id, t.t.name, was, j->j.alpha, j->j.version_number).text, e);
-}
-
 static int consolidate(struct mem *m, const struct outcome *o, version_id *ret, struct err *e)
 {
         struct mem_job j;
         int r;
 
         if ((r = look(m, o, false, &j, e)) != 0 || (r = settle(m, &j, o, ret, e)) != 0 ||
-            (r = audit_verdict(m, &j, o, e)) != 0)
+            (r = audit_verdict(m, &j, o, e)) != 0 ||
+            (o->promote && (r = mem_weights_follow(m, j.j.model, j.j.id, j.who, e)) != 0))
                 return r;
-        return j.j.kind == JOB_REWEIGHT && o->promote ? reweigh(m, &j, e) : 0;
+        return mem_vote_waiting(m, j.j.model, e);
 }
 
 int mem_consolidation_commit(struct store *s, const struct outcome *o, version_id *ret, struct err *e)
@@ -245,6 +234,8 @@ static int end_rebuild(struct mem *m, job_id id, bool same, const char *reason, 
         str_copy(j.j.reason, sizeof(j.j.reason), reason);
         if (!mem_set(m, MEM_JOB, id, &j, sizeof(j)))
                 return err_oom(e);
+        if ((r = mem_vote_waiting(m, j.j.model, e)) != 0)
+                return r;
         const struct mem_version *v = mem_get(m, MEM_VERSION, j.j.rebuild_of);
         return mem_audit(
             m, j.j.model, j.who, "version.rebuild", words_rebuild(id, v->v.number, same, reason).text, e);
@@ -285,7 +276,7 @@ static int close_task(struct mem *m, const struct mem_job *j, const struct outco
         if (!mem_task_classes(m, &t, &m->a, &t.t.n_classes, &t.t.classes))
                 return err_oom(e);
         t.t.state = TASK_CLOSED;
-        t.t.alpha = c->alpha;
+        t.t.alpha = t.closed_alpha = c->alpha;
         t.t.closed_ms = mem_now(m);
         t.t.closed_by = v;
         t.t.has_fisher = true;
@@ -355,13 +346,17 @@ static int roll(struct mem *m, const struct outcome *o, const struct task_close 
         if ((r = look(m, o, true, &j, e)) != 0 || (r = settle(m, &j, o, ret, e)) != 0)
                 return r;
         if (!c)
-                return audit_verdict(m, &j, o, e);
+                return (r = audit_verdict(m, &j, o, e)) != 0 ? r : mem_vote_waiting(m, j.j.model, e);
         if ((r = open_next(m, &j, &next, e)) != 0 || (r = hand_over(m, j.j.task, next, j.j.range.last, e)) != 0 ||
             (r = close_task(m, &j, o, c, *ret, e)) != 0)
                 return r;
         const struct mem_task *closed = mem_get(m, MEM_TASK, j.j.task);
-        return mem_audit(m, j.j.model, j.who, "task.rollover",
-            words_rollover(j.j.id, j.j.version_number, closed->t.name, j.j.next_task, o->reason).text, e);
+        if ((r = mem_audit(m, j.j.model, j.who, "task.rollover",
+                 words_rollover(j.j.id, j.j.version_number, closed->t.name, j.j.next_task, o->reason).text, e)) !=
+                0 ||
+            (r = mem_weights_follow(m, j.j.model, j.j.id, j.who, e)) != 0)
+                return r;
+        return mem_vote_waiting(m, j.j.model, e);
 }
 
 int mem_rollover_commit(

@@ -49,7 +49,7 @@ struct unlearning {
         struct mem *m;
         model_id model;
         struct feedback_selection sel;
-        const char *who;
+        const char *who, *reason;
 };
 
 /* A version has learned from the source when its job used a row of it, or when its parent had. */
@@ -88,6 +88,40 @@ static int nothing_holds(const struct unlearning *u, struct err *e)
         return 0;
 }
 
+/* So that it stays so on the line the champion goes back to, where no reweight says it. */
+static int give_up(const struct unlearning *u, struct err *e)
+{
+        job_id newest = 0;
+
+        MEM_EACH(u->m, MEM_JOB, struct mem_job, j)
+        newest = j->j.model == u->model ? j->j.id : newest;
+        MEM_EACH(u->m, MEM_TASK, struct mem_task, t)
+        {
+                struct mem_task now = *t;
+                if (t->t.model != u->model || t->t.state != TASK_CLOSED || t->given_up != 0 ||
+                    !learned(u, t->t.closed_by))
+                        continue;
+                now.given_up = newest;
+                if (!mem_set(u->m, MEM_TASK, t->t.id, &now, sizeof(now)))
+                        return err_oom(e);
+        }
+        return 0;
+}
+
+/* What has learned from it serves no more, under no name. */
+static int take_out(const struct unlearning *u, struct err *e)
+{
+        for (version_id id = 1; id <= u->m->t[MEM_VERSION].n; id++) {
+                struct mem_version v = *(struct mem_version *)mem_get(u->m, MEM_VERSION, id);
+                if (v.v.model != u->model || v.unlearned || !learned(u, id))
+                        continue;
+                v.unlearned = arena_strdup(&u->m->a, u->sel.source);
+                if (!v.unlearned || !mem_set(u->m, MEM_VERSION, id, &v, sizeof(v)))
+                        return err_oom(e);
+        }
+        return 0;
+}
+
 static uint64_t used_by_line(struct mem *m, version_id id)
 {
         uint64_t last = 0;
@@ -110,6 +144,35 @@ static int move(const struct unlearning *u, const struct alias *from, const stru
                             words_alias(from->name, to->v.number, from->number, from->epoch + 1, why).text, e);
 }
 
+/* The first of the aliases that names a version which serves no more, by name; the champion's has moved already. */
+static const struct mem_alias *next_alias(const struct unlearning *u)
+{
+        const struct mem_alias *next = NULL;
+
+        MEM_EACH(u->m, MEM_ALIAS, struct mem_alias, a)
+        {
+                const struct mem_version *v = mem_get(u->m, MEM_VERSION, a->a.version);
+                if (a->model == u->model && v->unlearned && (!next || strcmp(a->a.name, next->a.name) < 0))
+                        next = a;
+        }
+        return next;
+}
+
+static int aliases_follow(
+    const struct unlearning *u, const struct mem_version *to, const char *why, struct unlearned *ret, struct err *e)
+{
+        const struct mem_alias *a;
+        int r;
+
+        while ((a = next_alias(u)) != NULL) {
+                const struct alias from = a->a;
+                if ((r = move(u, &from, to, why, e)) != 0)
+                        return r;
+                unlearned_name(ret, from.name);
+        }
+        return mem_challenger_superseded(u->m, u->model, u->who, e);
+}
+
 static int new_again(const struct unlearning *u, version_id back_to, struct err *e)
 {
         struct mem_model model = *(struct mem_model *)mem_get(u->m, MEM_MODEL, u->model);
@@ -121,11 +184,10 @@ static int new_again(const struct unlearning *u, version_id back_to, struct err 
 
 static int unlearn(const struct unlearning *u, struct unlearned *ret, struct err *e)
 {
-        const struct words why = words_unlearned(u->sel.source, u->who);
+        const struct words why = words_unlearned(u->sel.source, u->who, u->reason);
         const struct mem_alias *c = mem_alias_find(u->m, u->model, "champion", NULL);
-        const struct mem_alias *challenger = mem_alias_find(u->m, u->model, "challenger", NULL);
         const struct mem_version *to = c ? mem_get(u->m, MEM_VERSION, c->a.version) : NULL;
-        bool bad_challenger = challenger && learned(u, challenger->a.version), any = false;
+        bool any = false;
         struct erased done;
         int r;
 
@@ -135,24 +197,27 @@ static int unlearn(const struct unlearning *u, struct unlearned *ret, struct err
                 return err_set(e, STORE_NOT_FOUND, "no feedback of source %s", u->sel.source);
         if ((r = nothing_holds(u, e)) != 0)
                 return r;
-        while (to->v.parent != 0 && (to->v.pruned || learned(u, to->v.id)))
+        if ((r = give_up(u, e)) != 0 || (r = take_out(u, e)) != 0)
+                return r;
+        for (to = mem_get(u->m, MEM_VERSION, c->a.version); to->v.parent != 0 && (to->v.pruned || to->unlearned);)
                 to = mem_get(u->m, MEM_VERSION, to->v.parent);
         if ((r = mem_rows_erase(u->m, u->model, &u->sel, why.text, &done, e)) != 0)
                 return r;
         *ret = (struct unlearned){.n_erased = done.n, .from_number = c->a.number, .back_to_number = to->v.number};
-        if ((r = mem_audit(u->m, u->model, u->who, "source.unlearn", words_unlearn(u->sel.source, ret).text, e)) != 0)
+        if ((r = mem_audit(u->m, u->model, u->who, "source.unlearn",
+                 words_unlearn(u->sel.source, ret, u->reason).text, e)) != 0)
                 return r;
         if (c->a.version != to->v.id &&
-            ((r = move(u, &c->a, to, why.text, e)) != 0 || (r = new_again(u, to->v.id, e)) != 0))
+            ((r = move(u, &c->a, to, why.text, e)) != 0 || (r = new_again(u, to->v.id, e)) != 0 ||
+                (r = mem_weights_follow(u->m, u->model, 0, u->who, e)) != 0))
                 return r;
-        return bad_challenger ? move(u, &challenger->a, to, why.text, e)
-                              : mem_challenger_superseded(u->m, u->model, u->who, e);
+        return aliases_follow(u, to, why.text, ret, e);
 }
 
-int mem_source_unlearn(
-    struct store *s, model_id m, const char *source, const char *who, struct unlearned *ret, struct err *e)
+int mem_source_unlearn(struct store *s, model_id m, const char *source, const char *who, const char *reason,
+    struct unlearned *ret, struct err *e)
 {
-        const struct unlearning u = {mem_of(s), m, {.source = source}, who};
+        const struct unlearning u = {mem_of(s), m, {.source = source}, who, reason};
         struct mem_mark k = mem_mark(u.m);
         struct unlearned done = {0};
         int r = mem_settle(u.m, &k, unlearn(&u, &done, e));

@@ -118,7 +118,8 @@ static bool needed(struct mem *m, const struct version *v)
         return false;
 }
 
-static int prune(struct mem *m, model_id model, uint64_t keep, uint64_t *ret_n, struct err *e)
+static int prune(
+    struct mem *m, model_id model, uint64_t keep, const char *who, const char *reason, uint64_t *ret_n, struct err *e)
 {
         uint64_t *numbers = arena_new_array(&m->a, uint64_t, m->t[MEM_VERSION].n);
         size_t n = 0;
@@ -137,14 +138,15 @@ static int prune(struct mem *m, model_id model, uint64_t keep, uint64_t *ret_n, 
                 numbers[0] = v.v.number;
         }
         *ret_n = n;
-        return n > 0 ? mem_audit(m, model, "retention", "version.prune", words_prune(n, numbers, keep).text, e) : 0;
+        return n > 0 ? mem_audit(m, model, who, "version.prune", words_prune(n, numbers, keep, reason).text, e) : 0;
 }
 
-int mem_version_prune(struct store *s, model_id model, uint64_t keep, uint64_t *ret_n, struct err *e)
+int mem_version_prune(struct store *s, model_id model, uint64_t keep, const char *who, const char *reason,
+    uint64_t *ret_n, struct err *e)
 {
         struct mem_mark k = mem_mark(mem_of(s));
         uint64_t n = 0;
-        int r = mem_settle(mem_of(s), &k, prune(mem_of(s), model, keep, &n, e));
+        int r = mem_settle(mem_of(s), &k, prune(mem_of(s), model, keep, who, reason, &n, e));
 
         if (r == 0)
                 *ret_n = n;

@@ -29,9 +29,9 @@ int mem_feedback_newest(
 
 /* mem_erase.c */
 int mem_feedback_erase(struct store *s, model_id m, const struct feedback_selection *sel, const char *who,
-    struct erased *ret, struct err *e);
-int mem_feedback_release(
-    struct store *s, model_id m, const char *event_id, bool accept, const char *who, uint64_t *ret_n, struct err *e);
+    const char *reason, struct erased *ret, struct err *e);
+int mem_feedback_release(struct store *s, model_id m, const char *event_id, bool accept, const char *who,
+    const char *reason, uint64_t *ret_n, struct err *e);
 
 /* mem_expire.c */
 int mem_feedback_expire(
@@ -39,8 +39,8 @@ int mem_feedback_expire(
 
 /* mem_source.c */
 int mem_source_list(struct store *s, model_id m, store_source_fn each, void *arg, struct err *e);
-int mem_source_unlearn(
-    struct store *s, model_id m, const char *source, const char *who, struct unlearned *ret, struct err *e);
+int mem_source_unlearn(struct store *s, model_id m, const char *source, const char *who, const char *reason,
+    struct unlearned *ret, struct err *e);
 int mem_secret(struct store *s, const char *name, const uint8_t fresh[32], uint8_t ret[32], struct err *e);
 
 /* mem_job.c */
@@ -61,8 +61,12 @@ int mem_rollover_commit(
     struct store *s, const struct outcome *o, const struct task_close *close, version_id *ret, struct err *e);
 int mem_rebuild_commit(struct store *s, job_id id, bool same, const char *reason, struct err *e);
 
+/* mem_weight.c */
+int mem_task_weight(struct store *s, task_id t, version_id v, job_id j, double *ret, struct err *e);
+
 /* mem_version.c */
-int mem_version_prune(struct store *s, model_id m, uint64_t keep, uint64_t *ret_n, struct err *e);
+int mem_version_prune(
+    struct store *s, model_id m, uint64_t keep, const char *who, const char *reason, uint64_t *ret_n, struct err *e);
 int mem_version_get(struct store *s, version_id v, struct arena *a, struct version *ret, struct err *e);
 int mem_version_by_number(
     struct store *s, model_id m, uint64_t number, struct arena *a, struct version *ret, struct err *e);
@@ -73,6 +77,8 @@ int mem_version_tensor(struct store *s, version_id v, enum tensor_role role, flo
 /* mem_alias.c */
 int mem_alias_get(struct store *s, model_id m, const char *alias, struct alias *ret, struct err *e);
 int mem_alias_list(struct store *s, model_id m, store_alias_fn each, void *arg, struct err *e);
+int mem_alias_delete(struct store *s, model_id m, const char *alias, uint64_t epoch, const char *who,
+    const char *reason, struct err *e);
 int mem_alias_set(struct store *s, model_id m, const char *alias, uint64_t version_number, uint64_t epoch,
     const char *who, const char *reason, struct alias *ret, struct err *e);
 int mem_audit_list(struct store *s, model_id m, store_audit_fn each, void *arg, struct err *e);

@@ -108,13 +108,14 @@ int challenger_superseded(struct db *db, model_id m, const char *who, struct err
 }
 
 /* A rollover or a reweight that was rejected, or only tried, left the rest of the model alone: the task it would have
- * closed, or weighed anew, is not. */
+ * closed, or weighed anew, is not. What has learned from an unlearned source serves under no name. */
 static int version_id_of(
     struct db *db, model_id m, const char *alias, uint64_t number, version_id *ret, struct err *e)
 {
         _query_ struct query q = query_open(db,
-            "SELECT v.id AS id, v.pruned_ms AS pruned_ms, v.state IN (3, 4) AND j.kind <> 1 AS half FROM version v "
-            "LEFT JOIN job j ON j.id = v.job WHERE v.model = :model AND v.number = :number");
+            "SELECT v.id AS id, v.pruned_ms AS pruned_ms, v.unlearned AS unlearned, v.state IN (3, 4) AND j.kind <> "
+            "1 "
+            "AS half FROM version v LEFT JOIN job j ON j.id = v.job WHERE v.model = :model AND v.number = :number");
 
         query_seq(&q, ":model", m);
         query_seq(&q, ":number", number);
@@ -124,6 +125,8 @@ static int version_id_of(
         if (!query_null(&q, "pruned_ms"))
                 return err_set(
                     e, STORE_CONFLICT, "version %" PRIu64 " was pruned: it has no parameters to serve", number);
+        if (!query_null(&q, "unlearned"))
+                return err_set(e, STORE_CONFLICT, WORDS_UNLEARNED, number, query_get_text(&q, "unlearned"));
         if (query_get_int(&q, "half") != 0 && strcmp(alias, "champion") == 0)
                 return err_set(e, STORE_CONFLICT, WORDS_HALF, number);
         *ret = query_get_u64(&q, "id");
@@ -134,6 +137,40 @@ struct request {
         const char *alias, *who, *reason;
         uint64_t number, epoch;
 };
+
+static int consumed(struct db *db, model_id m, version_id v, struct err *e)
+{
+        _query_ struct query q = query_open(db, "UPDATE model SET used_seq = max(used_seq, (SELECT range_last FROM "
+                                                "version WHERE id = :version)) WHERE id = :model");
+
+        query_seq(&q, ":version", v);
+        query_seq(&q, ":model", m);
+        return query_run(&q, e);
+}
+
+static int waits_no_more(struct db *db, const char *sql, version_id v, const char *reason, struct err *e)
+{
+        _query_ struct query q = query_open(db, sql);
+
+        query_seq(&q, ":version", v);
+        query_text(&q, ":reason", reason);
+        return query_run(&q, e);
+}
+
+/* By an act, not by its job's end: a candidate waits no more, and what a dry run has read is consumed by it now. */
+static int comes_to_serve(struct db *db, model_id m, version_id v, const struct request *w, struct err *e)
+{
+        static const char job[] = "UPDATE job SET state = 10, reason = :reason WHERE id = (SELECT job FROM version "
+                                  "WHERE id = :version AND state = 4)";
+        static const char version[] =
+            "UPDATE version SET state = 2, reason = :reason WHERE id = :version AND state = 4";
+        const struct words why = words_promoted(w->who, w->reason);
+        int r;
+
+        if ((r = consumed(db, m, v, e)) != 0 || (r = waits_no_more(db, job, v, why.text, e)) != 0)
+                return r;
+        return waits_no_more(db, version, v, why.text, e);
+}
 
 static int set(struct db *db, model_id m, const struct request *w, struct alias *ret, struct err *e)
 {
@@ -151,7 +188,9 @@ static int set(struct db *db, model_id m, const struct request *w, struct alias 
             (r = audit_add(db, m, w->who, "alias.set",
                  words_alias(w->alias, w->number, old.number, old.epoch + 1, w->reason).text, e)) != 0)
                 return r;
-        if (strcmp(w->alias, "champion") == 0 && (r = challenger_superseded(db, m, w->who, e)) != 0)
+        if (strcmp(w->alias, "champion") == 0 &&
+            ((r = comes_to_serve(db, m, v, w, e)) != 0 || (r = challenger_superseded(db, m, w->who, e)) != 0 ||
+                (r = weights_follow(db, m, v, 0, w->who, e)) != 0))
                 return r;
         return get(db, m, w->alias, ret, e);
 }
@@ -168,6 +207,33 @@ int sqlite_alias_set(struct store *s, model_id m, const char *alias, uint64_t ve
         if (r == 0 && ret)
                 *ret = done;
         return r;
+}
+
+static int delete (struct db *db, model_id m, const struct request *w, struct err *e)
+{
+        struct alias was;
+        int r = get(db, m, w->alias, &was, e);
+
+        if (r != 0)
+                return r;
+        if (was.epoch != w->epoch)
+                return err_set(e, STORE_CONFLICT, "%s has moved: it is at version %" PRIu64 ", epoch %" PRIu64,
+                    w->alias, was.number, was.epoch);
+        _query_ struct query q = query_open(db, "DELETE FROM alias WHERE model = :model AND name = :name");
+        query_seq(&q, ":model", m);
+        query_text(&q, ":name", w->alias);
+        if ((r = query_run(&q, e)) != 0)
+                return r;
+        return audit_add(db, m, w->who, "alias.delete", words_alias_deleted(&was, w->reason).text, e);
+}
+
+int sqlite_alias_delete(struct store *s, model_id m, const char *alias, uint64_t epoch, const char *who,
+    const char *reason, struct err *e)
+{
+        const struct request w = {.alias = alias, .who = who, .reason = reason, .epoch = epoch};
+        int r = tx_enter(db_of(s), e);
+
+        return r != 0 ? r : tx_leave(db_of(s), delete (db_of(s), m, &w, e), e);
 }
 
 int sqlite_audit_list(struct store *s, model_id m, store_audit_fn each, void *arg, struct err *e)

@@ -50,6 +50,7 @@ struct query {
         struct db *db;
         struct stmt *s;
         int rc; /* first SQLite error, or a negative code of the house (a value no enum knows) */
+        int at; /* column that was read last */
 };
 
 void query_close(struct query *q); /* accepts an all-zero query; the statement stays prepared */
@@ -93,6 +94,8 @@ int audit_add(struct db *db, model_id m, const char *who, const char *what, cons
 int alias_move(struct db *db, model_id m, const char *alias, version_id v, uint64_t epoch, struct err *e);
 /* After the champion has moved: a challenger that waits to be compared with another one waits no more. */
 int challenger_superseded(struct db *db, model_id m, const char *who, struct err *e);
+/* After the champion has moved: tasks weigh what its line says. j: the job that moved it, 0. Each change is told. */
+int weights_follow(struct db *db, model_id m, version_id champion, job_id j, const char *who, struct err *e);
 int class_list(struct db *db, model_id m, struct arena *a, size_t *ret_n, const char *const **ret, struct err *e);
 int class_add(struct db *db, model_id m, size_t ordinal, const char *name, struct err *e);
 int task_open_next(struct db *db, model_id m, const char *name, bool classes_fixed, task_id *ret, struct err *e);
@@ -100,7 +103,7 @@ int task_class_add(struct db *db, task_id t, uint32_t class, struct err *e);
 int output_add(struct db *db, version_id v, size_t n, const struct output_row *rows, struct err *e);
 int evaluation_list(
     struct db *db, version_id v, struct arena *a, size_t *ret_n, struct job_task **ret, struct err *e);
-int vote_waiting(struct db *db, model_id m, struct err *e); /* before a job claims its range */
+int vote_waiting(struct db *db, model_id m, struct err *e); /* after a job has ended, and before one claims */
 int expire_register(struct db *db, struct err *e);          /* event_hash() for its statements */
 int feedback_check(struct db *db, struct err *e);           /* every row's content against its digest */
 int blob_check(struct db *db, struct err *e);

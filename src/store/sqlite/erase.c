@@ -123,8 +123,8 @@ int rows_erase(
         return r;
 }
 
-static int erase(struct db *db, model_id m, const struct feedback_selection *sel, const char *who, struct erased *ret,
-    struct err *e)
+static int erase(struct db *db, model_id m, const struct feedback_selection *sel, const char *who, const char *reason,
+    struct erased *ret, struct err *e)
 {
         struct rows l = {0};
         int r = rows_select(db, m, sel, &l, e);
@@ -134,22 +134,22 @@ static int erase(struct db *db, model_id m, const struct feedback_selection *sel
                 r = err_set(e, STORE_NOT_FOUND, spared ? WORDS_TRUSTED : "no feedback of this %s",
                     sel->event_id ? "id" : "source");
         if (r == 0)
-                r = rows_erase(db, m, &l, words_erased(who).text, sel->event_id != NULL, ret, e);
+                r = rows_erase(db, m, &l, words_erased(who, reason).text, sel->event_id != NULL, ret, e);
         if (r == 0)
-                r = audit_add(db, m, who, "feedback.erase", words_erase(sel, ret).text, e);
+                r = audit_add(db, m, who, "feedback.erase", words_erase(sel, ret, reason).text, e);
         rows_free(&l);
         return r;
 }
 
 int sqlite_feedback_erase(struct store *s, model_id m, const struct feedback_selection *sel, const char *who,
-    struct erased *ret, struct err *e)
+    const char *reason, struct erased *ret, struct err *e)
 {
         struct db *db = db_of(s);
         struct erased done = {0};
         int r = tx_enter(db, e);
 
         if (r == 0)
-                r = tx_leave(db, erase(db, m, sel, who, &done, e), e);
+                r = tx_leave(db, erase(db, m, sel, who, reason, &done, e), e);
         scrub(db, r);
         if (r != 0)
                 return r;
@@ -189,8 +189,8 @@ static int accept(struct db *db, model_id m, const char *event_id, struct rows *
         return r;
 }
 
-static int release(
-    struct db *db, model_id m, const char *event_id, bool ok, const char *who, uint64_t *ret_n, struct err *e)
+static int release(struct db *db, model_id m, const char *event_id, bool ok, const char *who, const char *reason,
+    uint64_t *ret_n, struct err *e)
 {
         struct rows l = {0};
         struct erased done;
@@ -198,24 +198,24 @@ static int release(
 
         if (r == 0)
                 r = ok ? accept(db, m, event_id, &l, e)
-                       : rows_erase(db, m, &l, words_refused(who).text, false, &done, e);
+                       : rows_erase(db, m, &l, words_refused(who, reason).text, false, &done, e);
         if (r == 0)
-                r = audit_add(
-                    db, m, who, ok ? "feedback.accept" : "feedback.refuse", words_release(event_id, ok, l.n).text, e);
+                r = audit_add(db, m, who, ok ? "feedback.accept" : "feedback.refuse",
+                    words_release(event_id, ok, l.n, reason).text, e);
         *ret_n = l.n;
         rows_free(&l);
         return r;
 }
 
-int sqlite_feedback_release(
-    struct store *s, model_id m, const char *event_id, bool accept, const char *who, uint64_t *ret_n, struct err *e)
+int sqlite_feedback_release(struct store *s, model_id m, const char *event_id, bool accept, const char *who,
+    const char *reason, uint64_t *ret_n, struct err *e)
 {
         struct db *db = db_of(s);
         uint64_t n = 0;
         int r = tx_enter(db, e);
 
         if (r == 0)
-                r = tx_leave(db, release(db, m, event_id, accept, who, &n, e), e);
+                r = tx_leave(db, release(db, m, event_id, accept, who, reason, &n, e), e);
         scrub(db, accept ? 1 : r);
         if (r == 0)
                 *ret_n = n;

@@ -47,7 +47,7 @@ int expire_register(struct db *db, struct err *e)
 
 static const char *const train_sql[] = {
     [RETAIN_USED] = PLACE "AND f.holdout = 0 AND " PAST "AND EXISTS (SELECT 1 FROM job j LEFT JOIN feedback_since s "
-                          "ON s.seq = f.seq WHERE " JOB_HAS_ROW "AND " JOB_SERVED ") " PAST_CAP,
+                          "ON s.seq = f.seq WHERE " JOB_OWNS_ROW "AND " JOB_SERVED ") " PAST_CAP,
     [RETAIN_ROLLOVER] = PLACE "AND f.holdout = 0 AND " CLOSED PAST_CAP,
     [RETAIN_DAYS] = PLACE "AND f.holdout = 0 AND f.received_ms < :before " PAST_CAP,
 };
@@ -151,7 +151,7 @@ static int expire_one(struct expiring *x, uint64_t seq, struct err *e)
         }
         if (row.state == ROW_LIVE && (r = keep_class(x->db, &row, e)) != 0)
                 return r;
-        return fate_overwrite(x->db, &row, ROW_EXPIRED, words_expired(x->how->mode).text, false, e);
+        return fate_overwrite(x->db, &row, ROW_EXPIRED, words_expired(x->how->mode).text, row.state == ROW_LIVE, e);
 }
 
 static int expire(struct expiring *x, struct err *e)

@@ -24,6 +24,7 @@ void fate_fill(struct query *q, struct fate_row *ret)
             .state = row_state_in_db(q, "state"),
             .policy = policy_in_db(q, "policy"),
             .job = query_get_u64(q, "job"),
+            .whole = query_get_int(q, "whole") != 0,
         };
 }
 
@@ -91,7 +92,7 @@ static int count(struct db *db, const struct fate_row *r, enum row_state s, bool
 /* --- moves --- */
 
 static int fate_insert(
-    struct db *db, const struct fate_row *r, enum row_state s, const char *reason, bool event, struct err *e)
+    struct db *db, const struct fate_row *r, enum row_state s, const char *reason, bool whole, struct err *e)
 {
         _query_ struct query q = query_open(db,
             "INSERT INTO feedback_fate (seq, state, at_ms, reason, policy, event, job, until) VALUES (:seq, :state, "
@@ -103,14 +104,14 @@ static int fate_insert(
         query_int(&q, ":now", db_now(db));
         query_text(&q, ":reason", reason);
         query_int(&q, ":policy", r->policy);
-        query_int(&q, ":event", event);
+        query_int(&q, ":event", whole);
         query_id(&q, ":job", r->job);
         query_seq(&q, ":model", r->model);
         return query_run(&q, e);
 }
 
 static int fate_update(
-    struct db *db, const struct fate_row *r, enum row_state s, const char *reason, bool event, struct err *e)
+    struct db *db, const struct fate_row *r, enum row_state s, const char *reason, bool whole, struct err *e)
 {
         _query_ struct query q = query_open(db,
             "UPDATE feedback_fate SET state = :state, at_ms = :now, reason = :reason, policy = :policy, "
@@ -121,7 +122,7 @@ static int fate_update(
         query_int(&q, ":now", db_now(db));
         query_text(&q, ":reason", reason);
         query_int(&q, ":policy", r->policy);
-        query_int(&q, ":event", event);
+        query_int(&q, ":event", whole);
         return query_run(&q, e);
 }
 
@@ -150,7 +151,7 @@ int fate_begin(struct db *db, const struct fate_row *r, const char *reason, stru
         return x != 0 ? x : fate_count(db, r->model, r->state, true, e);
 }
 
-int fate_move(struct db *db, struct fate_row *r, enum row_state to, const char *reason, bool event, struct err *e)
+int fate_move(struct db *db, struct fate_row *r, enum row_state to, const char *reason, bool whole, struct err *e)
 {
         int x = count(db, r, r->state, false, e);
 
@@ -159,23 +160,25 @@ int fate_move(struct db *db, struct fate_row *r, enum row_state to, const char *
         if (to == ROW_LIVE)
                 x = live_again(db, r, e);
         else if (r->state == ROW_LIVE)
-                x = fate_insert(db, r, to, reason, event, e);
+                x = fate_insert(db, r, to, reason, whole, e);
         else
-                x = fate_update(db, r, to, reason, event, e);
-        if (x == 0)
+                x = fate_update(db, r, to, reason, whole, e);
+        if (x == 0) {
                 r->state = to;
+                r->whole = whole;
+        }
         return x;
 }
 
 /* --- overwriting --- */
 
 int fate_overwrite(
-    struct db *db, struct fate_row *r, enum row_state to, const char *reason, bool event, struct err *e)
+    struct db *db, struct fate_row *r, enum row_state to, const char *reason, bool whole, struct err *e)
 {
         static const float none[1] = {0};
         const struct feedback empty = {.inputs = none, .targets = none};
         struct digest content;
-        int x = fate_move(db, r, to, reason, event, e);
+        int x = fate_move(db, r, to, reason, whole, e);
 
         if (x != 0 || (x = feedback_content(&empty, &content, e)) != 0 ||
             (x = run_for_row(db, "DELETE FROM feedback_served WHERE seq = :seq", r->seq, e)) != 0)

@@ -151,7 +151,7 @@ static struct known known(const struct event *v, const struct feedback *f)
                 const struct event_row *row = &v->rows[i];
                 bool alike = row->r.trusted == f->trusted, mine = alike && strcmp(row->source, f->source) == 0;
                 k.erased =
-                    k.erased || (row->r.state == ROW_ERASED && (mine || (row->whole && (alike || row->r.trusted))));
+                    k.erased || (row->r.state == ROW_ERASED && (mine || (row->r.whole && (alike || row->r.trusted))));
                 if (mine && row->r.state != ROW_ERASED)
                         k.same = digest_eq(&row->payload, &f->payload);
                 if (mine && (!row->former || f->trusted))

@@ -303,6 +303,20 @@ static int state_is(struct db *db, job_id j, enum job_state from, struct err *e)
         return 0;
 }
 
+static int vote_of_ended(struct db *db, job_id j, struct err *e)
+{
+        model_id m;
+        {
+                _query_ struct query q = query_open(db, "SELECT model FROM job WHERE id = :job");
+                query_seq(&q, ":job", j);
+                int r = query_one(&q, STORE_NOT_FOUND, e, "no job %" PRIu64, j);
+                if (r != QUERY_ROW)
+                        return r;
+                m = query_get_u64(&q, "model");
+        }
+        return vote_waiting(db, m, e);
+}
+
 static int move(struct db *db, job_id j, enum job_state from, enum job_state to, const char *why, struct err *e)
 {
         int r = state_is(db, j, from, e);
@@ -316,7 +330,8 @@ static int move(struct db *db, job_id j, enum job_state from, enum job_state to,
         query_text(&q, ":why", why);
         query_ms(&q, ":ended", job_has_ended(to) ? db_now(db) : 0);
         query_seq(&q, ":job", j);
-        return query_run(&q, e);
+        r = query_run(&q, e);
+        return r != 0 || !job_has_ended(to) ? r : vote_of_ended(db, j, e);
 }
 
 int sqlite_job_move(struct store *s, job_id j, enum job_state from, enum job_state to, const char *why, struct err *e)

@@ -4,9 +4,9 @@
  * Consolidation: version, outputs, evaluations, used range, verdict, job state, alias, audit. What is promoted
  * becomes the champion, which ends the wait of another challenger; a candidate becomes the challenger, except by a
  * dry run, which moves nothing and consumes nothing. A reweight consumes nothing either, since its theta is its
- * parent's; promoted it gives its task the new alpha. A promoted rollover also closes the task with its record,
- * extends the model's classes (scenario class), opens the next task and hands it the rows above the claimed range
- * that name no task. */
+ * parent's. After a promotion closed tasks weigh what the line of the new champion says (weight.c). A promoted
+ * rollover also closes the task with its record, extends the model's classes (scenario class), opens the next task
+ * and hands it the rows above the claimed range that name no task. */
 #include "base/err.h"
 #include "base/mem.h"
 #include "store/sqlite/db.h"
@@ -25,24 +25,22 @@ struct subject { /* the job as it was claimed, and where its model stands now */
         enum strategy strategy;
         version_id parent, champion;
         uint64_t champion_epoch, challenger_epoch, challenger_number, seed, next_number;
-        task_id task, alpha_task;
-        double alpha, alpha_was;
+        task_id task;
         struct seq_range range, trained; /* trained: what the version's theta has seen */
         bool next_given, dry_run;
-        char who[KEY_SIZE], next_task[NAME_SIZE], task_name[NAME_SIZE], alpha_name[NAME_SIZE];
+        char who[KEY_SIZE], next_task[NAME_SIZE], task_name[NAME_SIZE];
 };
 
 static const char subject_sql[] =
     "SELECT j.model AS model, j.kind AS kind, j.state AS state, m.scenario AS scenario, j.parent AS parent, "
     "a.version AS champion, a.epoch AS epoch, j.seed AS seed, j.task AS task, j.range_first AS range_first, "
     "j.range_last AS range_last, j.next_classes_given AS next_given, j.who AS who, j.next_task AS next_task, "
-    "t.name AS task_name, j.strategy AS strategy, j.dry_run AS dry_run, j.alpha_task AS alpha_task, "
-    "coalesce(j.alpha, 0.0) AS alpha, coalesce(w.alpha, 0.0) AS alpha_was, w.name AS alpha_name, "
+    "t.name AS task_name, j.strategy AS strategy, j.dry_run AS dry_run, "
     "p.range_first AS parent_first, p.range_last AS parent_last, c.epoch AS challenger_epoch, "
     "d.number AS challenger_number, "
     "(SELECT coalesce(max(number), 0) + 1 FROM version v WHERE v.model = j.model) AS next_number "
     "FROM job j JOIN model m ON m.id = j.model JOIN alias a ON a.model = j.model AND a.name = 'champion' "
-    "LEFT JOIN task t ON t.id = j.task LEFT JOIN task w ON w.id = j.alpha_task "
+    "LEFT JOIN task t ON t.id = j.task "
     "LEFT JOIN version p ON p.id = j.parent LEFT JOIN alias c ON c.model = j.model AND c.name = 'challenger' "
     "LEFT JOIN version d ON d.id = c.version WHERE j.id = :job";
 
@@ -62,9 +60,6 @@ static void subject_fill(struct query *q, job_id j, struct subject *ret)
             .seed = query_get_u64(q, "seed"),
             .next_number = query_get_u64(q, "next_number"),
             .task = query_get_u64(q, "task"),
-            .alpha_task = query_get_u64(q, "alpha_task"),
-            .alpha = query_get_real(q, "alpha"),
-            .alpha_was = query_get_real(q, "alpha_was"),
             .range = {query_get_u64(q, "range_first"), query_get_u64(q, "range_last")},
             .next_given = query_get_int(q, "next_given") != 0,
             .dry_run = query_get_int(q, "dry_run") != 0,
@@ -75,7 +70,6 @@ static void subject_fill(struct query *q, job_id j, struct subject *ret)
         query_get_name(q, "who", ret->who, sizeof(ret->who));
         query_get_name(q, "next_task", ret->next_task, sizeof(ret->next_task));
         query_get_name(q, "task_name", ret->task_name, sizeof(ret->task_name));
-        query_get_name(q, "alpha_name", ret->alpha_name, sizeof(ret->alpha_name));
 }
 
 /* The outcome is one that this kind of job has. */
@@ -207,10 +201,14 @@ static int job_end(struct db *db, const struct subject *s, const struct outcome 
         return query_run(&q, e);
 }
 
+/* A rollover's bound may lie below what was used before: rows above it are the next task's, and new to it. */
 static int range_used(struct db *db, const struct subject *s, struct err *e)
 {
-        _query_ struct query q = query_open(db, "UPDATE model SET used_seq = max(used_seq, :last) WHERE id = :model");
+        _query_ struct query q = query_open(db,
+            "UPDATE model SET used_seq = CASE WHEN :rollover OR used_seq < :last THEN :last ELSE used_seq END "
+            "WHERE id = :model");
 
+        query_int(&q, ":rollover", s->kind == JOB_ROLLOVER);
         query_seq(&q, ":last", s->range.last);
         query_seq(&q, ":model", s->model);
         return query_run(&q, e);
@@ -260,27 +258,16 @@ static int audit_verdict(struct db *db, const struct subject *s, const struct ou
             words_outcome(s->job, s->next_number, outcome_job_state(o), s->dry_run, o->reason).text, e);
 }
 
-static int reweigh(struct db *db, const struct subject *s, struct err *e)
-{
-        _query_ struct query q = query_open(db, "UPDATE task SET alpha = :alpha WHERE id = :task");
-
-        query_real(&q, ":alpha", s->alpha);
-        query_seq(&q, ":task", s->alpha_task);
-        int r = query_run(&q, e);
-        return r != 0 ? r
-                      : audit_add(db, s->model, s->who, "task.alpha",
-                            words_alpha(s->job, s->alpha_name, s->alpha_was, s->alpha, s->next_number).text, e);
-}
-
 static int consolidate(struct db *db, const struct outcome *o, version_id *ret, struct err *e)
 {
         struct subject s;
         int r;
 
         if ((r = look(db, o, false, &s, e)) != 0 || (r = settle(db, &s, o, ret, e)) != 0 ||
-            (r = audit_verdict(db, &s, o, e)) != 0)
+            (r = audit_verdict(db, &s, o, e)) != 0 ||
+            (o->promote && (r = weights_follow(db, s.model, *ret, s.job, s.who, e)) != 0))
                 return r;
-        return s.kind == JOB_REWEIGHT && o->promote ? reweigh(db, &s, e) : 0;
+        return vote_waiting(db, s.model, e);
 }
 
 int sqlite_consolidation_commit(struct store *s, const struct outcome *o, version_id *ret, struct err *e)
@@ -353,7 +340,8 @@ static int close_task(struct db *db, const struct subject *s, const struct outco
             (r = blob_require(db, &c->anchor, size, e)) != 0)
                 return r;
         _query_ struct query q = query_open(db,
-            "UPDATE task SET state = :state, alpha = :alpha, closed_ms = :now, closed_by = :version, fisher = "
+            "UPDATE task SET state = :state, alpha = :alpha, closed_alpha = :alpha, closed_ms = :now, closed_by = "
+            ":version, fisher = "
             ":fisher, "
             "theta_old = :theta_old, n_outputs = :n_outputs, n_params = :n_params, fisher_kind = :kind, "
             "fisher_samples = :samples, fisher_protected = :protected, fisher_factor = :factor, fisher_trace = "
@@ -405,14 +393,17 @@ static int roll(struct db *db, const struct outcome *o, const struct task_close 
         if ((r = look(db, o, true, &s, e)) != 0 || (r = settle(db, &s, o, ret, e)) != 0)
                 return r;
         if (!c)
-                return audit_verdict(db, &s, o, e);
+                return (r = audit_verdict(db, &s, o, e)) != 0 ? r : vote_waiting(db, s.model, e);
         if ((r = close_task(db, &s, o, c, *ret, e)) != 0 ||
             (r = task_open_next(db, s.model, s.next_task, s.next_given, &next, e)) != 0 ||
             (r = hand_over(db, s.task, next, s.range.last, e)) != 0 || (r = keep_classes(db, s.task, e)) != 0 ||
             (r = next_classes(db, &s, next, e)) != 0)
                 return r;
-        return audit_add(db, s.model, s.who, "task.rollover",
-            words_rollover(s.job, s.next_number, s.task_name, s.next_task, o->reason).text, e);
+        if ((r = audit_add(db, s.model, s.who, "task.rollover",
+                 words_rollover(s.job, s.next_number, s.task_name, s.next_task, o->reason).text, e)) != 0 ||
+            (r = weights_follow(db, s.model, *ret, s.job, s.who, e)) != 0)
+                return r;
+        return vote_waiting(db, s.model, e);
 }
 
 int sqlite_rollover_commit(

@@ -52,7 +52,8 @@ static int drop(struct db *db, model_id m, uint64_t number, struct err *e)
         return query_run(&q, e);
 }
 
-static int prune(struct db *db, model_id m, uint64_t keep, uint64_t *ret_n, struct err *e)
+static int prune(
+    struct db *db, model_id m, uint64_t keep, const char *who, const char *reason, uint64_t *ret_n, struct err *e)
 {
         _free_ uint64_t *numbers = NULL;
         size_t n = 0;
@@ -65,16 +66,17 @@ static int prune(struct db *db, model_id m, uint64_t keep, uint64_t *ret_n, stru
                 if ((r = drop(db, m, numbers[i], e)) != 0)
                         return r;
         *ret_n = n;
-        return n > 0 ? audit_add(db, m, "retention", "version.prune", words_prune(n, numbers, keep).text, e) : 0;
+        return n > 0 ? audit_add(db, m, who, "version.prune", words_prune(n, numbers, keep, reason).text, e) : 0;
 }
 
-int sqlite_version_prune(struct store *s, model_id m, uint64_t keep, uint64_t *ret_n, struct err *e)
+int sqlite_version_prune(
+    struct store *s, model_id m, uint64_t keep, const char *who, const char *reason, uint64_t *ret_n, struct err *e)
 {
         uint64_t n = 0;
         int r = tx_enter(db_of(s), e);
 
         if (r == 0)
-                r = tx_leave(db_of(s), prune(db_of(s), m, keep, &n, e), e);
+                r = tx_leave(db_of(s), prune(db_of(s), m, keep, who, reason, &n, e), e);
         if (r == 0)
                 *ret_n = n;
         return r;

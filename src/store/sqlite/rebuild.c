@@ -50,7 +50,7 @@ static int end(struct db *db, job_id j, bool same, const char *reason, struct er
         query_text(&q, ":reason", reason);
         query_int(&q, ":now", db_now(db));
         query_seq(&q, ":job", j);
-        if ((r = query_run(&q, e)) != 0)
+        if ((r = query_run(&q, e)) != 0 || (r = vote_waiting(db, s.model, e)) != 0)
                 return r;
         return audit_add(db, s.model, s.who, "version.rebuild", words_rebuild(j, s.number, same, reason).text, e);
 }

@@ -123,12 +123,33 @@ static int no_task_holds(struct db *db, model_id m, const char *source, struct e
             query_get_text(&q, "name"), query_get_u64(&q, "number"), source, query_get_real(&q, "alpha"));
 }
 
-static int find_way_back(struct db *db, model_id m, const char *source, struct way_back *ret, struct err *e)
+/* So that it stays so on the line the champion goes back to, where no reweight says it. */
+static int give_up(struct db *db, model_id m, const char *source, struct err *e)
 {
         _query_ struct query q = query_open(db,
-            "WITH RECURSIVE " BAD ", " LINE
-            ", target (id, place) AS (SELECT l.id, l.place FROM line l JOIN version v ON "
-            "v.id = l.id WHERE v.pruned_ms IS NULL AND l.id NOT IN bad ORDER BY l.place LIMIT 1) "
+            "WITH RECURSIVE " BAD "UPDATE task SET given_up = (SELECT max(id) FROM job WHERE model = :model) WHERE "
+            "model = :model AND state = 2 AND given_up IS NULL AND closed_by IN bad");
+
+        bind(&q, m, source);
+        return query_run(&q, e);
+}
+
+/* What has learned from it serves no more, under no name. */
+static int take_out(struct db *db, model_id m, const char *source, struct err *e)
+{
+        _query_ struct query q = query_open(db,
+            "WITH RECURSIVE " BAD
+            "UPDATE version SET unlearned = :source WHERE model = :model AND unlearned IS NULL AND id IN bad");
+
+        bind(&q, m, source);
+        return query_run(&q, e);
+}
+
+static int find_way_back(struct db *db, model_id m, struct way_back *ret, struct err *e)
+{
+        _query_ struct query q = query_open(db,
+            "WITH RECURSIVE " LINE ", target (id, place) AS (SELECT l.id, l.place FROM line l JOIN version v ON "
+            "v.id = l.id WHERE v.pruned_ms IS NULL AND v.unlearned IS NULL ORDER BY l.place LIMIT 1) "
             "SELECT t.id AS id, v.number AS number, c.number AS from_number, a.epoch AS epoch, (SELECT "
             "coalesce(max(u.range_last), 0) FROM line l JOIN version u ON u.id = l.id JOIN job j ON j.id = u.job "
             "WHERE "
@@ -136,7 +157,7 @@ static int find_way_back(struct db *db, model_id m, const char *source, struct w
             "alias "
             "a ON a.model = :model AND a.name = 'champion' JOIN version c ON c.id = a.version");
 
-        bind(&q, m, source);
+        query_seq(&q, ":model", m);
         int r = query_one(&q, -EBADMSG, e, "database: the champion has no first version");
         if (r != QUERY_ROW)
                 return r;
@@ -148,22 +169,21 @@ static int find_way_back(struct db *db, model_id m, const char *source, struct w
         return 0;
 }
 
-/* A challenger that has learned from it must not come to serve. *ret_epoch 0: it has not, or there is none. */
-static int bad_challenger(
-    struct db *db, model_id m, const char *source, uint64_t *ret_number, uint64_t *ret_epoch, struct err *e)
+/* An alias beside the champion whose version serves no more. */
+static int next_alias(struct db *db, model_id m, struct alias *ret, struct err *e)
 {
         _query_ struct query q = query_open(db,
-            "WITH RECURSIVE " BAD "SELECT v.number AS number, a.epoch AS epoch FROM alias a JOIN version v ON v.id = "
-            "a.version WHERE a.model = :model AND a.name = 'challenger' AND a.version IN bad");
+            "SELECT a.name AS name, v.number AS number, a.epoch AS epoch FROM alias a JOIN version v ON v.id = "
+            "a.version WHERE a.model = :model AND a.name <> 'champion' AND v.unlearned IS NOT NULL ORDER BY a.name "
+            "LIMIT 1");
 
-        *ret_epoch = 0;
-        bind(&q, m, source);
+        query_seq(&q, ":model", m);
         int r = query_step(&q, e);
         if (r != QUERY_ROW)
                 return r;
-        *ret_number = query_get_u64(&q, "number");
-        *ret_epoch = query_get_u64(&q, "epoch");
-        return 0;
+        *ret = (struct alias){.number = query_get_u64(&q, "number"), .epoch = query_get_u64(&q, "epoch")};
+        query_get_name(&q, "name", ret->name, sizeof(ret->name));
+        return q.rc != 0 ? query_step(&q, e) : QUERY_ROW;
 }
 
 static int move(struct db *db, model_id m, const char *alias, const struct way_back *w, uint64_t number,
@@ -175,6 +195,20 @@ static int move(struct db *db, model_id m, const char *alias, const struct way_b
                             words_alias(alias, w->to_number, number, epoch + 1, why).text, e);
 }
 
+static int aliases_follow(struct db *db, model_id m, const struct way_back *w, const char *why, const char *who,
+    struct unlearned *ret, struct err *e)
+{
+        struct alias a;
+        int r;
+
+        while ((r = next_alias(db, m, &a, e)) == QUERY_ROW) {
+                if ((r = move(db, m, a.name, w, a.number, a.epoch, why, who, e)) != 0)
+                        return r;
+                unlearned_name(ret, a.name);
+        }
+        return r != 0 ? r : challenger_superseded(db, m, who, e);
+}
+
 static int new_again(struct db *db, model_id m, uint64_t used_seq, struct err *e)
 {
         _query_ struct query q = query_open(db, "UPDATE model SET used_seq = min(used_seq, :last) WHERE id = :model");
@@ -184,14 +218,13 @@ static int new_again(struct db *db, model_id m, uint64_t used_seq, struct err *e
         return query_run(&q, e);
 }
 
-static int unlearn(struct db *db, model_id m, const char *source, const char *who, struct rows *l,
+static int unlearn(struct db *db, model_id m, const char *source, const char *who, const char *reason, struct rows *l,
     struct unlearned *ret, struct err *e)
 {
         const struct feedback_selection sel = {.source = source};
-        const struct words why = words_unlearned(source, who);
+        const struct words why = words_unlearned(source, who, reason);
         struct way_back w = {0};
         struct erased done;
-        uint64_t number = 0, epoch = 0;
         int r;
 
         if ((r = rows_select(db, m, &sel, l, e)) != 0)
@@ -200,24 +233,21 @@ static int unlearn(struct db *db, model_id m, const char *source, const char *wh
         if (l->n == 0)
                 return err_set(e, STORE_NOT_FOUND, "no feedback of source %s", source);
         if ((r = none_active(db, m, e)) != 0 || (r = no_task_holds(db, m, source, e)) != 0 ||
-            (r = find_way_back(db, m, source, &w, e)) != 0 ||
-            (r = bad_challenger(db, m, source, &number, &epoch, e)) != 0 ||
-            (r = rows_erase(db, m, l, why.text, false, &done, e)) != 0)
+            (r = give_up(db, m, source, e)) != 0 || (r = take_out(db, m, source, e)) != 0 ||
+            (r = find_way_back(db, m, &w, e)) != 0 || (r = rows_erase(db, m, l, why.text, false, &done, e)) != 0)
                 return r;
         *ret = (struct unlearned){.n_erased = done.n, .from_number = w.from_number, .back_to_number = w.to_number};
-        if ((r = audit_add(db, m, who, "source.unlearn", words_unlearn(source, ret).text, e)) != 0)
+        if ((r = audit_add(db, m, who, "source.unlearn", words_unlearn(source, ret, reason).text, e)) != 0)
                 return r;
         if (w.from_number != w.to_number &&
             ((r = move(db, m, "champion", &w, w.from_number, w.champion_epoch, why.text, who, e)) != 0 ||
-                (r = new_again(db, m, w.used_seq, e)) != 0))
+                (r = new_again(db, m, w.used_seq, e)) != 0 || (r = weights_follow(db, m, w.to, 0, who, e)) != 0))
                 return r;
-        if (epoch != 0)
-                return move(db, m, "challenger", &w, number, epoch, why.text, who, e);
-        return challenger_superseded(db, m, who, e);
+        return aliases_follow(db, m, &w, why.text, who, ret, e);
 }
 
-int sqlite_source_unlearn(
-    struct store *s, model_id m, const char *source, const char *who, struct unlearned *ret, struct err *e)
+int sqlite_source_unlearn(struct store *s, model_id m, const char *source, const char *who, const char *reason,
+    struct unlearned *ret, struct err *e)
 {
         struct db *db = db_of(s);
         struct unlearned done;
@@ -225,7 +255,7 @@ int sqlite_source_unlearn(
         int r = tx_enter(db, e);
 
         if (r == 0)
-                r = tx_leave(db, unlearn(db, m, source, who, &l, &done, e), e);
+                r = tx_leave(db, unlearn(db, m, source, who, reason, &l, &done, e), e);
         scrub(db, r);
         rows_free(&l);
         if (r != 0)

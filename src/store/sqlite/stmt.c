@@ -214,13 +214,16 @@ void query_digest(struct query *q, const char *name, const struct digest *d)
 
 /* --- reading --- */
 
+/* Columns are mostly read in the order they stand in, so the search goes on where the last one ended. */
 static int column(struct query *q, const char *name)
 {
         int n = sqlite3_column_count(q->s->h);
 
-        for (int i = 0; i < n; i++)
-                if (strcmp(sqlite3_column_name(q->s->h, i), name) == 0)
-                        return i;
+        for (int i = 0; i < n; i++) {
+                int at = (q->at + i) % n;
+                if (strcmp(sqlite3_column_name(q->s->h, at), name) == 0)
+                        return q->at = at;
+        }
         assert(!"no such column");
         return -1;
 }

@@ -25,8 +25,8 @@ int sqlite_feedback_add(struct store *s, model_id m, const struct feedback *rows
     const struct feedback_rules *rules, enum feedback_verdict *verdicts, struct receipt *ret, struct err *e);
 int sqlite_feedback_get(
     struct store *s, model_id m, const char *event_id, struct arena *a, struct feedback_fate *ret, struct err *e);
-int sqlite_feedback_newest(struct store *s, model_id m, uint64_t after_seq, size_t limit, store_feedback_fn each,
-    void *arg, struct err *e);
+int sqlite_feedback_newest(
+    struct store *s, model_id m, uint64_t after_seq, size_t limit, store_feedback_fn each, void *arg, struct err *e);
 int sqlite_feedback_scan(
     struct store *s, model_id m, const struct feedback_filter *f, store_feedback_fn each, void *arg, struct err *e);
 
@@ -35,9 +35,9 @@ int sqlite_feedback_count(struct store *s, model_id m, struct counters *ret, str
 
 /* erase.c */
 int sqlite_feedback_erase(struct store *s, model_id m, const struct feedback_selection *sel, const char *who,
-    struct erased *ret, struct err *e);
+    const char *reason, struct erased *ret, struct err *e);
 int sqlite_feedback_release(struct store *s, model_id m, const char *event_id, bool accept, const char *who,
-    uint64_t *ret_n, struct err *e);
+    const char *reason, uint64_t *ret_n, struct err *e);
 
 /* expire.c */
 int sqlite_feedback_expire(
@@ -45,8 +45,8 @@ int sqlite_feedback_expire(
 
 /* source.c */
 int sqlite_source_list(struct store *s, model_id m, store_source_fn each, void *arg, struct err *e);
-int sqlite_source_unlearn(
-    struct store *s, model_id m, const char *source, const char *who, struct unlearned *ret, struct err *e);
+int sqlite_source_unlearn(struct store *s, model_id m, const char *source, const char *who, const char *reason,
+    struct unlearned *ret, struct err *e);
 
 /* secret.c */
 int sqlite_secret(struct store *s, const char *name, const uint8_t fresh[32], uint8_t ret[32], struct err *e);
@@ -75,7 +75,11 @@ int sqlite_rollover_commit(
 int sqlite_rebuild_commit(struct store *s, job_id j, bool same, const char *reason, struct err *e);
 
 /* prune.c */
-int sqlite_version_prune(struct store *s, model_id m, uint64_t keep, uint64_t *ret_n, struct err *e);
+int sqlite_version_prune(
+    struct store *s, model_id m, uint64_t keep, const char *who, const char *reason, uint64_t *ret_n, struct err *e);
+
+/* weight.c */
+int sqlite_task_weight(struct store *s, task_id t, version_id v, job_id j, double *ret, struct err *e);
 
 /* version.c */
 int sqlite_version_get(struct store *s, version_id v, struct arena *a, struct version *ret, struct err *e);
@@ -88,6 +92,8 @@ int sqlite_version_tensor(struct store *s, version_id v, enum tensor_role role, 
 /* alias_audit.c */
 int sqlite_alias_get(struct store *s, model_id m, const char *alias, struct alias *ret, struct err *e);
 int sqlite_alias_list(struct store *s, model_id m, store_alias_fn each, void *arg, struct err *e);
+int sqlite_alias_delete(struct store *s, model_id m, const char *alias, uint64_t epoch, const char *who,
+    const char *reason, struct err *e);
 int sqlite_alias_set(struct store *s, model_id m, const char *alias, uint64_t version_number, uint64_t epoch,
     const char *who, const char *reason, struct alias *ret, struct err *e);
 int sqlite_audit_list(struct store *s, model_id m, store_audit_fn each, void *arg, struct err *e);

@@ -1,7 +1,8 @@
 /* vote.c: which label of an event counts.
  *
- * The rows of an event vote, each source with its newest; trusted ones stand aside. Rows inside the range of an
- * active job stay as they are; the event is then noted, and settled when the next job claims its range. */
+ * The rows of an event vote, each source with its newest; trusted ones stand aside. What counted when it expired has
+ * been learned and cannot be taken back: only LATEST lets a label that came after it count. Rows inside the range of
+ * an active job stay as they are; the event is then noted, and settled when the job ends. */
 #include "base/err.h"
 #include "base/mem.h"
 #include "store/sqlite/fate.h"
@@ -25,11 +26,11 @@ static int by_seq(const void *a, const void *b)
 int event_rows_load(struct db *db, model_id m, const char *event_id, struct event *ret, struct err *e)
 {
         int r;
-        _query_ struct query q = query_open(db,
-            "SELECT " FATE_COLUMNS
-            ", f.payload AS payload, coalesce(o.source, f.source) AS source, o.seq IS NOT NULL AS "
-            "former, coalesce(x.event, 0) AS whole FROM " FATE_TABLES "LEFT JOIN feedback_former o ON o.seq = f.seq "
-            "WHERE f.model = :model AND f.event_id = :event_id");
+        _query_ struct query q =
+            query_open(db, "SELECT " FATE_COLUMNS
+                           ", f.payload AS payload, coalesce(o.source, f.source) AS source, o.seq IS NOT NULL AS "
+                           "former FROM " FATE_TABLES "LEFT JOIN feedback_former o ON o.seq = f.seq "
+                           "WHERE f.model = :model AND f.event_id = :event_id");
 
         ret->n = 0;
         query_seq(&q, ":model", m);
@@ -42,7 +43,6 @@ int event_rows_load(struct db *db, model_id m, const char *event_id, struct even
                 struct event_row *row = &ret->rows[ret->n++];
                 fate_fill(&q, &row->r);
                 row->former = query_get_int(&q, "former") != 0;
-                row->whole = query_get_int(&q, "whole") != 0;
                 query_get_name(&q, "source", row->source, sizeof(row->source));
                 query_get_digest(&q, "payload", &row->payload);
         }
@@ -54,6 +54,11 @@ int event_rows_load(struct db *db, model_id m, const char *event_id, struct even
 static bool may_count(const struct event_row *row)
 {
         return !row->r.trusted && (row->r.state == ROW_LIVE || row->r.state == ROW_SUPERSEDED);
+}
+
+static bool closes(const struct fate_row *r)
+{
+        return !r->trusted && r->state == ROW_EXPIRED && r->whole;
 }
 
 /* A source that changed its mind votes with its newest row. */
@@ -75,7 +80,11 @@ static int winner(const struct event *v, enum conflict_policy p, size_t *ret, st
                 votes[i] = (struct vote){.seq = v->rows[i].r.seq,
                     .class = v->rows[i].r.class,
                     .live = may_count(&v->rows[i]) && newest_of_source(v, i)};
-        *ret = label_winner(votes, v->n, p);
+        size_t first = label_winner(votes, v->n, p);
+        for (size_t i = 0; i < v->n; i++)
+                if (closes(&v->rows[i].r) && (p != CONFLICT_LATEST || first < i))
+                        first = SIZE_MAX;
+        *ret = first;
         return 0;
 }
 
@@ -163,7 +172,7 @@ static int waiting(struct db *db, model_id m, char event_id[KEY_SIZE], enum conf
         return q.rc != 0 ? query_step(&q, e) : QUERY_ROW;
 }
 
-/* Called when no job of the model has a range, so that nothing waits once more. */
+/* Called while no job of the model has a range, so that nothing waits once more. */
 int vote_waiting(struct db *db, model_id m, struct err *e)
 {
         struct event scratch = {0};

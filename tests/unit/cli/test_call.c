@@ -6,6 +6,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "cli/client.h"
 
 const struct command commands[] = {{0}};
@@ -55,12 +56,35 @@ static void test_long_names(void **state)
         assert_true(strlen(part(s)) > KEY_BYTES && strlen(part(s)) < URL_PART);
 }
 
+static void test_reasons(void **state)
+{
+        struct cli c = {0};
+        char text[URL_REASON], longest[402];
+        struct buf b;
+        (void)state;
+        buf_init(&b, 1024);
+        assert_string_equal(url_reason(text, &c, true), "");
+        put_reason(&b, &c);
+        assert_int_equal(b.len, 0);
+        c.opt.reason = "a & \"b\"";
+        assert_string_equal(url_reason(text, &c, false), "?reason=a%20%26%20%22b%22");
+        assert_string_equal(url_reason(text, &c, true), "&reason=a%20%26%20%22b%22");
+        put_reason(&b, &c);
+        assert_string_equal(b.data, ",\"reason\":\"a & \\\"b\\\"\"");
+        buf_deinit(&b);
+        memset(longest, '/', sizeof(longest)); /* one that is too long is never cut down to one that is not */
+        longest[401] = 0;
+        c.opt.reason = longest;
+        assert_true(strlen(url_reason(text, &c, true)) > strlen("&reason=") + 3 * 200);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
             cmocka_unit_test(test_names_stay),
             cmocka_unit_test(test_all_else_is_encoded),
             cmocka_unit_test(test_long_names),
+            cmocka_unit_test(test_reasons),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,6 +25,7 @@ const struct command commands[] = {
     {"one", never, "A", 1, 1, FLAG_LIMIT | FLAG_SKIP | FLAG_BATCH | FLAG_TASK, "exactly one"},
     {"some", never, "A [B [C]]", 1, 3, FLAG_LABELS | FLAG_ONLY, "one to three"},
     {"decide", never, "A", 1, 1, FLAG_DRY_RUN | FLAG_REJECT | FLAG_REBUILD, "with words that take no value"},
+    {"pair first", never, "", 0, 0, 0, "one of a noun without a command of its own"},
 };
 const size_t n_commands = sizeof(commands) / sizeof(commands[0]);
 
@@ -156,6 +157,12 @@ static void test_help_needs_nothing_else(void **state)
         assert_null(command);
         assert_int_equal(PARSE("one", "--help"), 0);
         assert_string_equal(command->name, "one");
+        assert_null(opt.noun);
+        assert_int_equal(PARSE("pair", "--help"), 0);
+        assert_null(command);
+        assert_string_equal(opt.noun, "pair");
+        assert_int_equal(PARSE("pai", "--help"), 0);
+        assert_null(opt.noun);
 }
 
 static void test_defaults(void **state)

@@ -193,22 +193,86 @@ static void test_unmeasured_closed_task_blocks(void **state)
         assert_true(!v.promote && !v.undecided);
 }
 
-/* Small losses on other rows than those of the close do not add up: the champion is what there is to compare with. */
+static struct gate_run run(uint64_t n, double first, double best, double last)
+{
+        return (struct gate_run){{.n = n, .accuracy = first, .loss = first}, {.n = n, .accuracy = best, .loss = best},
+            {.n = n, .accuracy = last, .loss = last}};
+}
+
+static void test_carry(void **state)
+{
+        (void)state;
+        static const struct {
+                enum ewc_loss loss;
+                double lost;
+                uint64_t n_rows, n;
+                double first, best, last, expected;
+                uint64_t most;
+        } rows[] = {
+            {EWC_LOSS_SOFTMAX, 0, 0, 100, 0.98, 0.98, 0.98, 0, 100},
+            {EWC_LOSS_SOFTMAX, 0, 0, 100, 0.98, 0.98, 0.95, 0.03, 100},
+            {EWC_LOSS_SOFTMAX, 0.03, 100, 99, 0.95, 0.95, 0.93, 0.05, 100},  /* losses add up */
+            {EWC_LOSS_SOFTMAX, 0.03, 100, 99, 0.95, 0.97, 0.93, 0.05, 100},  /* what came back in between was lost */
+            {EWC_LOSS_SOFTMAX, 0.03, 100, 99, 0.90, 0.95, 0.90, 0.05, 100},  /* all of it, and more was lost again */
+            {EWC_LOSS_SOFTMAX, 0.03, 100, 100, 0.90, 0.92, 0.92, 0.01, 100}, /* a gain pays back */
+            {EWC_LOSS_SOFTMAX, 0.03, 100, 100, 0.90, 0.99, 0.99, 0, 100},    /* no credit */
+            {EWC_LOSS_SOFTMAX, 0, 100, 90, 0.80, 0.95, 0.95, 0, 100},
+            {EWC_LOSS_SOFTMAX, 0, 100, 100, 0.80, 0.90, 0.95, 0, 100},      /* the last is better still */
+            {EWC_LOSS_SOFTMAX, 0.03, 100, 10, 0.40, 0.50, 0.50, 0.02, 100}, /* one row of ten left is one of 100 */
+            {EWC_LOSS_SOFTMAX, 0.03, 100, 10, 0.50, 0.50, 0.40, 0.13, 100}, /* and lost, one of ten */
+            {EWC_LOSS_SOFTMAX, 0.03, 100, 400, 0.90, 0.92, 0.92, 0.01, 400},
+            {EWC_LOSS_SOFTMAX, 0.03, 100, 50, 0.99, 0.99, 0.99, 0.03, 100}, /* hard rows went: nothing was gained */
+            {EWC_LOSS_SOFTMAX, 0.03, 100, 50, NAN, NAN, 0.9, 0.03, 100},
+            {EWC_LOSS_SOFTMAX, 0.03, 100, 50, 0.9, 0.9, -INFINITY, 0.03, 100},
+            {EWC_LOSS_SIGMOID, 0.03, 100, 99, 0.95, 0.95, 0.93, 0.05, 100},
+            {EWC_LOSS_SQUARED, 0.03, 100, 99, 0.50, 0.50, 0.51, 0.05, 100},
+            {EWC_LOSS_SQUARED, 0.03, 100, 100, 0.50, 0.49, 0.49, 0.01, 100},
+            {EWC_LOSS_SQUARED, 0.03, 100, 100, 0.50, 0.40, 0.40, 0, 100},
+        };
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+                const struct gate_run r = run(rows[i].n, rows[i].first, rows[i].best, rows[i].last);
+                struct gate_carry c = gate_carry((struct gate_carry){rows[i].lost, rows[i].n_rows}, &r, rows[i].loss);
+                if (!(fabs(c.lost - rows[i].expected) < 1e-12) || c.lost < 0 || c.n_rows != rows[i].most)
+                        fail_msg("row %zu: %.15g lost, %zu rows", i, c.lost, (size_t)c.n_rows);
+        }
+}
+
+/* However the rows of a task come and go: what was lost on each kind of them counts. */
 static void test_rows_changed_since_the_close(void **state)
 {
         (void)state;
-        struct gate_task t[] = {task("low", false, 100, 0.8, 0.79), task("high", true, 90, 0.8, 0.9)};
-        t[0].at_close = (struct evaluation){.n = 600, .accuracy = 0.98};
+        struct gate_task t[] = {task("low", false, 99, 0.8, 0.79), task("high", true, 90, 0.8, 0.9)};
+        t[0].rows_changed = true; /* and nothing was lost before */
         struct verdict v = judge(t, 2, &conf, EWC_LOSS_SOFTMAX);
         assert_true(v.promote && fabs(v.value - 0.01) < 1e-12);
-        assert_string_equal(v.reason, "promoted: task low lost 1.0 pt (budget 2.0, counted from when its rows last "
-                                      "changed, after its close), task high gained 10.0 pt");
-        t[0].at_close = (struct evaluation){.n = 100, .accuracy = 0.83}; /* a version after the change was better */
-        t[0].rows_changed = true;
+        assert_string_equal(v.reason,
+            "promoted: task low lost 1.0 pt (budget 2.0; rows of its holdout were erased or "
+            "added since its close), task high gained 10.0 pt");
+        t[0].carry = (struct gate_carry){0.015, 100};
         v = judge(t, 2, &conf, EWC_LOSS_SOFTMAX);
-        assert_true(!v.promote && fabs(v.value - 0.04) < 1e-12);
+        assert_true(!v.promote && fabs(v.value - 0.025) < 1e-12);
+        assert_string_equal(v.reason, "rejected: task low lost 2.5 pt since its close (budget 2.0), of which 1.5 pt "
+                                      "before rows of its holdout were erased or added, task high gained 10.0 pt");
+        t[0].at_change = t[0].at_close = (struct evaluation){.n = 99, .accuracy = 0.82}; /* lost on these rows too */
+        v = judge(t, 2, &conf, EWC_LOSS_SOFTMAX);
+        assert_true(!v.promote && fabs(v.value - 0.045) < 1e-12);
         assert_non_null(
-            strstr(v.reason, "task low lost 4.0 pt (budget 2.0, counted from when its rows last changed"));
+            strstr(v.reason, "task low lost 4.5 pt since its close (budget 2.0), of which 1.5 pt before"));
+        t[0].at_change.accuracy = 0.70; /* what had been lost came back, and then this was lost */
+        v = judge(t, 2, &conf, EWC_LOSS_SOFTMAX);
+        assert_true(!v.promote && fabs(v.value - 0.03) < 1e-12);
+        assert_non_null(strstr(v.reason, "task low lost 3.0 pt since its close (budget 2.0; rows of its holdout"));
+        t[0].after = t[0].before; /* no worse than the champion */
+        t[0].carry.lost = 0.5;
+        assert_true(judge(t, 2, &conf, EWC_LOSS_SOFTMAX).promote);
+
+        struct gate_task u[] = {task("a", false, 9, 0.50, 0.505), task("b", true, 9, 0.4, 0.3)};
+        assert_true(judge(u, 2, &conf, EWC_LOSS_SQUARED).promote);
+        u[0].carry = (struct gate_carry){0.015, 9};
+        v = judge(u, 2, &conf, EWC_LOSS_SQUARED);
+        assert_true(!v.promote && fabs(v.value - 0.025) < 1e-12);
+        assert_non_null(strstr(v.reason, "loss of task a rose 2.5 % since its close (budget 2.0 %), of which 1.5 % "
+                                         "before rows of its holdout were erased or added"));
 }
 
 /* --- what is left open --- */
@@ -308,6 +372,7 @@ int main(void)
             cmocka_unit_test(test_squared),
             cmocka_unit_test(test_worst_of_many),
             cmocka_unit_test(test_unmeasured_closed_task_blocks),
+            cmocka_unit_test(test_carry),
             cmocka_unit_test(test_rows_changed_since_the_close),
             cmocka_unit_test(test_holdout_rows_that_are_gone),
             cmocka_unit_test(test_nothing_measured),

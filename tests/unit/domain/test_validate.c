@@ -111,9 +111,29 @@ static void test_key(void **state)
         assert_int_equal(validate_key("source", "caf\xc3\xa9 / 7", &e), 0);
 }
 
+static void test_reason(void **state)
+{
+        (void)state;
+        struct err e = ERR_NULL;
+        char text[VALIDATE_REASON_MAX + 2];
+        memset(text, 'r', sizeof(text));
+        text[VALIDATE_REASON_MAX] = '\0';
+        assert_int_equal(validate_reason(text, &e), 0);
+        text[VALIDATE_REASON_MAX] = 'r';
+        text[VALIDATE_REASON_MAX + 1] = '\0';
+        assert_int_equal(validate_reason(text, &e), -EINVAL);
+        assert_string_equal(e.field, "/reason");
+        assert_int_equal(validate_reason("", &e), 0);
+        assert_int_equal(validate_reason("caf\xc3\xa9, asked for", &e), 0);
+        assert_int_equal(validate_reason("a\nb", &e), -EINVAL);
+        assert_int_equal(validate_reason("\xff", &e), -EINVAL);
+        assert_string_equal(e.msg, "reason is not UTF-8");
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {cmocka_unit_test(test_name), cmocka_unit_test(test_row),
-            cmocka_unit_test(test_scaled), cmocka_unit_test(test_ids), cmocka_unit_test(test_key)};
+            cmocka_unit_test(test_scaled), cmocka_unit_test(test_ids), cmocka_unit_test(test_key),
+            cmocka_unit_test(test_reason)};
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

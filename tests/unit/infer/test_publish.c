@@ -5,6 +5,7 @@
 #include "infer/publish.h"
 #include "base/clock.h"
 #include "house.h"
+#include "infer/census.h"
 #include "infer/served.h"
 #include "infer/vtable.h"
 #include "loop/loop.h"
@@ -338,6 +339,35 @@ static void a_version_is_loaded_when_asked_for(void **state)
         stage_close(&s);
 }
 
+/* Whoever is not loaded is known all the same, and stays so when a version goes. */
+static void every_version_is_known(void **state)
+{
+        (void)state;
+        static const struct output_row all[] = {{0, 0}, {0, 1}, {0, 2}, {0, 3}};
+        struct stage s;
+        struct heard h = {0};
+        stage_open(&s);
+        three_versions(&s);
+        const struct census *c = vtable_row(s.tables[0], slice_of("m"))->census;
+        assert_non_null(c);
+        assert_int_equal(c->n, 3);
+        assert_int_equal(c->row[2].number, 1);
+        assert_null(held(&s, 0, 1));
+        struct house_step step = {.model = s.m, .n_outputs = 4, .outputs = all, .theta = s.house.theta};
+        house_step(&s.house, &step);
+        assert_int_equal(publish_version(s.p, s.m, 1, hear, &h), 0);
+        loaded(&s);
+        swap(&s, 0);
+        swap(&s, 1);
+        assert_int_equal(h.result, 0);
+        for (int i = 0; i < LOOPS; i++) {
+                c = vtable_row(s.tables[i], slice_of("m"))->census;
+                assert_int_equal(c->n, 4);
+                assert_int_equal(c->row[0].number, 4);
+        }
+        stage_close(&s);
+}
+
 static void a_version_that_does_not_fit_is_refused(void **state)
 {
         (void)state;
@@ -409,6 +439,7 @@ int main(void)
             cmocka_unit_test(at_the_start_every_table_is_filled),
             cmocka_unit_test(what_an_alias_names_is_held),
             cmocka_unit_test(a_version_is_loaded_when_asked_for),
+            cmocka_unit_test(every_version_is_known),
             cmocka_unit_test(a_version_that_does_not_fit_is_refused),
             cmocka_unit_test(one_makes_room_for_another),
             cmocka_unit_test(messages_of_others_are_left_alone),

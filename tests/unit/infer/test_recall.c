@@ -1,5 +1,5 @@
 /* test_recall.c: rings of predictions: found by id, overwritten in turn, too old; several loops; nothing allocated
- * once warm; readers beside a writer. */
+ * once warm; readers beside a writer. One event claims a prediction. */
 #include "base/err.h"
 #include "base/fault.h"
 #include "infer/recall.h"
@@ -178,22 +178,58 @@ static void one_budget(void **state)
         recall_free(r);
 }
 
+static enum recall_claimed claim(struct recall *r, model_id m, uint64_t k, const char *event, const char *first)
+{
+        uint8_t id[RECALL_ID];
+        char was[KEY_SIZE] = "";
+        name(k, id);
+        enum recall_claimed c = recall_claim(r, m, id, event, was);
+        assert_string_equal(was, first ? first : "");
+        return c;
+}
+
+static void one_event_claims(void **state)
+{
+        (void)state;
+        char last[KEY_SIZE];
+        uint8_t id[RECALL_ID];
+        struct recall *r = made(2);
+        memset(last, 'z', sizeof(last));
+        last[KEY_SIZE - 1] = '\0';
+        for (uint64_t k = 1; k <= 8; k++)
+                assert_true(put(r, (unsigned)(k % 2), 1, 8, k));
+        assert_int_equal(claim(r, 1, 9, "a", NULL), RECALL_GONE);
+        assert_int_equal(claim(r, 2, 1, "a", NULL), RECALL_GONE);
+        assert_int_equal(claim(r, 1, 1, last, NULL), RECALL_CLAIMED);
+        assert_int_equal(claim(r, 1, 1, last, NULL), RECALL_SAME);
+        assert_int_equal(claim(r, 1, 1, "b", last), RECALL_OTHER);
+        assert_int_equal(claim(r, 1, 2, "b", NULL), RECALL_CLAIMED); /* each its own, on any loop */
+        name(1, id);
+        recall_unclaim(r, 1, id, "b"); /* not its claim */
+        assert_int_equal(claim(r, 1, 1, "b", last), RECALL_OTHER);
+        recall_unclaim(r, 1, id, last);
+        assert_int_equal(claim(r, 1, 1, "b", NULL), RECALL_CLAIMED);
+        recall_forget(r, 1, id);
+        assert_int_equal(claim(r, 1, 1, "b", NULL), RECALL_GONE);
+        for (uint64_t k = 11; k <= 18; k++) { /* a place that is written again is nobody's */
+                assert_true(put(r, (unsigned)(k % 2), 1, 8, k));
+                assert_int_equal(claim(r, 1, k, "c", NULL), RECALL_CLAIMED);
+        }
+        recall_free(r);
+}
+
 static void forgets_by_event(void **state)
 {
         (void)state;
-        uint8_t id[RECALL_ID];
         struct recall *r = made(2);
         for (uint64_t k = 1; k <= 8; k++)
                 assert_true(put(r, (unsigned)(k % 2), 1, 100, k));
-        for (uint64_t k = 2; k <= 4; k++) {
-                name(k, id);
-                recall_named(r, 1, id, k == 4 ? "d" : "b");
-                recall_named(r, 1, id, k == 3 ? "c" : k == 4 ? "d" : "b");
-        }
+        for (uint64_t k = 2; k <= 4; k++)
+                claim(r, 1, k, k == 4 ? "d" : "b", NULL);
         recall_forget_event(r, 2, "b");
         recall_forget_event(r, 1, "x");
         for (uint64_t k = 1; k <= 8; k++)
-                assert_int_equal(has(r, 1, k, INT64_MIN + 1), k != 3); /* of two events: forgotten with any */
+                assert_true(has(r, 1, k, INT64_MIN + 1));
         recall_forget_event(r, 1, "b");
         for (uint64_t k = 1; k <= 8; k++)
                 assert_int_equal(has(r, 1, k, INT64_MIN + 1), k != 3 && k != 2);
@@ -227,8 +263,8 @@ static void memory_short(void **state)
                 fault_disarm();
         }
         r = made(1);
-        for (int i = 1; i <= 4; i++) {
-                fault_arm(0, i);
+        for (int i = 0; i < 5; i++) { /* the ring and its four arrays */
+                fault_arm(i, 1);
                 assert_false(put(r, 0, 1, 10, 1));
                 fault_disarm();
                 assert_false(has(r, 1, 1, 0));
@@ -262,6 +298,46 @@ static void beside_a_writer(void **state)
         recall_free(r);
 }
 
+static enum recall_claimed claim_quietly(struct recall *r, uint64_t k, const char *event)
+{
+        uint8_t id[RECALL_ID];
+        char first[KEY_SIZE];
+        name(k, id);
+        return recall_claim(r, 1, id, event, first);
+}
+
+struct racer {
+        struct recall *r;
+        const char *event;
+        int won;
+};
+
+static void *race(void *arg)
+{
+        struct racer *c = arg;
+        for (uint64_t k = 1; k <= ROUNDS; k++)
+                c->won += claim_quietly(c->r, k, c->event) == RECALL_CLAIMED;
+        return NULL;
+}
+
+/* Two loops claim the same predictions: each of these has one first event. */
+static void one_is_first(void **state)
+{
+        (void)state;
+        struct recall *r = NULL;
+        struct err e = ERR_NULL;
+        assert_int_equal(recall_new(&r, 1, (size_t)64 << 20, &e), 0);
+        for (uint64_t k = 1; k <= ROUNDS; k++)
+                assert_true(put(r, 0, 1, ROUNDS, k));
+        struct racer here = {.r = r, .event = "here"}, there = {.r = r, .event = "there"};
+        pthread_t t;
+        assert_int_equal(pthread_create(&t, NULL, race, &there), 0);
+        race(&here);
+        pthread_join(t, NULL);
+        assert_int_equal(here.won + there.won, ROUNDS);
+        recall_free(r);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -271,7 +347,9 @@ int main(void)
             cmocka_unit_test(forgets_on_demand),
             cmocka_unit_test(long_rows_shorten_the_ring),
             cmocka_unit_test(one_budget),
+            cmocka_unit_test(one_event_claims),
             cmocka_unit_test(forgets_by_event),
+            cmocka_unit_test(one_is_first),
             cmocka_unit_test(allocates_once),
             cmocka_unit_test(memory_short),
             cmocka_unit_test(beside_a_writer),

@@ -256,14 +256,17 @@ static void requests(void **state)
         assert_false(q.classes_given);
         double weight;
         uint64_t keep;
+        const char *why = "stale";
         assert_int_equal(
             json_job_request_read(slice_of("{\"kind\":\"consolidate\",\"dry_run\":true}"), &a, &j, &e), 0);
         assert_true(j.dry_run);
         assert_int_equal(json_job_request_read(slice_of("{\"kind\":\"consolidate\"}"), &a, &j, &e), 0);
         assert_false(j.dry_run);
-        assert_int_equal(json_alpha_read(slice_of("{\"alpha\":0.25}"), &weight, &e), 0);
+        assert_int_equal(json_alpha_read(slice_of("{\"alpha\":0.25}"), &a, &weight, &why, &e), 0);
+        assert_null(why);
         assert_true(weight == 0.25);
-        assert_int_equal(json_prune_read(slice_of("{\"keep\":5}"), &keep, &e), 0);
+        assert_int_equal(json_prune_read(slice_of("{\"keep\":5,\"reason\":\"disk\"}"), &a, &keep, &why, &e), 0);
+        assert_string_equal(why, "disk");
         assert_int_equal(keep, 5);
         assert_int_equal(j.kind, JOB_CONSOLIDATE);
         assert_int_equal(json_alias_request_read(slice_of("{\"version\":\"6\",\"reason\":\"x\"}"), &a, &v, &e), 0);
@@ -296,15 +299,15 @@ static int alias(const char *text, struct arena *a, struct err *e)
 static int alpha(const char *text, struct arena *a, struct err *e)
 {
         double ret;
-        (void)a;
-        return json_alpha_read(slice_of(text), &ret, e);
+        const char *why;
+        return json_alpha_read(slice_of(text), a, &ret, &why, e);
 }
 
 static int prune(const char *text, struct arena *a, struct err *e)
 {
         uint64_t keep;
-        (void)a;
-        return json_prune_read(slice_of(text), &keep, e);
+        const char *why;
+        return json_prune_read(slice_of(text), a, &keep, &why, e);
 }
 
 static void refusals(void **state)

@@ -105,10 +105,10 @@ static void nothing_is_left_in_the_file(void **state)
         for (int i = 0; i < 4; i++)
                 assert_true(in_files(k, marks[i]));
 
-        assert_int_equal(store_feedback_erase(k->s, m, &one, "op", &done, &k->e), 0);
+        assert_int_equal(store_feedback_erase(k->s, m, &one, "op", NULL, &done, &k->e), 0);
         assert_int_equal(store_maintain(k->s, NULL, &k->e), 0);
         assert_false(in_files(k, marks[0]));
-        assert_int_equal(store_feedback_release(k->s, m, "held", false, "op", &n, &k->e), 0);
+        assert_int_equal(store_feedback_release(k->s, m, "held", false, "op", NULL, &n, &k->e), 0);
         assert_int_equal(store_maintain(k->s, NULL, &k->e), 0);
         assert_false(in_files(k, marks[3]));
         assert_true(in_files(k, marks[1]) && in_files(k, marks[2]));
@@ -117,7 +117,7 @@ static void nothing_is_left_in_the_file(void **state)
         assert_int_equal(n, 32);
         assert_int_equal(store_maintain(k->s, NULL, &k->e), 0);
         assert_false(in_files(k, marks[1]));
-        assert_int_equal(store_source_unlearn(k->s, m, "bad", "op", &u, &k->e), 0);
+        assert_int_equal(store_source_unlearn(k->s, m, "bad", "op", NULL, &u, &k->e), 0);
         assert_int_equal(store_maintain(k->s, NULL, &k->e), 0);
         assert_false(in_files(k, marks[2]));
         assert_int_equal(store_check(k->s, true, NULL, &k->e), 0);
@@ -141,7 +141,7 @@ static void places_they_left_are_clean(void **state)
                         add_marked(k, m, id, 100.5f + (float)(1000 * w + i) * 8, wide[w]);
                 }
                 assert_int_equal(store_maintain(k->s, NULL, &k->e), 0);
-                assert_int_equal(store_feedback_erase(k->s, m, &all, "op", &done, &k->e), 0);
+                assert_int_equal(store_feedback_erase(k->s, m, &all, "op", NULL, &done, &k->e), 0);
                 assert_int_equal(done.n, many[w]);
                 assert_false(done.backups);
                 assert_int_equal(store_maintain(k->s, NULL, &k->e), 0);
@@ -165,12 +165,12 @@ static void copies_beside_the_file_are_named(void **state)
         FILE *f = fopen(name, "wb");
         assert_non_null(f);
         fclose(f);
-        assert_int_equal(store_feedback_erase(k->s, m, &one, "op", &done, &k->e), 0);
+        assert_int_equal(store_feedback_erase(k->s, m, &one, "op", NULL, &done, &k->e), 0);
         assert_true(done.backups);
-        assert_int_equal(store_source_unlearn(k->s, m, "bad", "op", &u, &k->e), 0);
+        assert_int_equal(store_source_unlearn(k->s, m, "bad", "op", NULL, &u, &k->e), 0);
         assert_true(u.backups);
         assert_int_equal(remove(name), 0);
-        assert_int_equal(store_feedback_erase(k->s, m, &one, "op", &done, &k->e), 0);
+        assert_int_equal(store_feedback_erase(k->s, m, &one, "op", NULL, &done, &k->e), 0);
         assert_false(done.backups);
 }
 
@@ -189,7 +189,7 @@ static void care_empties_the_wal(void **state)
         assert_int_equal(store_open(&reader.s, &store_sqlite, &reading, &k->e), 0);
         assert_int_equal(store_begin(reader.s, &k->e), 0);
         assert_int_equal(kit_rows(&reader, m), 1);
-        assert_int_equal(store_feedback_erase(k->s, m, &one, "op", &done, &k->e), 0);
+        assert_int_equal(store_feedback_erase(k->s, m, &one, "op", NULL, &done, &k->e), 0);
         assert_int_equal(store_maintain(k->s, &h, &k->e), 0);
         assert_true(h.wal_bytes > 0);
         assert_true(in_files(k, 1234.5f));
@@ -260,6 +260,9 @@ static void make_old(const char *path, int level)
         }
         if (level >= 4)
                 plain(h, "INSERT INTO feedback_trusted VALUES (3)");
+        if (level >= 6) /* trusted rows hold no key */
+                plain(h, "INSERT INTO feedback_former SELECT seq, source FROM feedback WHERE seq = 3;"
+                         "UPDATE feedback SET source = printf('%0130d', seq) WHERE seq = 3");
         sqlite3_close(h);
 }
 
@@ -373,7 +376,7 @@ static int64_t life(struct kit *k, const char *model, int n)
                 kit_add(k, m, bad);
                 kit_add(k, m, good);
         }
-        assert_int_equal(store_source_unlearn(k->s, m, "bad", "op", &u, &k->e), 0);
+        assert_int_equal(store_source_unlearn(k->s, m, "bad", "op", NULL, &u, &k->e), 0);
         assert_int_equal(u.n_erased, n);
         assert_int_equal(store_feedback_expire(k->s, m, &how, 100000, &expired, &k->e), 0);
         assert_int_equal(expired, n - 3);

@@ -179,7 +179,7 @@ static int prune_verb(struct scene *s)
 {
         uint64_t n;
 
-        return store_version_prune(s->k.s, s->m, 0, &n, &s->k.e);
+        return store_version_prune(s->k.s, s->m, 0, "retention", NULL, &n, &s->k.e);
 }
 
 static bool prune_done(struct scene *s)
@@ -218,7 +218,7 @@ static int unlearn_verb(struct scene *s)
 {
         struct unlearned u;
 
-        return store_source_unlearn(s->k.s, s->m, "bad", "op", &u, &s->k.e);
+        return store_source_unlearn(s->k.s, s->m, "bad", "op", NULL, &u, &s->k.e);
 }
 
 static bool unlearn_done(struct scene *s)

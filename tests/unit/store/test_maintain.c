@@ -63,7 +63,7 @@ static void idle_work_checkpoints_and_tells_sizes(void **state)
         assert_int_equal(store_maintain(k->s, &h, &k->e), 0);
         assert_int_equal(db_of(k->s)->wal_pages, 0);
         assert_int_equal(h.n_feedback, 9);
-        assert_int_equal(h.schema, 6);
+        assert_int_equal(h.schema, 8);
         assert_true(h.db_bytes > 4096 && h.wal_bytes > 0);
         assert_false(h.read_only);
         assert_int_equal(strncmp(h.engine, "sqlite 3.", 9), 0);
@@ -127,7 +127,7 @@ static void tensors_of_pruned_versions_go_when_idle(void **state)
         kit_consolidate(k, m, 2, true);
         kit_consolidate(k, m, 3, true);
         assert_int_equal(number(k, "SELECT count(*) FROM blob"), 6);
-        assert_int_equal(store_version_prune(k->s, m, 0, &n, &k->e), 0);
+        assert_int_equal(store_version_prune(k->s, m, 0, "retention", NULL, &n, &k->e), 0);
         assert_int_equal(n, 2);
         assert_int_equal(number(k, "SELECT count(*) FROM blob"), 6);
         for (int i = 0; i < 2; i++)

@@ -52,18 +52,18 @@ static bool has_table(struct db *db, const char *sql)
         return sqlite3_exec(db->h, sql, NULL, NULL, NULL) == SQLITE_OK;
 }
 
-#define SHIPPED 6
+#define SHIPPED 8
 
 /* The shipped steps and two more. */
 static const struct migration *with(const char *next, const char *last, size_t *ret_n)
 {
-        static struct migration steps[8];
+        static struct migration steps[SHIPPED + 2];
 
         assert_int_equal(n_migrations, SHIPPED);
         for (size_t i = 0; i < n_migrations; i++)
                 steps[i] = migrations[i];
-        steps[SHIPPED] = (struct migration){SHIPPED + 1, "0007_more", next};
-        steps[SHIPPED + 1] = (struct migration){SHIPPED + 2, "0008_yet_more", last};
+        steps[SHIPPED] = (struct migration){SHIPPED + 1, "0009_more", next};
+        steps[SHIPPED + 1] = (struct migration){SHIPPED + 2, "0010_yet_more", last};
         *ret_n = SHIPPED + 2;
         return steps;
 }
@@ -103,7 +103,7 @@ static void a_step_that_fails_undoes_all_steps(void **state)
         const struct migration *steps = with("CREATE TABLE extra (x INTEGER) STRICT;", "CREATE TABLE model (x);", &n);
 
         assert_true(migrate_run(db, steps, n, SHIPPED, true, &k->e) < 0);
-        assert_non_null(strstr(k->e.msg, "0008_yet_more"));
+        assert_non_null(strstr(k->e.msg, "0010_yet_more"));
         assert_int_equal(level_of(db), SHIPPED);
         assert_false(has_table(db, "SELECT * FROM extra"));
 }
@@ -120,7 +120,7 @@ static void another_history_is_refused(void **state)
         memcpy(tampered, steps, sizeof(tampered));
         tampered[SHIPPED].sql = "CREATE TABLE extra (x TEXT) STRICT;";
         assert_int_equal(migrate_run(db, tampered, n, SHIPPED + 2, true, &k->e), -EBADMSG);
-        assert_non_null(strstr(k->e.msg, "0007_more"));
+        assert_non_null(strstr(k->e.msg, "0009_more"));
 }
 
 static void a_recorded_hash_that_differs_is_refused_on_open(void **state)
@@ -168,13 +168,15 @@ static const char old_rows[] =
     "(3, 1, 1, 12, 3, 60, NULL, 0, 'policy', NULL, NULL, NULL, NULL, NULL, 0, NULL, '', 8, NULL, 9),"
     "(5, 1, 2, 1, 1, 0, 'three', 1, 'op', NULL, NULL, NULL, NULL, NULL, 0, NULL, '', 10, NULL, NULL);"
     "INSERT INTO job_class VALUES (5, 0, 'd');"
-    "INSERT INTO evaluation VALUES (2, 1, 0, 10, 0.75, 0.5, 10, 0.5, 0.75), (3, 2, 0, 0, NULL, NULL, 0, NULL, NULL);"
+    "INSERT INTO evaluation (version, task, ordinal, n, accuracy, loss, parent_n, parent_accuracy, parent_loss) "
+    "VALUES "
+    "(2, 1, 0, 10, 0.75, 0.5, 10, 0.5, 0.75), (3, 2, 0, 0, NULL, NULL, 0, NULL, NULL);"
     "INSERT INTO audit VALUES (1, 1, 1, 'op', 'model.create', 'x')";
 
 /* What later steps' programs could say besides. */
-static const char *const later_rows[] = {NULL,
+static const char *const later_rows[SHIPPED] = {NULL,
     "UPDATE task SET importance = 1 WHERE id = 1; UPDATE version SET importance = 1 WHERE id = 2",
-    "UPDATE job SET tries = '[1]' WHERE id = 2"};
+    "UPDATE job SET tries = '[1]' WHERE id = 2", NULL, NULL};
 
 static void with_digest(const char *text, const struct digest *d, char *ret, size_t size)
 {
@@ -398,7 +400,7 @@ static void files_of_every_older_level_go_on(void **state)
         struct kit *k = *state;
         char path[300], copy[320];
 
-        for (int level = 1; level <= 3; level++) {
+        for (int level = 1; level < SHIPPED; level++) {
                 if (open_old(k, level, v, NULL, path) != 0)
                         fail_msg("level %d: %s", level, k->e.msg);
                 assert_int_equal(level_of(db_of(k->s)), SHIPPED);
@@ -431,11 +433,83 @@ static void a_reference_to_nothing_stops_the_steps(void **state)
         sqlite3_close(h);
 }
 
+/* Before level 7 a rollback left a reweighted task's alpha as it was. Version 4 is a reweight of task one. */
+static void weights_follow_the_champion_from_now_on(void **state)
+{
+        static const float v[3] = {1, 2, 3};
+        static const struct {
+                int champion;
+                double was, now;
+        } cases[] = {{4, 0.25, 0.25}, {2, 0.25, 1}, {2, 0, 1}, {1, 0.25, 1}, {1, 0, 0}};
+        struct kit *k = *state;
+        char path[300], sql[1200], told[100];
+
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+                snprintf(sql, sizeof(sql),
+                    "INSERT INTO version (id, model, number, state, parent, job, task, n_params, theta, seed, "
+                    "range_first, range_last, program, reason, created_ms) SELECT 4, 1, 4, 2, 2, 6, 2, 3, theta, 1, "
+                    "1, 5, 'old', 'promoted: z', 5 FROM version WHERE id = 1;"
+                    "INSERT INTO job (id, model, kind, state, trigger_kind, trigger_value, alpha_task, alpha, "
+                    "next_classes_given, who, parent, task, range_first, range_last, seed, version, created_ms) "
+                    "VALUES (6, 1, 3, 10, 1, 0, 1, 0.25, 0, 'op', 2, 2, 6, 8, 1, 4, 5);"
+                    "UPDATE alias SET version = %d WHERE name = 'champion';"
+                    "UPDATE task SET alpha = %g WHERE id = 1",
+                    cases[i].champion, cases[i].was);
+                assert_int_equal(open_old(k, 6, v, sql, path), 0);
+                assert_true(kit_task(k, 1, "one").alpha == cases[i].now);
+                assert_true(kit_task(k, 1, "two").alpha == 1);
+                snprintf(told, sizeof(told),
+                    "alpha of task one from %g to %g: the champion's line of parents says so", cases[i].was,
+                    cases[i].now);
+                if (cases[i].was != cases[i].now)
+                        kit_told(k, 1, 0, "task.alpha", told);
+                else
+                        kit_told(k, 1, 0, "model.create", "x");
+                assert_int_equal(count(k, "SELECT count(*) FROM task WHERE given_up IS NOT NULL"), i == 4);
+                store_close(k->s);
+                k->s = NULL;
+                snprintf(sql, sizeof(sql), "%s.level-6", path);
+                assert_int_equal(remove(path), 0);
+                assert_int_equal(remove(sql), 0);
+        }
+        const struct store_open how = {.path = k->path, .clock = &k->clock.clock};
+        assert_int_equal(store_open(&k->s, &store_sqlite, &how, &k->e), 0);
+}
+
+/* Before level 8 nothing said which versions had learned from a source that was unlearned, but its rows. */
+static void what_was_unlearned_is_known(void **state)
+{
+        /* the last row is not of that source: nobody's */
+        static const char rows[] =
+            "INSERT INTO version (id, model, number, state, parent, task, n_params, theta, seed, range_first, "
+            "range_last, program, reason, created_ms) SELECT 4, 1, 4, 2, 3, 2, 3, theta, 1, 6, 8, 'old', 'x', 5 FROM "
+            "version WHERE id = 1;"
+            "INSERT INTO feedback (seq, model, task, task_named, holdout, class, weight, received_ms, source, "
+            "event_id, "
+            "payload, content, inputs, targets) VALUES (3, 1, 1, 0, 0, -1, 0, 1, 'al', 'e', zeroblob(32), "
+            "zeroblob(32), x'', x''), (7, 1, 2, 0, 0, -1, 0, 1, 'bob', 'e', zeroblob(32), zeroblob(32), x'', x''), "
+            "(2, 1, 1, 0, 0, -1, 0, 1, 'bo', 'e', zeroblob(32), zeroblob(32), x'', x'');"
+            "INSERT INTO feedback_fate (seq, state, at_ms, reason, policy, event, job, until) VALUES "
+            "(3, 5, 1, 'erased by op', 0, 0, 1, 2), (7, 5, 1, 'source bob unlearned by op: bad', 0, 0, 2, 2), "
+            "(2, 5, 1, 'source bob unlearned by op', 0, 0, 1, 2)";
+        static const float v[3] = {1, 2, 3};
+        struct kit *k = *state;
+        char path[300];
+
+        assert_int_equal(open_old(k, 7, v, rows, path), 0);
+        assert_int_equal(count(k, "SELECT count(*) FROM version WHERE unlearned IS NOT NULL"), 2);
+        assert_int_equal(count(k, "SELECT count(*) FROM version WHERE unlearned = 'bob' AND id IN (3, 4)"), 2);
+        assert_int_equal(store_alias_set(k->s, 1, "champion", 4, 4, "op", NULL, NULL, &k->e), STORE_CONFLICT);
+        assert_non_null(strstr(k->e.msg, "source bob"));
+        assert_int_equal(store_alias_set(k->s, 1, "champion", 1, 4, "op", NULL, NULL, &k->e), 0);
+}
+
 int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
         const struct CMUnitTest tests[] = {T(upgrades_with_a_copy_first), T(a_step_that_fails_undoes_all_steps),
             T(another_history_is_refused), T(files_of_every_older_level_go_on),
-            T(a_reference_to_nothing_stops_the_steps), T(a_recorded_hash_that_differs_is_refused_on_open)};
+            T(weights_follow_the_champion_from_now_on), T(a_reference_to_nothing_stops_the_steps),
+            T(what_was_unlearned_is_known), T(a_recorded_hash_that_differs_is_refused_on_open)};
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

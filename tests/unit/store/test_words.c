@@ -36,6 +36,14 @@ static void jobs(void **state)
         assert_string_equal(words_attempt(3, 2).text, "job 3: learner start 2");
 }
 
+static void promotions(void **state)
+{
+        (void)state;
+        assert_string_equal(words_promoted("op", "good enough").text, "promoted: by op: good enough");
+        assert_string_equal(words_promoted("shadow", "promoted: 40 won").text, "promoted: by shadow: 40 won");
+        assert_string_equal(words_promoted("op", "").text, "promoted: by op");
+}
+
 static void outcomes(void **state)
 {
         const uint64_t numbers[] = {2, 3, 7};
@@ -56,9 +64,13 @@ static void outcomes(void **state)
         assert_string_equal(
             words_rebuild(3, 5, false, "rejected: theta").text, "job 3: version 5 rebuilt, not the same bits: theta");
         assert_string_equal(
-            words_prune(1, numbers, 0).text, "tensors of 1 version dropped, 0 kept beside those in use: 2");
+            words_prune(1, numbers, 0, NULL).text, "tensors of 1 version dropped, 0 kept beside those in use: 2");
+        assert_string_equal(words_prune(3, numbers, 4, "the disk").text,
+            "tensors of 3 versions dropped (the disk), 4 kept beside those in use: 2, 3, 7");
         assert_string_equal(
-            words_prune(3, numbers, 4).text, "tensors of 3 versions dropped, 4 kept beside those in use: 2, 3, 7");
+            words_alpha(0, "low", 1, 0.25, 6).text, "alpha of task low from 1 to 0.25 with version 6");
+        assert_string_equal(words_prune(3, numbers, 4, "").text,
+            "tensors of 3 versions dropped, 4 kept beside those in use: 2, 3, 7");
         assert_string_equal(
             words_alias("champion", 4, 5, 9, "back").text, "champion moved from version 5 to 4, epoch 9: back");
         assert_string_equal(words_alias("canary", 4, 0, 1, "new").text, "canary set to version 4, epoch 1: new");
@@ -73,21 +85,31 @@ static void labels(void **state)
 
         (void)state;
         assert_string_equal(words_superseded(CONFLICT_LATEST).text, "another label of the event counts: latest");
-        assert_string_equal(words_erased("op").text, "erased by op");
-        assert_string_equal(words_refused("op").text, "refused by op");
-        assert_string_equal(words_unlearned("lab", "op").text, "source lab unlearned by op");
-        assert_string_equal(words_expired(RETAIN_DAYS).text, "expired by retention: days");
-        assert_string_equal(words_erase(&event, &some).text,
-            "feedback of event e1: 3 rows erased, 2 of them used, first by version 7");
-        assert_string_equal(words_erase(&source, &unused).text, "feedback of source lab: 3 rows erased");
-        assert_string_equal(words_release("e1", true, 2).text, "feedback of event e1: 2 quarantined rows accepted");
+        assert_string_equal(words_erased("op", NULL).text, "erased by op");
+        assert_string_equal(words_refused("op", "").text, "refused by op");
+        assert_string_equal(words_erased("op", "asked").text, "erased by op: asked");
+        assert_string_equal(words_refused("op", "a joke").text, "refused by op: a joke");
+        assert_string_equal(words_unlearned("lab", "op", "broken").text, "source lab unlearned by op: broken");
         assert_string_equal(
-            words_release("e1", false, 2).text, "feedback of event e1: 2 quarantined rows refused and erased");
+            words_erase(&source, &unused, "asked").text, "feedback of source lab: 3 rows erased: asked");
+        assert_string_equal(
+            words_release("e1", true, 2, "seen").text, "feedback of event e1: 2 quarantined rows accepted: seen");
+        assert_string_equal(words_unlearn("lab", &stays, "broken").text,
+            "source lab: 5 rows erased, champion stays at version 9: broken");
+        assert_string_equal(words_unlearned("lab", "op", NULL).text, "source lab unlearned by op");
+        assert_string_equal(words_expired(RETAIN_DAYS).text, "expired by retention: days");
+        assert_string_equal(words_erase(&event, &some, NULL).text,
+            "feedback of event e1: 3 rows erased, 2 of them used, first by version 7");
+        assert_string_equal(words_erase(&source, &unused, NULL).text, "feedback of source lab: 3 rows erased");
+        assert_string_equal(
+            words_release("e1", true, 2, NULL).text, "feedback of event e1: 2 quarantined rows accepted");
+        assert_string_equal(
+            words_release("e1", false, 2, NULL).text, "feedback of event e1: 2 quarantined rows refused and erased");
         assert_string_equal(words_expire(RETAIN_USED, 4).text, "4 rows of feedback expired, retention used");
         assert_string_equal(
-            words_unlearn("lab", &back).text, "source lab: 5 rows erased, champion back from version 9 to 4");
+            words_unlearn("lab", &back, NULL).text, "source lab: 5 rows erased, champion back from version 9 to 4");
         assert_string_equal(
-            words_unlearn("lab", &stays).text, "source lab: 5 rows erased, champion stays at version 9");
+            words_unlearn("lab", &stays, NULL).text, "source lab: 5 rows erased, champion stays at version 9");
 }
 
 static void long_ones_are_cut(void **state)
@@ -98,13 +120,13 @@ static void long_ones_are_cut(void **state)
         memset(reason, 'x', sizeof(reason));
         reason[sizeof(reason) - 1] = '\0';
         uint64_t many[2 * WORDS_SIZE] = {0};
-        assert_int_equal(strlen(words_prune(2 * WORDS_SIZE, many, 1).text), WORDS_SIZE - 1);
+        assert_int_equal(strlen(words_prune(2 * WORDS_SIZE, many, 1, NULL).text), WORDS_SIZE - 1);
         assert_int_equal(strlen(words_outcome(1, 2, JOB_PROMOTED, false, reason).text), WORDS_SIZE - 1);
 }
 
 int main(void)
 {
-        const struct CMUnitTest tests[] = {cmocka_unit_test(jobs), cmocka_unit_test(outcomes),
-            cmocka_unit_test(labels), cmocka_unit_test(long_ones_are_cut)};
+        const struct CMUnitTest tests[] = {cmocka_unit_test(jobs), cmocka_unit_test(promotions),
+            cmocka_unit_test(outcomes), cmocka_unit_test(labels), cmocka_unit_test(long_ones_are_cut)};
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "infer/publish.h"
 #include "jobs_kit.h"
 #include "lib/tmpdir.h"
@@ -21,6 +22,11 @@
 static void on_msg(void *arg, const struct msg *m)
 {
         struct house *h = arg;
+        if (h->halted) {
+                assert_true(h->n_held < ARRAY_LEN(h->held));
+                h->held[h->n_held++] = *m;
+                return;
+        }
         if (store_work_dispatch(m)) {
                 if (++h->n_done == h->act_after && h->act)
                         h->act(h);
@@ -122,8 +128,18 @@ void house_start(struct house *h)
         assert_int_equal(jobs_start(&h->jobs, &h->conf, &d, &h->e), 0);
 }
 
+void house_halt(struct house *h)
+{
+        h->halted = true;
+        loop_stop(h->loop);
+}
+
 void house_stop(struct house *h)
 {
+        h->halted = false;
+        for (size_t i = 0; i < h->n_held; i++)
+                assert_int_equal(loop_post(h->loop, &h->held[i]), 0);
+        h->n_held = 0;
         jobs_stop(h->jobs);
         h->jobs = NULL;
 }

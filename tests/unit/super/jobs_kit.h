@@ -34,6 +34,9 @@ struct house {
         uint64_t act_after; /* not 0: calls act after that many */
         void (*act)(struct house *h);
         job_id act_job;
+        bool halted; /* messages are kept for house_stop */
+        struct msg held[256];
+        size_t n_held;
 };
 
 void house_open_narrow(struct house *h, const struct store_ops *ops, size_t queue_items);
@@ -41,6 +44,9 @@ void house_open(struct house *h, const struct store_ops *ops); /* store and loop
 void house_model(struct house *h, const char *name, model_id *ret);
 void house_start(struct house *h); /* jobs */
 void house_stop(struct house *h);
+/* Stops the loop here: what it has not dispatched yet, in this turn too, waits for house_stop. How many answers come
+ * in one turn is the machine's doing; what is done after this call is not. */
+void house_halt(struct house *h);
 void house_close(struct house *h);
 
 /* On the writer's thread, waited for. */

@@ -5,7 +5,7 @@
 #include "lib/tmpdir.h"
 #include "proto/bundle.h"
 #include "super/export.h"
-#include "super/pack.h"
+#include "domain/pack.h"
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

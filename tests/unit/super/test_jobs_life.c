@@ -103,7 +103,7 @@ static int erase(struct store *s, void *arg, struct err *e)
         struct house *h = arg;
         struct erased ret;
         const struct feedback_selection sel = {.event_id = "e3"};
-        int r = store_feedback_erase(s, h->m, &sel, "test", &ret, e);
+        int r = store_feedback_erase(s, h->m, &sel, "test", NULL, &ret, e);
         return r == 0 ? (int)ret.n : -1;
 }
 
@@ -153,7 +153,7 @@ static void test_rebuild_with_fewer_classes(void **state)
 static int prune(struct store *s, void *arg, struct err *e)
 {
         uint64_t n;
-        return store_version_prune(s, *(model_id *)arg, 0, &n, e) == 0 ? (int)n : -1;
+        return store_version_prune(s, *(model_id *)arg, 0, "retention", NULL, &n, e) == 0 ? (int)n : -1;
 }
 
 static void says_why_not(struct house *h)
@@ -224,6 +224,21 @@ static void reweights(struct house *h)
         assert_int_equal(j.state, JOB_VERIFIED);
         assert_true(fabs(house_champion(h, h->m).fisher_scale - 1.0) < 1e-6);
         j = rebuilt(h, 3);
+        if (j.state != JOB_VERIFIED)
+                print_error("%s\n", j.reason);
+        assert_int_equal(j.state, JOB_VERIFIED);
+
+        /* one call back, and low is protected again, in what is learned from there too */
+        uint64_t given_up = house_champion(h, h->m).number;
+        assert_true(house_alias(h, h->m, 4));
+        assert_true(house_task(h, h->m, "low").alpha == 1);
+        house_rows(h, h->m, 400, 64, 0, 1);
+        assert_int_equal(house_until_end(h, house_create(h, h->m, NULL)).state, JOB_PROMOTED);
+        v = house_champion(h, h->m);
+        assert_true(fabs(v.fisher_scale - 2.0) < 1e-6);
+        assert_true(house_alias(h, h->m, given_up));
+        assert_true(house_task(h, h->m, "low").alpha == 0);
+        j = rebuilt(h, v.number); /* on its own line low has its weight */
         if (j.state != JOB_VERIFIED)
                 print_error("%s\n", j.reason);
         assert_int_equal(j.state, JOB_VERIFIED);

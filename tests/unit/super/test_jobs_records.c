@@ -2,7 +2,7 @@
  * consolidation that trains under them. */
 #include "base/mem.h"
 #include "jobs_kit.h"
-#include "super/pack.h"
+#include "domain/pack.h"
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -5,7 +5,6 @@
  * the contract allows, no directory is left, and the next job works. */
 #include "base/file.h"
 #include "jobs_kit.h"
-#include "loop/loop.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -70,11 +69,6 @@ static void test_cancel_after_every_answer(void **state)
         }
 }
 
-static void stop_now(struct house *h)
-{
-        loop_stop(h->loop);
-}
-
 static bool stopped_by_act(struct house *h, void *arg)
 {
         (void)arg;
@@ -87,7 +81,7 @@ static bool restart_after(const struct store_ops *ops, unsigned n, unsigned seen
         static struct house h;
         begin(&h, ops);
         job_id id = house_create(&h, h.m, "high");
-        h.act = stop_now;
+        h.act = house_halt;
         h.act_after = h.n_done + n;
         house_until(&h, stopped_by_act, NULL);
         house_stop(&h);

@@ -341,7 +341,7 @@ static void better(struct house *h)
         live(h, 59, 1, &plain);
         until_alias(h, "champion", 3);
         assert_int_equal(alias_of(h, "challenger"), 3);
-        assert_int_equal(house_version(h, h->m, 3).state, VERSION_CANDIDATE);
+        assert_int_equal(house_version(h, h->m, 3).state, VERSION_PROMOTED);
         assert_int_equal(house_do(h, audits, &n), 0);
         assert_int_equal(n, 1);
         house_settle(h);

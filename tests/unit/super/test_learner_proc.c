@@ -93,7 +93,8 @@ static void play(struct seen *s, const char *script, uint32_t stall_ms, uint32_t
         assert_int_equal(file_replace(path, text, (size_t)n, &e), 0);
         assert_int_equal(chmod(path, 0700), 0);
         assert_int_equal(loop_new(&s->loop, &clock_system, 8, &e), 0);
-        const struct learner_proc_conf c = {.path = path, .stall_ms = stall_ms, .grace_ms = grace_ms, .checkpoint_ms = 250};
+        const struct learner_proc_conf c = {
+            .path = path, .stall_ms = stall_ms, .grace_ms = grace_ms, .checkpoint_ms = 250};
         assert_int_equal(learner_proc_new(&s->proc, s->loop, &c, &e), 0);
         s->port = learner_proc_port(s->proc);
         s->cancel_on_line = cancel_on_line;

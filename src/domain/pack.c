@@ -3,7 +3,7 @@
  * A version is protected by what the store has, not by what the learner measured: after packing, the Fisher that
  * goes into the merged protection is the decoded one. The store keeps the bytes and knows nothing of them but their
  * digest; here every byte that steers a read is checked against the net. */
-#include "super/pack.h"
+#include "domain/pack.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* pack.h: a closed task's Fisher on its way into the store and out of it. Any thread. */
+/* pack.h: a closed task's Fisher on its way into the store and out of it. Pure. */
 #pragma once
 #include "domain/model.h"
 

@@ -1,6 +1,6 @@
 /* A Fisher on its way into the store and back: what is kept, what it costs, and bytes that cannot be trusted. */
 #include "base/err.h"
-#include "super/pack.h"
+#include "domain/pack.h"
 #include <errno.h>
 #include <ewc/rng.h>
 #include <math.h>
