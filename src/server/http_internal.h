@@ -29,7 +29,8 @@ struct http {
         struct conn **conns;   /* (max_connections) by slot; NULL if free */
         uint32_t *free_slots;  /* (n_free) */
         size_t n_free, n_max;
-        struct event *again; /* a timer of nothing: the next turn; pending while any of these wait */
+        struct event *ending; /* a timer of a millisecond: goes on with the sweep */
+        struct event *again;  /* a timer of nothing: the next turn; pending while any of these wait */
         struct conn *later_first, *later_last; /* connections that go on then */
         size_t sweep_at;                       /* the slot the sweep goes on with; n_max: it is over */
         uint64_t last_id;                      /* of a request, without its slot */

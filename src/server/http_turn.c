@@ -2,9 +2,11 @@
  * than one request takes.
  *
  * A connection that has more to do after an answer, or has read much, waits in a list; a turn goes on with those at
- * its front for a tenth of a millisecond, one request of each. The sweep of deadlines walks over all slots, but ends
- * only a few connections a turn: a thousand that came together are late together. A timer of no time at all leads to
- * the next turn; unlike an event made active, it lets the loop look at its sockets and run its predictions before. */
+ * its front for a tenth of a millisecond, one request of each. A timer of no time at all leads to the next turn;
+ * unlike an event made active, it lets the loop look at its sockets and run its predictions before.
+ *
+ * The sweep of deadlines walks over all slots, but ends only a few connections a millisecond: a thousand that came
+ * together are late together, and to close them back to back, even in turns of their own, is felt by all others. */
 #include "base/err.h"
 #include "loop/loop.h"
 #include "server/http_internal.h"
@@ -63,6 +65,9 @@ static void sweep_on(struct http *h)
                 struct conn *c = h->conns[h->sweep_at];
                 ends += c && conn_sweep(c, now);
         }
+        static const struct timeval pause = {.tv_usec = 1000};
+        if (h->sweep_at < h->n_max && !event_pending(h->ending, EV_TIMEOUT, NULL))
+                event_add(h->ending, &pause);
 }
 
 static void on_again(evutil_socket_t fd, short what, void *arg)
@@ -70,9 +75,14 @@ static void on_again(evutil_socket_t fd, short what, void *arg)
         (void)fd, (void)what;
         struct http *h = arg;
         go_on(h);
-        sweep_on(h);
-        if (h->later_first || h->sweep_at < h->n_max)
+        if (h->later_first)
                 arm(h);
+}
+
+static void on_ending(evutil_socket_t fd, short what, void *arg)
+{
+        (void)fd, (void)what;
+        sweep_on(arg);
 }
 
 void http_sweep(struct http *h)
@@ -81,8 +91,6 @@ void http_sweep(struct http *h)
         if (h->sweep_at == h->n_max)
                 h->sweep_at = 0;
         sweep_on(h);
-        if (h->sweep_at < h->n_max)
-                arm(h);
 }
 
 static void on_sweep(void *arg)
@@ -93,13 +101,16 @@ static void on_sweep(void *arg)
 int http_turn_new(struct http *h, struct err *e)
 {
         h->again = event_new(h->base, -1, 0, on_again, h);
+        h->ending = event_new(h->base, -1, 0, on_ending, h);
         h->sweep = loop_timer(h->server->loop, HTTP_SWEEP_MS, true, on_sweep, h);
-        return h->again && h->sweep ? 0 : err_oom(e);
+        return h->again && h->ending && h->sweep ? 0 : err_oom(e);
 }
 
 void http_turn_free(struct http *h)
 {
         loop_source_free(h->sweep);
+        if (h->ending)
+                event_free(h->ending);
         if (h->again)
                 event_free(h->again);
 }
