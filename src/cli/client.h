@@ -44,3 +44,7 @@ void put_reason(struct buf *b, const struct cli *c); /* the same as a further JS
  * it is followed. job_follow: to its end, with a bar; exit code by its outcome. */
 int job_ask(struct cli *c, const char *method, const char *what, const struct buf *body);
 int job_follow(struct cli *c, const char *model, uint64_t job);
+
+/* cmd_alias.c's part that others share: moves an alias that is there, and says so: "model M <words> version V".
+ * version: a number, or @alias. Where the gate rejected that version, stderr says why. */
+int alias_move(struct cli *c, const char *alias, const char *version, const char *words);

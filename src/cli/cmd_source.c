@@ -39,6 +39,12 @@ static void show_unlearned(const struct json_doc *doc, FILE *f)
 
         fprintf(f, "erased %.0f rows of source '%s'; version %s served, version %s serves\n",
             doc_number(doc, 0, "/erased"), doc_text(doc, "?", "/source"), from, doc_text(doc, "-", "/version"));
+        if (json_length(doc, "/aliases") > 0) {
+                fprintf(f, "moved along:");
+                for (int i = 0, n = json_length(doc, "/aliases"); i < n; i++)
+                        fprintf(f, " @%s", doc_text(doc, "?", "/aliases/%d", i));
+                fprintf(f, "\n");
+        }
         if (detail)
                 fprintf(f, "%s\n", detail);
         if (job > 0)

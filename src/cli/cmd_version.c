@@ -1,4 +1,4 @@
-/* cmd_version.c: version list, show; which one serves (rollback, promote); verify, prune. */
+/* cmd_version.c: version list, show; which one serves (rollback, promote: the alias champion); verify, prune. */
 #include "base/mem.h"
 #include "base/str.h"
 #include "cli/client.h"
@@ -93,92 +93,14 @@ int cmd_version_show(struct cli *c)
 
 /* --- the champion --- */
 
-/* The number of a version that was named by an alias; *ret stays as given when it was not. */
-static int number_of(struct cli *c, const char **ret, char number[DOC_VALUE])
-{
-        char alias[URL_PART];
-        struct json_doc *doc;
-        struct answer a;
-        int r;
-
-        if ((*ret)[0] != '@')
-                return EXIT_OK;
-        r = cli_get(c, &a, &doc, "/v2/models/%s/aliases/%s", c->opt.pos[0], url_part(alias, *ret + 1));
-        if (r != EXIT_OK)
-                return r;
-        *ret = doc_value(number, doc, "/version");
-        json_free(doc);
-        answer_deinit(&a);
-        return EXIT_OK;
-}
-
-/* Why the gate rejected the version; "": it did not. What is no number is refused by the call that follows. */
-static int rejected_why(struct cli *c, const char *version, char *ret, size_t size)
-{
-        struct json_doc *doc;
-        struct answer a;
-        uint64_t number;
-
-        *ret = 0;
-        if (!slice_u64(slice_of(version), &number))
-                return EXIT_OK;
-        int r = cli_get(c, &a, &doc, "/v2/models/%.64s/versions/%" PRIu64, c->opt.pos[0], number);
-        if (r != EXIT_OK)
-                return r;
-        if (strcmp(doc_text(doc, "", "/state"), "rejected") == 0)
-                snprintf(ret, size, "%s", doc_text(doc, "rejected", "/gate/reason"));
-        json_free(doc);
-        answer_deinit(&a);
-        return EXIT_OK;
-}
-
-/* The ETag says which champion the change was decided on. words: of the model's name and the version. */
-static int champion_move(struct cli *c, const char *words)
-{
-        struct json_doc *doc = NULL;
-        struct answer a;
-        struct buf body;
-        char path[192], headers[160], number[DOC_VALUE];
-        const char *version = c->opt.pos[1];
-        char why[512];
-        int r = number_of(c, &version, number);
-
-        if (r != EXIT_OK || (r = rejected_why(c, version, why, sizeof(why))) != EXIT_OK)
-                return r;
-        snprintf(path, sizeof(path), "/v2/models/%.64s/aliases/champion", c->opt.pos[0]);
-        r = cli_call(c, "GET", path, "", NULL, &a, NULL);
-        if (r != EXIT_OK)
-                return r;
-        snprintf(headers, sizeof(headers), "Content-Type: application/json\r\nIf-Match: %.64s\r\n", a.etag);
-        answer_deinit(&a);
-        buf_init(&body, 64 << 10);
-        buf_puts(&body, "{\"version\":");
-        json_put_string(&body, version);
-        put_reason(&body, c);
-        buf_putc(&body, '}');
-        r = cli_call(c, "PUT", path, headers, &body, &a, &doc);
-        buf_deinit(&body);
-        if (r != EXIT_OK)
-                return r;
-        if (why[0])
-                fprintf(stderr, "ewcctl: the gate had judged version %s otherwise: %s\n", version, why);
-        if (c->opt.json)
-                out_json(&a.body);
-        else
-                printf("model %s %s version %s\n", c->opt.pos[0], words, json_text(doc, "/version"));
-        json_free(doc);
-        answer_deinit(&a);
-        return EXIT_OK;
-}
-
 int cmd_version_rollback(struct cli *c)
 {
-        return champion_move(c, "now serves");
+        return alias_move(c, "champion", c->opt.pos[1], "now serves");
 }
 
 int cmd_version_promote(struct cli *c)
 {
-        return champion_move(c, "has a new champion and serves");
+        return alias_move(c, "champion", c->opt.pos[1], "has a new champion and serves");
 }
 
 /* --- proof and end --- */

@@ -51,12 +51,6 @@ struct h_work {
         struct h_work *next;
 };
 
-/* What erasing and unlearning do not reach, when the store says there is some. */
-#define H_BACKUPS                                                                                                    \
-        "copies of the database made before a migration (ewcd.db.level-*) still hold the data: remove them when "    \
-        "they "                                                                                                      \
-        "are no longer needed"
-
 enum { H_REFUSED = 1000, H_LIST_DEFAULT = 100, H_LIST_MAX = 1000 };
 
 /* A work item for r, or NULL after having replied. */
@@ -85,8 +79,14 @@ int h_has_accuracy(struct h_work *w, const struct model *m, bool *ret, struct er
 int h_find_version(
     struct h_work *w, struct store *s, const struct model *m, const char *text, struct version *ret, struct err *e);
 
+/* What erasing and unlearning say: `said` (NULL or "": nothing), and with backups of what they do not reach. In the
+ * arena, or NULL for nothing. */
+const char *h_with_backups(struct arena *a, const char *said, bool backups);
+
 /* --- on the loop --- */
 const char *h_arg(struct request *r, size_t i); /* NUL-terminated copy, or NULL after having replied */
+/* ?reason=TEXT, since a DELETE has no body; NULL: none. False after having replied. */
+bool h_reason(struct request *r, const char **ret);
 /* The served version the path names, or NULL when an answer is on its way: a version that is not loaded yet is, and
  * the handler is then called again from its beginning, the request as it was but for an alias, in whose place stands
  * the number. */

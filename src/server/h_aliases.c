@@ -1,4 +1,4 @@
-/* h_aliases.c: aliases, and moving one: rollback is the champion pointed at an older version.
+/* h_aliases.c: aliases, moving one (rollback is the champion pointed at an older version) and deleting one.
  *
  * A move is three errands: the reader loads the version's tensor, so that an alias never points at what cannot be
  * served; the store thread compares and sets; every loop switches to the champion or holds what the alias names. Only
@@ -139,24 +139,32 @@ static int run_check(struct h_work *w, struct store *s, struct err *e)
         return 0;
 }
 
-static int run_move(struct h_work *w, struct store *s, struct err *e)
+/* The alias as it is, if that is what the client saw; one that is not there has epoch 0. */
+static int as_seen(struct h_work *w, struct store *s, const struct move *mv, struct alias *ret, struct err *e)
 {
-        struct move *mv = w->arg;
-        struct alias a;
-        uint64_t epoch = 0; /* of an alias that is not there yet */
-        int r = store_alias_get(s, mv->model, mv->alias, &a, e);
+        *ret = (struct alias){0};
+        int r = store_alias_get(s, mv->model, mv->alias, ret, e);
         if (r == STORE_NOT_FOUND && mv->any_epoch)
                 return h_refuse(w, e, PROBLEM_PRECONDITION, "", "there is no alias %s", mv->alias);
         if (r != 0 && r != STORE_NOT_FOUND)
                 return r;
-        if (r == 0)
-                epoch = a.epoch;
         bool matches = mv->any_epoch;
         for (size_t i = 0; i < mv->n_epochs; i++)
-                matches = matches || mv->epochs[i] == epoch;
+                matches = matches || mv->epochs[i] == ret->epoch;
         if (!matches)
                 return h_refuse(w, e, PROBLEM_PRECONDITION, "",
                     "alias %s has moved; read it again and send its new ETag", mv->alias);
+        return 0;
+}
+
+static int run_move(struct h_work *w, struct store *s, struct err *e)
+{
+        struct move *mv = w->arg;
+        struct alias a;
+        int r = as_seen(w, s, mv, &a, e);
+        if (r != 0)
+                return r;
+        uint64_t epoch = a.epoch;
         r = store_alias_set(s, mv->model, mv->alias, mv->to.version, epoch, w->who, mv->to.reason, &a, e);
         if (r == STORE_CONFLICT) /* not the epoch, which was read above on the only thread that writes */
                 return h_refuse(w, e, PROBLEM_CONFLICT, "/version", "%s", e->msg);
@@ -167,6 +175,28 @@ static int run_move(struct h_work *w, struct store *s, struct err *e)
                 return r;
         set_etag(w, &a);
         json_alias_write(&w->body, &a);
+        return 0;
+}
+
+static int run_delete(struct h_work *w, struct store *s, struct err *e)
+{
+        struct move *mv = w->arg;
+        struct model m;
+        struct alias a;
+        int r = h_find_model(w, s, &m, e);
+        if (r != 0)
+                return r;
+        mv->model = w->publish_model = m.id;
+        if ((r = as_seen(w, s, mv, &a, e)) != 0)
+                return r;
+        r = store_alias_delete(s, m.id, mv->alias, a.epoch, w->who, mv->to.reason, e);
+        if (r == STORE_NOT_FOUND)
+                return h_refuse(w, e, PROBLEM_UNKNOWN_ALIAS, "", "model %s has no alias %s", m.name, mv->alias);
+        if (r == -EINVAL)
+                return h_refuse(w, e, PROBLEM_CONFLICT, "", "%s", e->msg);
+        if (r != 0)
+                return r;
+        json_alias_write(&w->body, &a); /* as it was */
         return 0;
 }
 
@@ -237,32 +267,62 @@ static struct slice if_match(struct request *r)
         return all ? slice_of(all) : (struct slice){0};
 }
 
-void h_alias_put(struct request *r)
+/* The change under way, its precondition read; NULL after having replied. */
+static struct h_work *change(struct request *r, const char *name,
+    int (*run)(struct h_work *, struct store *, struct err *), void (*done)(struct h_work *, struct request *),
+    struct err *e)
 {
-        const char *name = alias_arg(r);
-        if (!name)
-                return;
         struct slice match = if_match(r);
         if (match.n == 0) {
                 reply_problem(
                     r, PROBLEM_NEED_PRECONDITION, "", "send If-Match with the alias's ETag (\"0\" to create it)");
-                return;
+                return NULL;
         }
-        struct h_work *w = h_work_new(r, run_check, checked);
+        struct h_work *w = h_work_new(r, run, done);
+        if (!w)
+                return NULL;
+        struct move *mv = arena_new(&w->arena, struct move);
+        int p = mv && (mv->alias = arena_strdup(&w->arena, name)) ? 0 : err_oom(e);
+        if (p == 0 && !parse_if_match(match, mv))
+                p = err_set(e, PROBLEM_PRECONDITION, "If-Match does not hold an ETag of this alias");
+        if (p != 0) {
+                h_work_free(w);
+                reply_error(r, p, e);
+                return NULL;
+        }
+        w->arg = mv;
+        return w;
+}
+
+void h_alias_put(struct request *r)
+{
+        struct err e = ERR_NULL;
+        const char *name = alias_arg(r);
+        struct h_work *w = name ? change(r, name, run_check, checked, &e) : NULL;
         if (!w)
                 return;
-        struct err e = ERR_NULL;
-        struct move *mv = arena_new(&w->arena, struct move);
-        int p = mv ? json_alias_request_read(r->body, &w->arena, &mv->to, &e) : err_oom(&e);
-        if (p == 0 && !(mv->alias = arena_strdup(&w->arena, name)))
-                p = err_oom(&e);
-        if (p == 0 && !parse_if_match(match, mv))
-                p = err_set(&e, PROBLEM_PRECONDITION, "If-Match does not hold an ETag of this alias");
+        struct move *mv = w->arg;
+        int p = json_alias_request_read(r->body, &w->arena, &mv->to, &e);
         if (p != 0) {
                 h_work_free(w);
                 reply_error(r, p, &e);
                 return;
         }
-        w->arg = mv;
         h_read(w);
+}
+
+void h_alias_delete(struct request *r)
+{
+        struct err e = ERR_NULL;
+        const char *name = alias_arg(r), *reason = NULL;
+        struct h_work *w = name && h_reason(r, &reason) ? change(r, name, run_delete, moved, &e) : NULL;
+        if (!w)
+                return;
+        struct move *mv = w->arg;
+        if (reason && !(mv->to.reason = arena_strdup(&w->arena, reason))) {
+                h_work_free(w);
+                reply_error(r, -ENOMEM, NULL);
+                return;
+        }
+        h_write(w, sizeof(struct move));
 }

@@ -1,6 +1,7 @@
 /* h_find.c: models, versions and tasks by the names in a request. A name that is not there is refused with those that
  * are. The served version of a request is found in h_serve.c. */
 #include "base/err.h"
+#include "domain/validate.h"
 #include "infer/served.h"
 #include "proto/json_model.h"
 #include "server/h.h"
@@ -15,6 +16,36 @@ const char *h_arg(struct request *r, size_t i)
         if (!text)
                 reply_error(r, -ENOMEM, NULL);
         return text;
+}
+
+bool h_reason(struct request *r, const char **ret)
+{
+        struct slice text;
+        struct err e = ERR_NULL;
+        *ret = NULL;
+        if (!request_query(r, "reason", &text))
+                return true;
+        const char *reason = arena_strndup(r->arena, text.p, text.n);
+        if (!reason) {
+                reply_error(r, -ENOMEM, NULL);
+                return false;
+        }
+        if (validate_reason(reason, &e) < 0) {
+                reply_problem(r, PROBLEM_BAD_VALUE, "", "%s", e.msg);
+                return false;
+        }
+        *ret = reason;
+        return true;
+}
+
+const char *h_with_backups(struct arena *a, const char *said, bool backups)
+{
+        static const char rest[] =
+            "copies of the database made before a migration (ewcd.db.level-*) still hold the data: remove them when "
+            "they are no longer needed";
+        said = said && said[0] ? said : NULL;
+        const char *both = backups && said ? arena_printf(a, "%s; %s", said, rest) : NULL;
+        return both ? both : backups ? rest : said;
 }
 
 const char *h_join(struct arena *a, size_t n, const char *const *names)

@@ -128,11 +128,11 @@ void h_feedback_get(struct request *r)
 
 /* --- erasing --- */
 
-/* What an operator has to know: a version that was trained with the rows still remembers them. "": none was. */
+/* What an operator has to know: a version that was trained with the rows still remembers them. NULL: none was. */
 static const char *used_by(struct h_work *w, const struct label *l, const struct erased *x)
 {
         if (x->n_used == 0)
-                return "";
+                return NULL;
         if (x->first_version_number == 0)
                 return arena_printf(
                     &w->arena, "%" PRIu64 " of the rows had been used by a job that made no version", x->n_used);
@@ -141,15 +141,6 @@ static const char *used_by(struct h_work *w, const struct label *l, const struct
             " and those after it still remember them. `ewcctl source unlearn` takes %s%s%s out of the model",
             x->n_used, x->first_version_number, l->source ? "source '" : "their source", l->source ? l->source : "",
             l->source ? "'" : "");
-}
-
-static const char *advice(struct h_work *w, const struct label *l, const struct erased *x)
-{
-        const char *used = used_by(w, l, x);
-        if (!x->backups)
-                return used && used[0] ? used : NULL;
-        const char *both = used && used[0] ? arena_printf(&w->arena, "%s; " H_BACKUPS, used) : NULL;
-        return both ? both : H_BACKUPS;
 }
 
 static int run_erase(struct h_work *w, struct store *s, struct err *e)
@@ -177,26 +168,17 @@ static int run_erase(struct h_work *w, struct store *s, struct err *e)
             .n_used = x.n_used,
             .first_version = x.first_version_number,
             .backups = x.backups,
-            .detail = advice(w, l, &x),
+            .detail = h_with_backups(&w->arena, used_by(w, l, &x), x.backups),
         };
         json_erased_write(&w->body, &v);
         return 0;
 }
 
-/* ?reason=TEXT, since a DELETE has no body. */
 static void begin_erasing(struct request *r, const char *id, const char *source)
 {
-        struct slice text;
-        struct err e = ERR_NULL;
-        const char *reason = NULL;
-        if (request_query(r, "reason", &text) && !(reason = arena_strndup(r->arena, text.p, text.n))) {
-                reply_error(r, -ENOMEM, NULL);
+        const char *reason;
+        if (!h_reason(r, &reason))
                 return;
-        }
-        if (reason && validate_reason(reason, &e) < 0) {
-                reply_problem(r, PROBLEM_BAD_VALUE, "", "%s", e.msg);
-                return;
-        }
         struct h_work *w = errand(r, id, source, run_erase, changed);
         if (!w)
                 return;

@@ -111,14 +111,6 @@ static void make_job(struct h_work *w, struct store *s, const struct model *m, s
                 u->job = 0;
 }
 
-static const char *detail(struct h_work *w, const struct unlearning *u)
-{
-        if (!u->done.backups)
-                return u->why;
-        const char *both = u->why ? arena_printf(&w->arena, "%s; " H_BACKUPS, u->why) : NULL;
-        return both ? both : H_BACKUPS;
-}
-
 static int run_unlearn(struct h_work *w, struct store *s, struct err *e)
 {
         struct unlearning *u = w->arg;
@@ -146,7 +138,7 @@ static int run_unlearn(struct h_work *w, struct store *s, struct err *e)
             .backups = u->done.backups,
             .n_aliases = u->done.n_aliases < UNLEARNED_NAMES ? (size_t)u->done.n_aliases : UNLEARNED_NAMES,
             .aliases = (const char(*)[NAME_SIZE])u->done.aliases,
-            .detail = detail(w, u),
+            .detail = h_with_backups(&w->arena, u->why, u->done.backups),
         };
         json_unlearned_write(&w->body, &v);
         if (u->job)

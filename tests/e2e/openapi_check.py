@@ -236,6 +236,10 @@ def versions():
     call("put", M + "/aliases/{a}", ["m", "champion"], {"version": "1"}, refusal=428)
     call("put", M + "/aliases/{a}", ["m", "champion"], {"version": "1"}, {"If-Match": '"0"'}, refusal=412)
     call("put", M + "/aliases/{a}", ["m", "champion"], {"version": "1", "reason": "test"}, {"If-Match": seen})
+    call("put", M + "/aliases/{a}", ["m", "mine"], {"version": "1"}, {"If-Match": '"0"'})
+    call("delete", M + "/aliases/{a}", ["m", "mine"], None, refusal=428)
+    call("delete", M + "/aliases/{a}", ["m", "mine"], None, {"If-Match": "*"})
+    call("delete", M + "/aliases/{a}", ["m", "mine"], None, {"If-Match": '"0"'}, refusal=404)
 
 
 def predictions():

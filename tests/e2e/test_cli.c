@@ -395,6 +395,30 @@ static void test_jobs_that_do_not_end_well(void **state)
         check_out("follow it with: ewcctl job watch slow ");
 }
 
+static void test_names_of_ones_own(void **state)
+{
+        struct http_answer a;
+        (void)state;
+        CTL(0, "alias set digits prod 2 --reason audited");
+        check_out("model digits has @prod at version 2\n");
+        CTL(0, "alias set digits prod 3");
+        CTL(0, "alias list digits");
+        check_out("ALIAS      VERSION  UPDATED");
+        check_out("@champion  ");
+        check_out("@prod      3 ");
+        CTL(0, "version show digits @prod --json");
+        CTL(4, "alias delete digits champion");
+        check_err("not deleted");
+        expect_problem(&d, 428, "need-precondition", "", "DELETE", "/v2/models/digits/aliases/prod", NULL);
+        ask(&d, "DELETE", "/v2/models/digits/aliases/prod", "If-Match: \"77\"\r\n", NULL, 0, &a);
+        assert_int_equal(a.status, 412);
+        http_answer_deinit(&a);
+        CTL(0, "alias delete digits prod --reason gone");
+        check_out("deleted @prod, which named version 3\n");
+        CTL(3, "alias delete digits prod");
+        CTL(3, "version show digits @prod");
+}
+
 /* What a search tried is shown with the job. */
 static void test_tries_of_a_search(void **state)
 {
@@ -423,7 +447,8 @@ static void test_usage(void **state)
             "feedback import", "feedback show", "feedback erase", "feedback release", "holdout import", "source list",
             "source unlearn", "predict", "consolidate", "task list", "task rollover", "task show", "task weigh",
             "gate explain", "version list", "version show", "version rollback", "version promote", "version diff",
-            "version lineage", "version verify", "version prune", "job list", "job watch", "job cancel"};
+            "version lineage", "version verify", "version prune", "alias list", "alias set", "alias delete",
+            "job list", "job watch", "job cancel"};
         (void)state;
         CTL(0, "--help");
         for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
@@ -503,6 +528,7 @@ int main(void)
             cmocka_unit_test(test_rollover_and_idx),
             cmocka_unit_test(test_lists),
             cmocka_unit_test(test_rollback),
+            cmocka_unit_test(test_names_of_ones_own),
             cmocka_unit_test(test_tries_of_a_search),
             cmocka_unit_test(test_jobs_that_do_not_end_well),
             cmocka_unit_test(test_usage),
