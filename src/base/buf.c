@@ -4,6 +4,7 @@
  * ceiling. A failure leaves the contents as they were and sticks until buf_reset. */
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -101,10 +102,6 @@ void buf_printf(struct buf *b, const char *fmt, ...)
 
 void buf_put_u64(struct buf *b, uint64_t v)
 {
-        char digits[20];
-        size_t n = sizeof(digits);
-        do
-                digits[--n] = (char)('0' + v % 10);
-        while ((v /= 10) > 0);
-        buf_put(b, digits + n, sizeof(digits) - n);
+        char text[STR_U64];
+        buf_puts(b, str_u64(text, v));
 }

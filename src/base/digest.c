@@ -12,6 +12,7 @@
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "base/digest.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include <assert.h>
 #include <string.h>
 #include <openssl/evp.h>
@@ -153,11 +154,7 @@ void digest_hmac(struct digest_key *k, const void *data, size_t n, struct digest
 
 void digest_hex(const struct digest *d, char ret[DIGEST_HEX])
 {
-        static const char digits[] = "0123456789abcdef";
-        for (size_t i = 0; i < sizeof(d->b); i++) {
-                ret[2 * i] = digits[d->b[i] >> 4];
-                ret[2 * i + 1] = digits[d->b[i] & 15];
-        }
+        str_hex(ret, d->b, sizeof(d->b));
         ret[DIGEST_HEX - 1] = '\0';
 }
 

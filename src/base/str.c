@@ -36,6 +36,33 @@ bool slice_u64(struct slice s, uint64_t *ret)
         return true;
 }
 
+const char *str_u64(char ret[STR_U64], uint64_t v)
+{
+        char *at = ret + STR_U64 - 1;
+        *at = '\0';
+        do
+                *--at = (char)('0' + v % 10);
+        while ((v /= 10) > 0);
+        return at;
+}
+
+void str_hex(char *ret, const uint8_t *bytes, size_t n)
+{
+        static const char digits[] = "0123456789abcdef";
+        for (size_t i = 0; i < n; i++) {
+                *ret++ = digits[bytes[i] >> 4];
+                *ret++ = digits[bytes[i] & 15];
+        }
+}
+
+uint64_t str_hash(const char *s)
+{
+        uint64_t h = UINT64_C(0xcbf29ce484222325);
+        for (; *s; s++)
+                h = (h ^ (unsigned char)*s) * UINT64_C(0x100000001b3);
+        return h;
+}
+
 bool str_copy_n(char *dst, size_t size, const char *src, size_t n)
 {
         if (size == 0)

@@ -22,6 +22,11 @@ bool slice_eq(struct slice a, const char *z);
 bool slice_eq_nocase(struct slice a, const char *z); /* ASCII */
 bool slice_u64(struct slice s, uint64_t *ret);       /* all digits, no overflow */
 
+enum { STR_U64 = 21 };                                   /* twenty digits and NUL */
+const char *str_u64(char ret[STR_U64], uint64_t v);      /* somewhere within ret; for where printf is too slow */
+void str_hex(char *ret, const uint8_t *bytes, size_t n); /* 2n lower-case digits, no NUL */
+uint64_t str_hash(const char *s); /* FNV-1a, 64 bits: not against who chooses names to collide */
+
 bool str_copy(char *dst, size_t size, const char *src); /* false (and dst "") when it does not fit */
 bool str_copy_n(char *dst, size_t size, const char *src, size_t n);
 bool str_is_name(const char *s); /* [A-Za-z0-9][A-Za-z0-9._-]{0,62}: model, task, alias names */

@@ -2,10 +2,9 @@
  *
  * Every measured task becomes one number, its loss: for classifiers the accuracy given up, for squared loss the
  * relative increase of the mean loss; against the champion, or since the task's close where that is more, with what
- * was lost on rows that others have replaced. A closed
- * task's loss is held against the budget, the open task's gain (minus its loss) against min_gain, both with a
- * tolerance of 1e-9. Noise is held against gains only: a gain inside it is none, a loss counts as it stands. A number
- * that is not finite never passes.
+ * was lost on rows that others have replaced. A closed task's loss is held against the budget, the open task's gain
+ * (minus its loss) against min_gain, both with a tolerance of 1e-9. Noise is held against gains only: a gain inside
+ * it is none, a loss counts as it stands. A number that is not finite never passes.
  *
  * The deciding task is the one that blocks by the greatest excess of these two; a closed task that has rows to be
  * judged by and was not measured blocks before all others. When neither blocks, the first other check that failed
@@ -16,6 +15,7 @@
 #include "domain/gate_in.h"
 #include "domain/model.h"
 #include <math.h>
+#include <string.h>
 
 enum { CHECKS_OF_TASK = 3 }; /* beside those of its classes: one of what it lost, floor, calibration */
 
@@ -46,6 +46,11 @@ struct gate_conf gate_conf_of(const struct learning *l)
             .max_predicted = l->gate_max_predicted,
             .holdout = l->holdout,
         };
+}
+
+bool gate_left_open(const char *reason)
+{
+        return strncmp(reason, GATE_LEFT_OPEN, strlen(GATE_LEFT_OPEN)) == 0;
 }
 
 /* --- one task's numbers --- */

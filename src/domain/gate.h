@@ -93,6 +93,7 @@ struct verdict {
 /* The reason of a version that is kept because the gate left it open begins so: nobody but an operator promotes
  * it. */
 #define GATE_LEFT_OPEN "candidate: an operator must decide"
+bool gate_left_open(const char *reason);
 
 /* Half the width of the interval around the difference of two accuracies measured on the same n rows, of which n_won
  * turned right and n_lost wrong: z sqrt(won + lost - (won - lost)^2 / n) / n + 1/n, the normal approximation for

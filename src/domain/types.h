@@ -125,10 +125,10 @@ struct counters {
         uint64_t last_seq;         /* newest row of the model */
         uint64_t used_seq;         /* newest row a finished job has consumed */
         int64_t oldest_new_ms;     /* received_ms of the oldest new row, 0 if none */
-        int64_t last_job_ended_ms; /* of the newest consolidation or rollover, dry runs left out; 0 */
-        job_id last_job;    /* the newest consolidation or rollover that has ended, dry runs left out; 0: none */
-        bool last_rejected; /* by the gate */
-        bool last_rollover; /* it was a rollover */
+        job_id last_job;           /* newest consolidation or rollover that has ended, no dry run; 0: none */
+        int64_t last_job_ended_ms; /* its end; 0: none */
+        bool last_rejected;        /* by the gate */
+        bool last_rollover;        /* it was a rollover */
         enum strategy last_strategy;
         uint64_t n_closed;   /* closed tasks */
         uint64_t n_retained; /* live train rows of closed tasks */

@@ -4,15 +4,13 @@
  * would be seconds of a loop's time. The names are the model's own: nobody who labels can choose them to collide. */
 #include "infer/class_index.h"
 #include "base/arena.h"
+#include "base/str.h"
 #include <errno.h>
 #include <string.h>
 
-/* FNV-1a, 64 bits, its high half folded in. */
 static size_t hash(const char *s)
 {
-        uint64_t h = UINT64_C(0xcbf29ce484222325);
-        for (; *s; s++)
-                h = (h ^ (unsigned char)*s) * UINT64_C(0x100000001b3);
+        uint64_t h = str_hash(s);
         return (size_t)(h ^ h >> 32);
 }
 

@@ -258,17 +258,30 @@ bool recall_put(struct recall *r, unsigned lane, model_id m, size_t rows, const 
         return good;
 }
 
+/* The model's ring of this lane or the next that has one, locked, and *lane behind it; NULL: there is none. */
+static struct ring *lock_next(struct recall *r, model_id m, size_t *lane)
+{
+        struct ring *g = NULL;
+        while (!g && *lane < r->n_lanes)
+                g = ring_of(r, (*lane)++, m);
+        if (g)
+                pthread_mutex_lock(&g->lock);
+        return g;
+}
+
+static void unlock(struct ring *g)
+{
+        pthread_mutex_unlock(&g->lock);
+}
+
 bool recall_find(struct recall *r, model_id m, const uint8_t id[RECALL_ID], int64_t oldest_ms, float *inputs,
     size_t n, struct recalled *ret)
 {
         bool found = false;
-        for (size_t i = 0; i < r->n_lanes && !found; i++) {
-                struct ring *g = ring_of(r, i, m);
-                if (!g)
-                        continue;
-                pthread_mutex_lock(&g->lock);
+        struct ring *g;
+        for (size_t lane = 0; !found && (g = lock_next(r, m, &lane));) {
                 found = g->n_inputs == n && find(g, id, oldest_ms, inputs, ret);
-                pthread_mutex_unlock(&g->lock);
+                unlock(g);
         }
         return found;
 }
@@ -294,23 +307,18 @@ static void forget(struct ring *g, const uint8_t id[RECALL_ID])
 
 void recall_forget(struct recall *r, model_id m, const uint8_t id[RECALL_ID])
 {
-        for (size_t i = 0; i < r->n_lanes; i++) {
-                struct ring *g = ring_of(r, i, m);
-                if (!g)
-                        continue;
-                pthread_mutex_lock(&g->lock);
+        struct ring *g;
+        for (size_t lane = 0; (g = lock_next(r, m, &lane));) {
                 forget(g, id);
-                pthread_mutex_unlock(&g->lock);
+                unlock(g);
         }
 }
 
 /* --- by the event that claimed them --- */
 
-static uint64_t hash_of(const char *event) /* FNV-1a; never 0 */
+static uint64_t hash_of(const char *event) /* never 0 */
 {
-        uint64_t h = UINT64_C(0xcbf29ce484222325);
-        for (; *event; event++)
-                h = (h ^ (unsigned char)*event) * UINT64_C(0x100000001b3);
+        uint64_t h = str_hash(event);
         return h == 0 ? 1 : h;
 }
 
@@ -341,13 +349,10 @@ enum recall_claimed recall_claim(
     struct recall *r, model_id m, const uint8_t id[RECALL_ID], const char *event, char ret_first[KEY_SIZE])
 {
         enum recall_claimed c = RECALL_GONE;
-        for (size_t k = 0; k < r->n_lanes && c == RECALL_GONE; k++) {
-                struct ring *g = ring_of(r, k, m);
-                if (!g)
-                        continue;
-                pthread_mutex_lock(&g->lock);
+        struct ring *g;
+        for (size_t lane = 0; c == RECALL_GONE && (g = lock_next(r, m, &lane));) {
                 c = claim(g, id, event, ret_first);
-                pthread_mutex_unlock(&g->lock);
+                unlock(g);
         }
         return c;
 }
@@ -355,43 +360,34 @@ enum recall_claimed recall_claim(
 void recall_unclaim(struct recall *r, model_id m, const uint8_t id[RECALL_ID], const char *event)
 {
         uint64_t h = hash_of(event);
-        for (size_t k = 0; k < r->n_lanes; k++) {
-                struct ring *g = ring_of(r, k, m);
-                if (!g)
-                        continue;
-                pthread_mutex_lock(&g->lock);
+        struct ring *g;
+        for (size_t lane = 0; (g = lock_next(r, m, &lane));) {
                 uint32_t i = row_of(g, id);
                 if (i != NONE && is_of(g, i, h, event))
                         g->rows[i].event = 0;
-                pthread_mutex_unlock(&g->lock);
+                unlock(g);
         }
 }
 
 void recall_forget_event(struct recall *r, model_id m, const char *event)
 {
         uint64_t h = hash_of(event);
-        for (size_t k = 0; k < r->n_lanes; k++) {
-                struct ring *g = ring_of(r, k, m);
-                if (!g)
-                        continue;
-                pthread_mutex_lock(&g->lock);
+        struct ring *g;
+        for (size_t lane = 0; (g = lock_next(r, m, &lane));) {
                 for (uint32_t i = 0; i < g->n; i++) {
                         if (is_of(g, i, h, event))
                                 forget_row(g, i);
                 }
-                pthread_mutex_unlock(&g->lock);
+                unlock(g);
         }
 }
 
 void recall_clear(struct recall *r, model_id m)
 {
-        for (size_t k = 0; k < r->n_lanes; k++) {
-                struct ring *g = ring_of(r, k, m);
-                if (!g)
-                        continue;
-                pthread_mutex_lock(&g->lock);
+        struct ring *g;
+        for (size_t lane = 0; (g = lock_next(r, m, &lane));) {
                 ring_empty(r, g);
-                pthread_mutex_unlock(&g->lock);
+                unlock(g);
         }
 }
 

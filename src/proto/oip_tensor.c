@@ -34,15 +34,11 @@ const char *oip_field(char field[SCAN_FIELD_SIZE], const char *at, const char *k
         return field;
 }
 
-/* By hand, like the field above: they are made for every request and read only where one is refused. */
+/* Without printf, like the field above: made for every request and read only where one is refused. */
 const char *oip_field_at(char field[SCAN_FIELD_SIZE], const char *at, size_t i)
 {
-        char digits[24], *key = digits + sizeof(digits) - 1;
-        *key = '\0';
-        do
-                *--key = (char)('0' + i % 10);
-        while (i /= 10);
-        return oip_field(field, at, key);
+        char digits[STR_U64];
+        return oip_field(field, at, str_u64(digits, i));
 }
 
 static void put_name(char what[SCAN_FIELD_SIZE], const char *name)

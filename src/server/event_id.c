@@ -3,6 +3,7 @@
 #include "base/digest.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include <errno.h>
 #include <string.h>
 #include <sys/random.h>
@@ -64,14 +65,10 @@ void event_draw(struct event_source *s, void *ret, size_t n)
 
 void event_id(struct event_source *s, const char *prefix, char ret[EVENT_ID_SIZE])
 {
-        static const char digits[] = "0123456789abcdef";
         uint8_t v[EVENT_DRAW_MAX];
         size_t n = strnlen(prefix, EVENT_PREFIX);
         event_draw(s, v, sizeof(v));
         memcpy(ret, prefix, n);
-        for (size_t i = 0; i < sizeof(v); i++) {
-                ret[n++] = digits[v[i] >> 4];
-                ret[n++] = digits[v[i] & 15];
-        }
-        ret[n] = '\0';
+        str_hex(ret + n, v, sizeof(v));
+        ret[n + 2 * sizeof(v)] = '\0';
 }

@@ -154,7 +154,7 @@ static void put_watch(struct buf *b, const struct about *a)
 static bool waits(const struct about *a, bool *ret_open)
 {
         const struct version *v = &a->challenging;
-        *ret_open = strncmp(v->reason, GATE_LEFT_OPEN, strlen(GATE_LEFT_OPEN)) == 0;
+        *ret_open = gate_left_open(v->reason);
         return v->state == VERSION_CANDIDATE && (a->learning.promotion != PROMOTION_SHADOW || *ret_open);
 }
 

@@ -15,8 +15,6 @@
 #include <stdio.h>
 #include <sys/uio.h>
 
-enum { NUMBER_TEXT = 24 };
-
 static const struct {
         int status;
         const char *reason;
@@ -88,21 +86,10 @@ void reply_header(struct request *r, const char *name, const char *fmt, ...)
                 add_header(c, name, value);
 }
 
-/* By hand: printf would take as long as the rest of an answer. */
-static const char *number_text(size_t v, char text[NUMBER_TEXT])
-{
-        char *at = text + NUMBER_TEXT - 1;
-        *at = '\0';
-        do
-                *--at = (char)('0' + v % 10);
-        while (v /= 10);
-        return at;
-}
-
 void reply_header_number(struct request *r, const char *name, size_t value)
 {
-        char text[NUMBER_TEXT];
-        add_header(conn_of(r), name, number_text(value, text));
+        char text[STR_U64];
+        add_header(conn_of(r), name, str_u64(text, value));
 }
 
 /* RFC 9562 version 8: milliseconds since the epoch and the request's number, which no two requests share. */
@@ -145,8 +132,8 @@ static void put(struct iovec *to, const char *text)
 
 static void put_number(struct iovec *to, size_t v)
 {
-        char text[NUMBER_TEXT];
-        put(to, number_text(v, text));
+        char text[STR_U64];
+        put(to, str_u64(text, v));
 }
 
 void http_reply(struct request *r, int status, const char *type, const void *data, size_t n)

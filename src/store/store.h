@@ -108,8 +108,8 @@ int store_alias_list(struct store *s, model_id m, store_alias_fn each, void *arg
  * weighs what the new champion's line says (store_task_weight); each change of a weight goes to the audit. */
 int store_alias_set(struct store *s, model_id m, const char *alias, uint64_t version_number, uint64_t epoch,
     const char *who, const char *reason, struct alias *ret, struct err *e);
-/* The name goes, and pins its version no more; set again it begins at epoch 1. NOT_FOUND: no such alias. CONFLICT: it
- * has moved from that epoch. -EINVAL: champion and challenger are the house's own. */
+/* The name goes, and pins its version no more; set again it begins above every epoch it had. NOT_FOUND: no such
+ * alias. CONFLICT: it has moved from that epoch. -EINVAL: champion and challenger are the house's own. */
 int store_alias_delete(struct store *s, model_id m, const char *alias, uint64_t epoch, const char *who,
     const char *reason, struct err *e);
 typedef int (*store_audit_fn)(void *arg, const struct audit *a);

@@ -114,11 +114,10 @@ struct unlearned {
 /* One transaction: every row of the source but the trusted ones is erased; alias champion moves to the newest
  * promoted version of the champion's line that had used none of them, by itself or by its parents, and was not
  * pruned; every other alias whose version had moves there too. No alias is set to such a version from now on
- * (store_alias_set). A job that replayed has used the rows of the tasks closed
- * before its own. What later jobs used counts as new again. Tasks that such a version closed weigh 0 from now on
- * where no later reweight gives them another weight. NOT_FOUND: no row of it. -EINVAL: no name. CONFLICT: a
- * job is active, or a task whose alpha is above 0 was closed by a later version with such rows (e names it and
- * what to do). */
+ * (store_alias_set). A job that replayed has used the rows of the tasks closed before its own. What later jobs used
+ * counts as new again. Tasks that such a version closed weigh 0 from now on where no later reweight gives them
+ * another weight. NOT_FOUND: no row of it. -EINVAL: no name. CONFLICT: a job is active, or a task whose alpha is
+ * above 0 was closed by a later version with such rows (e names it and what to do). */
 int store_source_unlearn(struct store *s, model_id m, const char *source, const char *who, const char *reason,
     struct unlearned *ret, struct err *e);
 

@@ -38,6 +38,11 @@ struct words words_rollover(job_id j, uint64_t number, const char *closed, const
         "version %" PRIu64                                                                                           \
         " has learned from source %s, which was unlearned: it serves no more; take a version that has not, or "      \
         "consolidate what is left"
+/* Why an alias is not set or deleted; its name, its version's number, its epoch. */
+#define WORDS_MOVED "%s has moved: it is at version %" PRIu64 ", epoch %" PRIu64
+/* What the audit calls the deletion of an alias. An epoch counts moves, each of which has a row of the audit, so the
+ * number of this row is above every epoch the alias had: set again, it begins there. */
+#define WORDS_ALIAS_DELETE "alias.delete"
 /* Why alias challenger moves with the champion. */
 #define WORDS_OUTRUN "challenger superseded"
 /* Why nothing is erased; "id" or "source". */

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "super/jobs_in.h"
+#include "super/jobs_notes.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>

@@ -13,6 +13,7 @@
 #include "infer/publish.h"
 #include "loop/loop.h"
 #include "super/jobs_in.h"
+#include "super/jobs_notes.h"
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>

@@ -14,7 +14,6 @@
 #include "super/jobs_in.h"
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #define VERSION_MAX ((size_t)256 << 20) /* of its record */
 enum { SHADOW_MOVED_ON = 100 };         /* beside the store's outcomes */
@@ -37,8 +36,7 @@ static int may_replace(
         arena_init(&a, VERSION_MAX);
         int r = store_version_get(s, challenger->version, &a, &v, e);
         if (r == 0)
-                *ret = v.state == VERSION_CANDIDATE && v.parent == champion->version &&
-                       strncmp(v.reason, GATE_LEFT_OPEN, strlen(GATE_LEFT_OPEN)) != 0;
+                *ret = v.state == VERSION_CANDIDATE && v.parent == champion->version && !gate_left_open(v.reason);
         arena_deinit(&a);
         return r;
 }

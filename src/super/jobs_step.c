@@ -10,6 +10,7 @@
 #include "store/store.h"
 #include "super/export.h"
 #include "super/jobs_in.h"
+#include "super/jobs_notes.h"
 #include <errno.h>
 #include <ewc/rng.h>
 #include <inttypes.h>

@@ -98,9 +98,9 @@ static int load_tasks(struct store *s, const struct job *job, struct arena *a, s
                 return r;
         struct task *open = NULL;
         for (size_t i = 0; i < l->n_tasks; i++)
-                if (tasks[i].id == job->task)
+                if (tasks[i].id == job->task) {
                         open = &tasks[i];
-                else if (job->kind == JOB_REWEIGHT && tasks[i].id == job->alpha_task) {
+                } else if (job->kind == JOB_REWEIGHT && tasks[i].id == job->alpha_task) {
                         l->alpha_was = tasks[i].alpha;
                         tasks[i].alpha = job->alpha;
                 }

@@ -8,10 +8,11 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "domain/pack.h"
 #include "proto/bundle.h"
 #include "proto/json_model.h"
 #include "store/store.h"
-#include "domain/pack.h"
+#include "super/records.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -61,9 +62,8 @@ int rebuild_origin(
                 return err_set(e, REBUILD_IMPOSSIBLE,
                     "version %" PRIu64 " cannot be rebuilt: the digest of its job file was not recorded", v.number);
         struct rebuild_origin o = {
-            .number = v.number, .threads = v.threads, .job_file = v.job_file, .theta = v.theta};
+            .number = v.number, .threads = v.threads, .job_file = v.job_file, .theta = v.theta, .job = made};
         snprintf(o.program, sizeof(o.program), "%s", v.program);
-        o.job = made;
         *ret = o;
         return 0;
 }
@@ -128,18 +128,6 @@ static int compare_theta(struct store *s, const struct job *rebuild, const struc
         return r;
 }
 
-static int stored_fisher(
-    struct store *s, const struct task *t, const struct ewc_spec *net, float *ret, size_t P, struct err *e)
-{
-        if (t->stored.encoding == FISHER_PLAIN)
-                return store_task_tensor(s, t->id, TENSOR_FISHER, ret, P, e);
-        _free_ unsigned char *bytes = new_array(unsigned char, (size_t)t->stored.n_bytes);
-        if (!bytes)
-                return err_oom(e);
-        int r = store_task_packed(s, t->id, bytes, (size_t)t->stored.n_bytes, e);
-        return r != 0 ? r : fisher_unpack(net, bytes, (size_t)t->stored.n_bytes, ret, e);
-}
-
 static int find_task(
     struct store *s, const struct rebuild_origin *o, struct arena *a, struct task *ret, struct err *e)
 {
@@ -162,6 +150,7 @@ static int compare_fisher(struct store *s, const struct job *rebuild, const stru
         struct model m;
         struct learning l;
         struct packed packed = {0};
+        struct budget all = {SIZE_MAX};
         size_t P = res->n_params;
         int r = find_task(s, o, a, &t, e);
         *ret = (struct difference){0};
@@ -172,7 +161,7 @@ static int compare_fisher(struct store *s, const struct job *rebuild, const stru
                 return err_oom(e);
         if ((r = store_model_by_id(s, o->job.model, a, &m, e)) != 0 ||
             (r = json_learning_read(m.learning_json, &l, e)) != 0 ||
-            (r = stored_fisher(s, &t, &file->net, stored, P, e)) != 0)
+            (r = record_fisher(s, &t, &file->net, &all, stored, e)) != 0)
                 return r;
         r = fisher_pack(&file->net, &l, res->fisher, &packed, e); /* what is stored is what counts */
         free(packed.bytes);

@@ -6,9 +6,9 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "domain/pack.h"
 #include "domain/protection.h"
 #include "store/store.h"
-#include "domain/pack.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,18 +43,20 @@ struct record { /* of a closed task, as it is read */
         bool same;           /* all at their own place */
 };
 
-/* Packed bytes of a record's Fisher, decoded: a learner reads plain floats. */
-static int read_packed(struct store *s, const struct record *rec, struct budget *budget, float *ret, struct err *e)
+int record_fisher(
+    struct store *s, const struct task *t, const struct ewc_spec *net, struct budget *b, float *ret, struct err *e)
 {
-        size_t size = (size_t)rec->task->stored.n_bytes;
-        void *bytes = budget_take(budget, size, 1, "records of closed tasks", e);
+        if (t->stored.encoding == FISHER_PLAIN)
+                return store_task_tensor(s, t->id, TENSOR_FISHER, ret, ewc_spec_params(net), e);
+        size_t size = (size_t)t->stored.n_bytes;
+        void *bytes = budget_take(b, size, 1, "records of closed tasks", e);
         if (!bytes)
                 return e->code;
-        int r = store_task_packed(s, rec->task->id, bytes, size, e);
+        int r = store_task_packed(s, t->id, bytes, size, e);
         if (r == 0)
-                r = fisher_unpack(&rec->net, bytes, size, ret, e);
+                r = fisher_unpack(net, bytes, size, ret, e);
         free(bytes);
-        budget->left += size;
+        b->left += size;
         return r;
 }
 
@@ -66,9 +68,8 @@ static int load_vector(struct store *s, const struct record *rec, enum tensor_ro
         float *old = budget_take(x->budget, n_old, sizeof(float), "records of closed tasks", e);
         if (!old)
                 return e->code;
-        bool packed = role == TENSOR_FISHER && rec->task->stored.encoding != FISHER_PLAIN;
-        int r = packed ? read_packed(s, rec, x->budget, old, e)
-                       : store_task_tensor(s, rec->task->id, role, old, n_old, e);
+        int r = role == TENSOR_FISHER ? record_fisher(s, rec->task, &rec->net, x->budget, old, e)
+                                      : store_task_tensor(s, rec->task->id, role, old, n_old, e);
         if (r != 0) {
                 free(old);
                 return err_wrap(e, r, "%s of task %s", tensor_role_name(role), rec->task->name);

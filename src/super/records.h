@@ -17,3 +17,8 @@ struct records {
 int records_load(
     struct store *s, const struct layout *l, struct budget *b, float *theta, struct records *ret, struct err *e);
 void records_free(struct records *r);
+
+/* ret (P of net, the one the task was closed with): a record's Fisher, decoded where it is packed. -EBADMSG: it is of
+ * another net. */
+int record_fisher(
+    struct store *s, const struct task *t, const struct ewc_spec *net, struct budget *b, float *ret, struct err *e);

@@ -2,9 +2,9 @@
 #pragma once
 #include "base/arena.h"
 #include "domain/gate.h"
+#include "domain/pack.h"
 #include "store/store.h"
 #include "super/layout.h"
-#include "domain/pack.h"
 
 struct learn_job;
 

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "domain/learn_job.h"
+#include "domain/words.h"
 #include "proto/json_gate.h"
 #include "super/settle_in.h"
 #include <ewc/similarity.h>
@@ -82,26 +83,6 @@ static const char *const *name_outputs(struct settlement *s)
         for (size_t o = 0; names && o < l->n_outputs; o++)
                 names[o] = l->spec.classes[l->outputs[o].class];
         return names;
-}
-
-/* What closed tasks are held against, beside the champion. */
-static int look_back(struct store *st, struct settlement *s, struct gate_task *tasks, struct err *e)
-{
-        size_t n = s->layout.n_tasks;
-        uint64_t *now = arena_new_array(&s->arena, uint64_t, n);
-        struct settle_past *past = arena_new_array(&s->arena, struct settle_past, n);
-        if (!now || !past)
-                return err_oom(e);
-        for (size_t i = 0; i < n; i++)
-                now[i] = tasks[i].before.n;
-        int r = settle_since_close(st, &s->layout, now, past, e);
-        for (size_t i = 0; r == 0 && i < n; i++) {
-                tasks[i].at_close = past[i].best;
-                tasks[i].at_change = past[i].first;
-                tasks[i].carry = past[i].carry;
-                tasks[i].rows_changed = past[i].changed;
-        }
-        return r;
 }
 
 static struct gate_task *list_tasks(struct settlement *s)
@@ -202,17 +183,17 @@ static void put_before(struct verdict *v, const char *words)
 /* With the ways out: the task that left it open gets rows to judge it by, or is not protected any more. */
 static void cannot_wait(struct settlement *s)
 {
-        char words[REASON_SIZE];
+        char reason[REASON_SIZE];
+        struct words w = words_in(reason);
         const struct task *t = &s->layout.tasks[s->verdict.deciding];
         const char *model = s->layout.spec.name;
-        int n = snprintf(words, sizeof(words),
+        words_put(&w,
             "rejected: could not be decided, and this kind of job cannot wait for an operator; give task %s rows to "
             "judge it by (ewcctl holdout import %s %s FILE)",
             t->name, model, t->name);
-        if (t->state == TASK_CLOSED && n > 0 && (size_t)n < sizeof(words))
-                snprintf(words + n, sizeof(words) - (size_t)n,
-                    " or drop its protection (ewcctl task weigh %s %s 0), then try again", model, t->name);
-        put_before(&s->verdict, words);
+        if (t->state == TASK_CLOSED)
+                words_put(&w, " or drop its protection (ewcctl task weigh %s %s 0), then try again", model, t->name);
+        put_before(&s->verdict, reason);
 }
 
 /* What the gate left open: a consolidation's version waits for an operator, others cannot. */
@@ -277,7 +258,7 @@ int settle_judge(struct store *st, struct settlement *s, const struct job *job, 
             tasks ? arena_new_array(&s->arena, struct gate_check, gate_checks_max(tasks, l->n_tasks, &conf)) : NULL;
         if (!checks)
                 return err_oom(e);
-        if ((r = look_back(st, s, tasks, e)) < 0)
+        if ((r = settle_since_close(st, l, tasks, e)) < 0)
                 return r;
         s->verdict = gate_judge(tasks, l->n_tasks, &conf, l->spec.net.loss, checks);
         if (!refusal && job->kind == JOB_REWEIGHT)

@@ -28,7 +28,7 @@ struct line { /* newest first */
 
 struct back { /* one closed task */
         const struct task *task;
-        uint64_t n_now;
+        uint64_t n_now;      /* 0: not asked for */
         int64_t since_ms;    /* its first trusted row came then; 0: it has none */
         struct gate_run run; /* the newest; last.n 0: none */
         bool from_close;     /* it begins with the closing version */
@@ -158,30 +158,32 @@ static int pass_line(
                 struct job job;
                 arena_reset(&a);
                 r = store_job_get(st, l->v[i].job, &a, &job, e);
-                if (r == STORE_NOT_FOUND)
+                if (r == STORE_NOT_FOUND) {
                         job = (struct job){0}; /* nothing is known of its measures */
-                if (r == 0 || r == STORE_NOT_FOUND)
+                        r = 0;
+                }
+                if (r == 0)
                         pass(backs, n, &l->v[i], &job, loss);
-                r = r == STORE_NOT_FOUND ? 0 : r;
         }
         arena_deinit(&a);
         return r;
 }
 
-static struct settle_past past_of(struct back *b, enum ewc_loss loss)
+/* What the run of the rows of now has come to. */
+static void hold_against(struct back *b, enum ewc_loss loss, struct gate_task *ret)
 {
         if (b->n_now == 0)
-                return (struct settle_past){0};
+                return;
         if (b->run.last.n == 0 || !goes_on(b, b->n_now, INT64_MAX))
                 end_run(b, loss);
-        struct settle_past p = {.best = b->run.best, .carry = b->carry, .changed = b->broken};
+        ret->at_close = b->run.best;
+        ret->rows_changed = b->broken;
         if (!b->from_close)
-                p.first = b->run.first;
-        return p;
+                ret->at_change = b->run.first;
+        ret->carry = b->carry;
 }
 
-int settle_since_close(
-    struct store *st, const struct layout *l, const uint64_t *n_now, struct settle_past *ret, struct err *e)
+int settle_since_close(struct store *st, const struct layout *l, struct gate_task *tasks, struct err *e)
 {
         struct arena scratch;
         const enum ewc_loss loss = l->spec.net.loss;
@@ -191,9 +193,8 @@ int settle_since_close(
         int r = backs ? 0 : err_oom(e);
         for (size_t i = 0; r == 0 && i < l->n_tasks; i++) {
                 const struct task *t = &l->tasks[i];
-                bool asked = t->state == TASK_CLOSED && n_now[i] > 0;
-                backs[i] = (struct back){.task = t, .n_now = asked ? n_now[i] : 0};
-                if (!asked)
+                backs[i] = (struct back){.task = t, .n_now = t->state == TASK_CLOSED ? tasks[i].before.n : 0};
+                if (backs[i].n_now == 0)
                         continue;
                 if (t->closed_by < line.oldest_close)
                         line.oldest_close = t->closed_by;
@@ -205,7 +206,7 @@ int settle_since_close(
         if (r == 0)
                 r = pass_line(st, &line, backs, l->n_tasks, loss, e);
         for (size_t i = 0; r == 0 && i < l->n_tasks; i++)
-                ret[i] = past_of(&backs[i], loss);
+                hold_against(&backs[i], loss, &tasks[i]);
         free(line.v);
         arena_deinit(&scratch);
         return r;

@@ -16,7 +16,6 @@
 #include "super/watch_inputs.h"
 #include <errno.h>
 #include <inttypes.h>
-#include <string.h>
 
 enum { WALK_FULL = 100, PAGE_HINKLEY_MIN_ROWS = 30, GRID = 10 };
 #define ARENA_MAX ((size_t)64 << 20)
@@ -141,7 +140,7 @@ static int load_challenger(struct store *s, struct watcher *w, struct err *e)
         int r = scorer_open(s, w->key.challenger, &w->spec, w->n_tasks, w->tasks, &w->arena, c, e);
         const struct version *v = &c->version;
         bool waits = r == 0 && v->state == VERSION_CANDIDATE; /* not somebody's alias */
-        if (r == 0 && (!waits || strncmp(v->reason, GATE_LEFT_OPEN, strlen(GATE_LEFT_OPEN)) == 0))
+        if (r == 0 && (!waits || gate_left_open(v->reason)))
                 scorer_close(c);
         return r;
 }

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "contract/store_labels.h"
+#include "contract/label_kit.h"
 #include "contract/store_suite.h"
 #include "store/event_hash.h"
 #include <errno.h>
@@ -15,13 +15,7 @@
 
 static struct erased erase(struct kit *k, model_id m, const char *event_id, const char *source)
 {
-        const struct feedback_selection sel = {.event_id = event_id, .source = source};
-        struct erased done;
-
-        int r = store_feedback_erase(k->s, m, &sel, "op", NULL, &done, &k->e);
-        if (r != 0)
-                fail_msg("store_feedback_erase: %d %s", r, k->e.msg);
-        return done;
+        return label_erase(k, m, (struct feedback_selection){.event_id = event_id, .source = source});
 }
 
 static void an_erased_event_stays_as_a_trace(void **state)
@@ -97,12 +91,10 @@ static void a_frozen_row_is_not_erased(void **state)
         struct kit *k = *state;
         model_id m = kit_model(k, "m", SCENARIO_DOMAIN);
         const struct feedback_selection sel = {.event_id = "e0"};
-        struct feedback q = label("q", "x", 0);
         struct erased done;
         uint64_t n;
 
-        q.state = ROW_QUARANTINED;
-        kit_add(k, m, q);
+        kit_add(k, m, label_in(ROW_QUARANTINED, "q", "x", 0));
         kit_fill(k, m, 0, 3);
         job_id j = kit_job(k, m, NULL, false, 0, NULL);
         assert_int_equal(store_job_claim(k->s, j, 1, &k->e), 0);
@@ -128,11 +120,8 @@ static void why_it_was_done_is_kept(void **state)
         char longest[202];
         uint64_t n = 0;
 
-        for (int i = 0; i < 2; i++) {
-                struct feedback q = label(i == 0 ? "q" : "r", "lab", i);
-                q.state = ROW_QUARANTINED;
-                kit_add(k, m, q);
-        }
+        for (int i = 0; i < 2; i++)
+                kit_add(k, m, label_in(ROW_QUARANTINED, i == 0 ? "q" : "r", "lab", i));
         kit_fill(k, m, 0, 4);
         kit_add(k, m, label("x", "bad", 0));
         memset(longest, 'x', sizeof(longest));
@@ -200,16 +189,6 @@ static void quarantined_rows_are_released(void **state)
 
 enum { MANY = 24 };
 
-static uint64_t expire(struct kit *k, model_id m, struct retention how, size_t limit)
-{
-        uint64_t n = 77;
-
-        int r = store_feedback_expire(k->s, m, &how, limit, &n, &k->e);
-        if (r != 0)
-                fail_msg("store_feedback_expire: %d %s", r, k->e.msg);
-        return n;
-}
-
 static bool is_live(struct kit *k, model_id m, int i)
 {
         char id[16];
@@ -227,14 +206,14 @@ static void used_rows_go_but_for_the_lowest_hashes(void **state)
         uint64_t left[3] = {0};
 
         kit_fill(k, m, 0, MANY);
-        assert_int_equal(expire(k, m, how, 1000), 0); /* no job has used them */
+        assert_int_equal(label_expire(k, m, how, 1000), 0); /* no job has used them */
         kit_consolidate(k, m, 1, true);
         kit_fill(k, m, MANY, MANY + 4);
-        assert_int_equal(expire(k, m, how, 0), 0);
-        assert_int_equal(expire(k, m, how, 5), 5);
+        assert_int_equal(label_expire(k, m, how, 0), 0);
+        assert_int_equal(label_expire(k, m, how, 5), 5);
         assert_int_equal(label_counts(k, m).n_expired, 5);
-        assert_int_equal(expire(k, m, how, 1000), 18 - 6 - 5);
-        assert_int_equal(expire(k, m, how, 1000), 0);
+        assert_int_equal(label_expire(k, m, how, 1000), 18 - 6 - 5);
+        assert_int_equal(label_expire(k, m, how, 1000), 0);
         kit_reopen(k);
         for (int i = 0; i < MANY; i++) {
                 char id[16];
@@ -284,7 +263,7 @@ static void older_rows_are_frozen_while_a_job_reads(void **state)
         kit_fill(k, m, 6, 7);
         assert_int_equal(store_feedback_erase(k->s, m, &sel, "op", NULL, &done, &k->e), STORE_CONFLICT);
         assert_non_null(strstr(k->e.msg, "job 2"));
-        assert_int_equal(expire(k, m, how, 1000), 0);
+        assert_int_equal(label_expire(k, m, how, 1000), 0);
         label_add(k, m, label("e0", "x", 2), CONFLICT_LATEST, NULL);
         assert_int_equal(label_counts(k, m).n_superseded, 0); /* later */
         assert_int_equal(store_job_move(k->s, j, JOB_EXPORTING, JOB_RUNNING, NULL, &k->e), 0);
@@ -307,14 +286,14 @@ static void rows_go_when_what_learned_them_serves(void **state)
         kit_fill(k, m, 0, 4);
         label_add(k, m, label("e0", "late", 1), CONFLICT_EARLIEST, NULL); /* superseded */
         kit_consolidate(k, m, 1, false);
-        assert_int_equal(expire(k, m, how, 1000), 0);
+        assert_int_equal(label_expire(k, m, how, 1000), 0);
         kit_candidate(k, m, 2); /* 3 */
-        assert_int_equal(expire(k, m, how, 1000), 0);
+        assert_int_equal(label_expire(k, m, how, 1000), 0);
         kit_reopen(k);
         assert_int_equal(store_alias_set(k->s, m, "champion", 3, 1, "shadow", "better", NULL, &k->e), 0);
-        assert_int_equal(expire(k, m, how, 2), 2);
+        assert_int_equal(label_expire(k, m, how, 2), 2);
         kit_consolidate(k, m, 3, true); /* the champion was 3 once */
-        assert_int_equal(expire(k, m, how, 1000), 2);
+        assert_int_equal(label_expire(k, m, how, 1000), 2);
         labels_agree(k, m);
 }
 
@@ -325,7 +304,7 @@ static void a_class_outlives_its_rows(void **state)
 
         kit_fill(k, m, 0, 3);
         kit_consolidate(k, m, 1, true);
-        assert_int_equal(expire(k, m, (struct retention){.mode = RETAIN_USED}, 1000), 3);
+        assert_int_equal(label_expire(k, m, (struct retention){.mode = RETAIN_USED}, 1000), 3);
         assert_int_equal(kit_task(k, m, NULL).n_classes, 3);
         assert_int_equal(label_counts(k, m).n_head_classes, 3);
         assert_int_equal(label_counts(k, m).n_open_classes, 0);
@@ -338,29 +317,30 @@ static void other_modes(void **state)
 {
         struct kit *k = *state;
         model_id m = kit_model(k, "m", SCENARIO_DOMAIN);
-        struct feedback late = label("late", "x", 0), held = label("held", "x", 0), trusted = label("t", "x", 0);
+        struct feedback trusted = label("t", "x", 0);
 
         kit_fill(k, m, 0, 8);
-        late.state = ROW_LATE;
-        held.state = ROW_QUARANTINED;
         trusted.holdout = trusted.trusted = true;
-        kit_add(k, m, late);
-        kit_add(k, m, held);
+        kit_add(k, m, label_in(ROW_LATE, "late", "x", 0));
+        kit_add(k, m, label_in(ROW_QUARANTINED, "held", "x", 0));
         kit_add(k, m, trusted);
         kit_consolidate(k, m, 1, true);
-        assert_int_equal(expire(k, m, (struct retention){.mode = RETAIN_FOREVER, .replay_per_class = 1}, 1000), 0);
-        assert_int_equal(expire(k, m, (struct retention){.mode = RETAIN_ROLLOVER}, 1000), 0);
+        assert_int_equal(
+            label_expire(k, m, (struct retention){.mode = RETAIN_FOREVER, .replay_per_class = 1}, 1000), 0);
+        assert_int_equal(label_expire(k, m, (struct retention){.mode = RETAIN_ROLLOVER}, 1000), 0);
         kit_roll(k, m, "two", 2);
         int64_t then = 1700000000000;
         fake_clock_advance_ms(&k->clock, 10);
         kit_fill(k, m, 8, 12);
-        assert_int_equal(
-            expire(k, m, (struct retention){.mode = RETAIN_DAYS, .before_ms = then, .replay_per_class = 0}, 1000), 0);
+        assert_int_equal(label_expire(k, m,
+                             (struct retention){.mode = RETAIN_DAYS, .before_ms = then, .replay_per_class = 0}, 1000),
+            0);
         /* one's six train rows but one of each class, and the late row; nobody has decided about the other */
-        assert_int_equal(expire(k, m, (struct retention){.mode = RETAIN_ROLLOVER, .replay_per_class = 1}, 1000), 4);
+        assert_int_equal(
+            label_expire(k, m, (struct retention){.mode = RETAIN_ROLLOVER, .replay_per_class = 1}, 1000), 4);
         assert_int_equal(label_fate(k, m, "late").state, FEEDBACK_EXPIRED);
         assert_int_equal(label_fate(k, m, "held").state, FEEDBACK_QUARANTINED);
-        assert_int_equal(expire(k, m, (struct retention){.mode = RETAIN_DAYS, .before_ms = then + 1}, 1000), 4);
+        assert_int_equal(label_expire(k, m, (struct retention){.mode = RETAIN_DAYS, .before_ms = then + 1}, 1000), 4);
         assert_int_equal(label_fate(k, m, "held").state, FEEDBACK_EXPIRED);
         assert_int_equal(kit_task(k, m, "one").n_train, 0);
         assert_int_equal(kit_task(k, m, "one").n_holdout, 3);
@@ -387,16 +367,16 @@ static void holdout_rows_have_a_cap_and_trusted_ones_none(void **state)
                 f.trusted = true;
                 kit_add(k, m, f);
         }
-        assert_int_equal(expire(k, m, how, 1000), 4);
-        assert_int_equal(expire(k, m, how, 1000), 0);
+        assert_int_equal(label_expire(k, m, how, 1000), 4);
+        assert_int_equal(label_expire(k, m, how, 1000), 0);
         assert_int_equal(kit_task(k, m, NULL).n_holdout, 8);
         f = kit_row("h6", 0, true);
         kit_add(k, m, f);
         f = kit_row("train", 0, false);
         kit_add(k, m, f);
-        assert_int_equal(expire(k, m, all, 1), 1); /* the limit is one of both kinds together */
-        assert_int_equal(expire(k, m, all, 1), 1);
-        assert_int_equal(expire(k, m, all, 1), 0);
+        assert_int_equal(label_expire(k, m, all, 1), 1); /* the limit is one of both kinds together */
+        assert_int_equal(label_expire(k, m, all, 1), 1);
+        assert_int_equal(label_expire(k, m, all, 1), 0);
         labels_agree(k, m);
 }
 
@@ -410,9 +390,9 @@ static void rows_of_an_active_job_do_not_expire(void **state)
         kit_consolidate(k, m, 1, true);
         job_id j = kit_job(k, m, NULL, false, 0, NULL);
         assert_int_equal(store_job_claim(k->s, j, 1, &k->e), 0);
-        assert_int_equal(expire(k, m, how, 1000), 0);
+        assert_int_equal(label_expire(k, m, how, 1000), 0);
         assert_int_equal(store_job_move(k->s, j, JOB_EXPORTING, JOB_CANCELLED, "asked", &k->e), 0);
-        assert_int_equal(expire(k, m, how, 1000), 3);
+        assert_int_equal(label_expire(k, m, how, 1000), 3);
         labels_agree(k, m);
 }
 
@@ -421,15 +401,13 @@ static void a_refusal_wakes_no_other_label(void **state)
 {
         struct kit *k = *state;
         model_id m = kit_model(k, "m", SCENARIO_DOMAIN);
-        struct feedback q = label("e", "z", 2);
         uint64_t n;
 
         kit_add(k, m, label("e", "x", 0));
         kit_consolidate(k, m, 1, true);
         kit_add(k, m, label("e", "y", 1));
-        q.state = ROW_QUARANTINED;
-        kit_add(k, m, q);
-        assert_int_equal(expire(k, m, (struct retention){.mode = RETAIN_USED}, 1000), 1);
+        kit_add(k, m, label_in(ROW_QUARANTINED, "e", "z", 2));
+        assert_int_equal(label_expire(k, m, (struct retention){.mode = RETAIN_USED}, 1000), 1);
         assert_int_equal(store_feedback_release(k->s, m, "e", false, "op", NULL, &n, &k->e), 0);
         assert_int_equal(erase(k, m, NULL, "x").n, 1);
         assert_int_equal(label_counts(k, m).n_superseded, 1);

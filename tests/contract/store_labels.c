@@ -6,105 +6,11 @@
 
 #include <cmocka.h>
 
-#include "contract/store_labels.h"
+#include "contract/label_kit.h"
 #include "contract/store_suite.h"
 #include <errno.h>
 #include <math.h>
 #include <string.h>
-
-struct feedback label(const char *id, const char *source, int32_t class)
-{
-        struct feedback f = kit_row(id, class, false);
-
-        f.source = source;
-        return f;
-}
-
-struct receipt label_add(
-    struct kit *k, model_id m, struct feedback f, enum conflict_policy p, enum feedback_verdict *v)
-{
-        const struct feedback_rules rules = {p};
-        struct receipt got;
-
-        int r = store_feedback_add(k->s, m, &f, 1, &rules, v, &got, &k->e);
-        if (r != 0)
-                fail_msg("store_feedback_add: %d %s", r, k->e.msg);
-        return got;
-}
-
-struct feedback_fate label_fate(struct kit *k, model_id m, const char *id)
-{
-        struct feedback_fate f;
-
-        assert_int_equal(store_feedback_get(k->s, m, id, &k->a, &f, &k->e), 0);
-        return f;
-}
-
-struct counters label_counts(struct kit *k, model_id m)
-{
-        struct counters c;
-
-        assert_int_equal(store_feedback_count(k->s, m, &c, &k->e), 0);
-        return c;
-}
-
-struct tally {
-        uint64_t n[2];
-        int32_t class;
-};
-
-static int tally(void *arg, const struct feedback *f)
-{
-        struct tally *t = arg;
-
-        assert_int_equal(f->state, ROW_LIVE);
-        t->n[f->holdout]++;
-        t->class = f->class;
-        return 0;
-}
-
-/* What is counted is what is there: by task and in all. */
-void labels_agree(struct kit *k, model_id m)
-{
-        struct counters c = label_counts(k, m);
-        struct store_health h;
-        struct task *tasks;
-        uint64_t live = 0, retained = 0;
-        size_t n;
-
-        assert_int_equal(store_task_list(k->s, m, &k->a, &tasks, &n, &k->e), 0);
-        for (size_t i = 0; i < n; i++) {
-                const struct feedback_filter f = {.task = tasks[i].id, .range = {0, UINT64_MAX}, .split = SPLIT_BOTH};
-                struct tally t = {0};
-                assert_int_equal(store_feedback_scan(k->s, m, &f, tally, &t, &k->e), 0);
-                assert_int_equal(tasks[i].n_train, t.n[0]);
-                assert_int_equal(tasks[i].n_holdout, t.n[1]);
-                live += t.n[0] + t.n[1];
-                retained += tasks[i].state == TASK_CLOSED ? t.n[0] : 0;
-                if (tasks[i].state == TASK_OPEN) {
-                        assert_int_equal(c.n_open_train, t.n[0]);
-                        assert_int_equal(c.n_open_holdout, t.n[1]);
-                }
-        }
-        assert_int_equal(c.n_live, live);
-        assert_int_equal(c.n_live, kit_rows(k, m));
-        assert_int_equal(c.n_retained, retained);
-        if (store_check(k->s, true, &h, &k->e) != 0)
-                fail_msg("%s", k->e.msg);
-        assert_true(h.n_feedback >= /* of all models */
-                    c.n_live + c.n_quarantined + c.n_late + c.n_superseded + c.n_erased + c.n_expired);
-}
-
-/* Class of the one live row, -1: there is none. */
-static int32_t counts(struct kit *k, model_id m)
-{
-        const struct feedback_filter f = {.range = {0, UINT64_MAX}, .split = SPLIT_BOTH};
-        struct tally t = {.class = -1};
-
-        assert_int_equal(store_feedback_scan(k->s, m, &f, tally, &t, &k->e), 0);
-        assert_true(t.n[0] + t.n[1] <= 1);
-        return t.class;
-}
 
 static void labels_of_one_event_are_votes(void **state)
 {
@@ -123,7 +29,7 @@ static void labels_of_one_event_are_votes(void **state)
                 for (int v = 0; v < 5; v++) {
                         struct receipt got = label_add(k, m, label("e", sources[v], votes[v]), expect[i].p, NULL);
                         assert_int_equal(got.n_accepted, 1);
-                        assert_int_equal(counts(k, m), expect[i].after[v]);
+                        assert_int_equal(label_counting(k, m), expect[i].after[v]);
                         bool lost = expect[i].p == CONFLICT_EARLIEST   ? v > 0
                                     : expect[i].p == CONFLICT_MAJORITY ? v > 0
                                                                        : false;
@@ -169,11 +75,11 @@ static void a_source_may_change_its_mind(void **state)
         label_add(k, m, label("e", "x", 0), CONFLICT_EARLIEST, &v);
         label_add(k, m, label("e", "x", 1), CONFLICT_EARLIEST, &v);
         assert_int_equal(v, FEEDBACK_CONFLICT);
-        assert_int_equal(counts(k, m), 0);
+        assert_int_equal(label_counting(k, m), 0);
         struct receipt got = label_add(k, m, label("e", "x", 1), CONFLICT_LATEST, &v);
         assert_int_equal(v, FEEDBACK_ACCEPTED);
         assert_int_equal(got.n_superseded, 0);
-        assert_int_equal(counts(k, m), 1);
+        assert_int_equal(label_counting(k, m), 1);
         kit_reopen(k);
         label_add(k, m, label("e", "x", 0), CONFLICT_EARLIEST, &v); /* not what it said last */
         assert_int_equal(v, FEEDBACK_CONFLICT);
@@ -183,11 +89,11 @@ static void a_source_may_change_its_mind(void **state)
         assert_int_equal(v, FEEDBACK_CONFLICT);
         /* a source has one vote, however often it speaks */
         label_add(k, m, label("e", "x", 2), CONFLICT_MAJORITY, NULL);
-        assert_int_equal(counts(k, m), 2);
+        assert_int_equal(label_counting(k, m), 2);
         label_add(k, m, label("e", "y", 0), CONFLICT_MAJORITY, NULL);
-        assert_int_equal(counts(k, m), 2);
+        assert_int_equal(label_counting(k, m), 2);
         label_add(k, m, label("e", "z", 0), CONFLICT_MAJORITY, NULL);
-        assert_int_equal(counts(k, m), 0);
+        assert_int_equal(label_counting(k, m), 0);
         assert_string_equal(label_fate(k, m, "e").row.source, "y");
         assert_int_equal(label_counts(k, m).n_superseded, 4);
         labels_agree(k, m);
@@ -204,7 +110,7 @@ static void a_correction_may_go_back(void **state)
                 label_add(k, m, label("e", "x", 1), p, NULL);
                 label_add(k, m, label("e", "x", 0), p, &v);
                 assert_int_equal(v, FEEDBACK_ACCEPTED);
-                assert_int_equal(counts(k, m), 0);
+                assert_int_equal(label_counting(k, m), 0);
                 label_add(k, m, label("e", "x", 0), p, &v);
                 assert_int_equal(v, FEEDBACK_DUPLICATE);
                 assert_int_equal(label_counts(k, m).n_superseded, 2);
@@ -216,12 +122,11 @@ static void a_state_that_is_not_live_is_kept_and_not_learned(void **state)
 {
         struct kit *k = *state;
         model_id m = kit_model(k, "m", SCENARIO_DOMAIN);
-        struct feedback q = label("q", "x", 0), l = label("l", "x", 1), bad = label("b", "x", 1);
+        struct feedback q = label_in(ROW_QUARANTINED, "q", "x", 0), l = label_in(ROW_LATE, "l", "x", 1),
+                        bad = label("b", "x", 1);
         enum feedback_verdict v;
 
-        q.state = ROW_QUARANTINED;
         q.why = "source x is watched";
-        l.state = ROW_LATE;
         l.why = "two days late";
         struct receipt got = label_add(k, m, q, CONFLICT_EARLIEST, &v);
         assert_int_equal(v, FEEDBACK_ACCEPTED);
@@ -242,7 +147,7 @@ static void a_state_that_is_not_live_is_kept_and_not_learned(void **state)
         label_add(k, m, q, CONFLICT_EARLIEST, &v);
         assert_int_equal(v, FEEDBACK_DUPLICATE);
         label_add(k, m, label("q", "y", 2), CONFLICT_EARLIEST, NULL); /* it has no vote yet */
-        assert_int_equal(counts(k, m), 2);
+        assert_int_equal(label_counting(k, m), 2);
         kit_consolidate(k, m, 1, true);
         assert_int_equal(label_fate(k, m, "l").state, FEEDBACK_LATE); /* nobody has used it */
         assert_int_equal(label_fate(k, m, "l").job, 0);
@@ -364,7 +269,7 @@ static void rows_of_an_active_job_are_frozen(void **state)
         assert_int_equal(store_consolidation_commit(k->s, &w.o, &v, &k->e), 0);
         kit_reopen(k);
         assert_int_equal(label_counts(k, m).n_live, 1);
-        assert_int_equal(counts(k, m), 1);
+        assert_int_equal(label_counting(k, m), 1);
         labels_agree(k, m);
 }
 
@@ -423,15 +328,13 @@ static void rows_are_handed_over_in_every_state(void **state)
 {
         struct kit *k = *state;
         model_id m = kit_model(k, "m", SCENARIO_DOMAIN);
-        struct feedback late = label("late", "x", 0);
         struct kit_outcome w;
         version_id v;
 
         kit_fill(k, m, 0, 4);
         job_id j = kit_job(k, m, "two", false, 0, NULL);
         kit_to_judging(k, j);
-        late.state = ROW_LATE;
-        kit_add(k, m, late);
+        kit_add(k, m, label_in(ROW_LATE, "late", "x", 0));
         kit_add(k, m, label("e", "x", 0));
         kit_add(k, m, label("e", "y", 0)); /* superseded */
         kit_outcome(k, &w, m, j, true, 1, true);

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "contract/store_labels.h"
+#include "contract/label_kit.h"
 #include "contract/store_suite.h"
 #include <errno.h>
 #include <string.h>
@@ -36,16 +36,6 @@ static int set(struct kit *k, model_id m, const char *alias, uint64_t number, co
         return store_alias_set(k->s, m, alias, number, a.epoch, "op", reason, NULL, &k->e);
 }
 
-static struct unlearned unlearn(struct kit *k, model_id m, const char *source)
-{
-        struct unlearned u;
-
-        int r = store_source_unlearn(k->s, m, source, "op", NULL, &u, &k->e);
-        if (r != 0)
-                fail_msg("store_source_unlearn: %d %s", r, k->e.msg);
-        return u;
-}
-
 static int find_bob(void *arg, const struct source *s)
 {
         if (strcmp(s->name, "bob") == 0)
@@ -63,11 +53,7 @@ static uint64_t used_of_bob(struct kit *k, model_id m)
 
 static uint64_t expire(struct kit *k, model_id m)
 {
-        const struct retention how = {.mode = RETAIN_USED};
-        uint64_t n = 77;
-
-        assert_int_equal(store_feedback_expire(k->s, m, &how, 1000, &n, &k->e), 0);
-        return n;
+        return label_expire(k, m, (struct retention){.mode = RETAIN_USED}, 1000);
 }
 
 static struct job job_of(struct kit *k, model_id m, uint64_t number)
@@ -108,7 +94,7 @@ static void a_dry_run_tells_what_it_was_trained_with(void **state)
         assert_int_equal(store_feedback_erase(k->s, m, &bob, "op", NULL, &done, &k->e), 0);
         assert_int_equal(done.n_used, 2);
         assert_int_equal(done.first_version_number, 3);
-        struct unlearned u = unlearn(k, m, "bob"); /* its rows are gone, what they made is not */
+        struct unlearned u = label_unlearn(k, m, "bob"); /* its rows are gone, what they made is not */
         assert_int_equal(u.n_erased, 0);
         assert_int_equal(u.from_number, 3);
         assert_int_equal(u.back_to_number, 2);
@@ -224,7 +210,7 @@ static void every_alias_goes_back(void **state)
         assert_int_equal(set(k, m, "prod", 3, "x"), 0);
         assert_int_equal(set(k, m, "canary", 4, "x"), 0);
         assert_int_equal(set(k, m, "old", 2, "x"), 0);
-        struct unlearned u = unlearn(k, m, "bob");
+        struct unlearned u = label_unlearn(k, m, "bob");
         assert_int_equal(u.back_to_number, 2);
         assert_int_equal(u.n_aliases, 2);
         assert_string_equal(u.aliases[0], "canary");
@@ -237,7 +223,7 @@ static void every_alias_goes_back(void **state)
         assert_int_equal(kit_alias(k, m, "old").epoch, 1);
         assert_int_equal(kit_alias(k, other, "prod").number, 2);
         assert_int_equal(kit_alias(k, other, "champion").number, 2);
-        assert_int_equal(unlearn(k, m, "bob").n_aliases, 0);
+        assert_int_equal(label_unlearn(k, m, "bob").n_aliases, 0);
 }
 
 /* Only an operator's alias was set to what had learned from it. */
@@ -255,7 +241,7 @@ static void an_alias_alone_goes_back_too(void **state)
                 const char name[3] = {'a', (char)('a' + i), '\0'};
                 assert_int_equal(set(k, m, name, 3, "x"), 0);
         }
-        struct unlearned u = unlearn(k, m, "bob");
+        struct unlearned u = label_unlearn(k, m, "bob");
         assert_int_equal(u.from_number, 2);
         assert_int_equal(u.back_to_number, 2);
         assert_int_equal(u.n_aliases, UNLEARNED_NAMES + 1);
@@ -276,7 +262,7 @@ static void what_learned_from_it_serves_no_more(void **state)
         try_out(k, m, 2, true);         /* 3 */
         kit_consolidate(k, m, 3, true); /* 4 */
         kit_consolidate(k, m, 4, true); /* 5: its child */
-        assert_int_equal(unlearn(k, m, "bob").back_to_number, 2);
+        assert_int_equal(label_unlearn(k, m, "bob").back_to_number, 2);
         kit_reopen(k);
         for (uint64_t number = 3; number <= 5; number++) {
                 for (size_t i = 0; i < sizeof(aliases) / sizeof(aliases[0]); i++) {
@@ -320,8 +306,29 @@ static void a_deleted_alias_pins_nothing(void **state)
         assert_int_equal(store_version_prune(k->s, m, 0, "op", NULL, &n, &k->e), 0);
         assert_int_equal(n, 1);
         assert_int_equal(set(k, m, "prod", 3, "x"), 0);
-        assert_int_equal(kit_alias(k, m, "prod").epoch, 1);
         labels_agree(k, m);
+}
+
+/* Who kept an epoch from before the deletion must not take what stands there now for what it saw. */
+static void an_alias_has_no_epoch_twice(void **state)
+{
+        struct kit *k = *state;
+        model_id m = kit_model(k, "m", SCENARIO_DOMAIN), other = kit_model(k, "other", SCENARIO_DOMAIN);
+        uint64_t seen = 0;
+
+        for (int life = 0; life < 3; life++) {
+                for (int i = 0; i < 3; i++) {
+                        assert_int_equal(set(k, m, "prod", 1, "x"), 0);
+                        uint64_t epoch = kit_alias(k, m, "prod").epoch;
+                        assert_true(epoch > seen);
+                        seen = epoch;
+                }
+                assert_int_equal(store_alias_delete(k->s, m, "prod", seen, "op", NULL, &k->e), 0);
+                assert_int_equal(store_alias_set(k->s, m, "prod", 1, seen, "op", "x", NULL, &k->e), STORE_CONFLICT);
+                kit_reopen(k);
+        }
+        assert_int_equal(set(k, other, "prod", 1, "x"), 0);
+        assert_int_equal(kit_alias(k, other, "prod").epoch, 1);
 }
 
 /* --- votes --- */
@@ -386,13 +393,10 @@ static void an_expired_event_counts_once(void **state)
                 model_id m = kit_model(k, name, SCENARIO_DOMAIN);
                 bool closed = p != CONFLICT_LATEST;
                 enum feedback_verdict v;
-                struct feedback late = label("l", "x", 0), q = label("e", "q", 1);
                 uint64_t n;
                 label_add(k, m, label("e", "x", 0), p, NULL);
-                late.state = ROW_LATE;
-                label_add(k, m, late, p, NULL);
-                q.state = ROW_QUARANTINED;
-                label_add(k, m, q, p, NULL);
+                label_add(k, m, label_in(ROW_LATE, "l", "x", 0), p, NULL);
+                label_add(k, m, label_in(ROW_QUARANTINED, "e", "q", 1), p, NULL);
                 kit_consolidate(k, m, 1 + (unsigned)p, true);
                 assert_int_equal(expire(k, m), 2);
                 kit_reopen(k);
@@ -418,12 +422,10 @@ static void an_expired_row_is_not_outlived_by_what_it_beat(void **state)
         struct kit *k = *state;
         model_id m = kit_model(k, "m", SCENARIO_DOMAIN);
         const struct feedback_selection third = {.source = "z"};
-        struct feedback q = label("e", "q", 2);
         struct erased done;
         uint64_t n;
 
-        q.state = ROW_QUARANTINED;
-        label_add(k, m, q, CONFLICT_LATEST, NULL);
+        label_add(k, m, label_in(ROW_QUARANTINED, "e", "q", 2), CONFLICT_LATEST, NULL);
         label_add(k, m, label("e", "y", 1), CONFLICT_LATEST, NULL);
         kit_consolidate(k, m, 1, true);
         assert_int_equal(expire(k, m), 1);
@@ -440,5 +442,6 @@ STORE_TESTS(store_serve_tests, STORE_TEST(a_dry_run_tells_what_it_was_trained_wi
     STORE_TEST(rows_handed_to_the_next_task_were_learned), STORE_TEST(what_a_dry_run_read_expires_when_it_serves),
     STORE_TEST(a_candidate_that_serves_waits_no_more), STORE_TEST(every_alias_goes_back),
     STORE_TEST(an_alias_alone_goes_back_too), STORE_TEST(what_learned_from_it_serves_no_more),
-    STORE_TEST(a_deleted_alias_pins_nothing), STORE_TEST(votes_are_settled_when_the_job_ends),
-    STORE_TEST(an_expired_event_counts_once), STORE_TEST(an_expired_row_is_not_outlived_by_what_it_beat));
+    STORE_TEST(a_deleted_alias_pins_nothing), STORE_TEST(an_alias_has_no_epoch_twice),
+    STORE_TEST(votes_are_settled_when_the_job_ends), STORE_TEST(an_expired_event_counts_once),
+    STORE_TEST(an_expired_row_is_not_outlived_by_what_it_beat));

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "contract/store_labels.h"
+#include "contract/label_kit.h"
 #include "contract/store_suite.h"
 #include <errno.h>
 #include <string.h>
@@ -71,16 +71,6 @@ static void sources_are_counted(void **state)
         assert_int_equal(l.s[2].last_seq, b + 1);
 }
 
-static struct unlearned unlearn(struct kit *k, model_id m, const char *source)
-{
-        struct unlearned u;
-
-        int r = store_source_unlearn(k->s, m, source, "op", NULL, &u, &k->e);
-        if (r != 0)
-                fail_msg("store_source_unlearn: %d %s", r, k->e.msg);
-        return u;
-}
-
 static void the_champion_goes_back_to_before_the_source(void **state)
 {
         struct kit *k = *state;
@@ -104,7 +94,7 @@ static void the_champion_goes_back_to_before_the_source(void **state)
         assert_int_equal(store_source_unlearn(k->s, m, "bad", "op", NULL, &u, &k->e), STORE_CONFLICT);
         assert_int_equal(store_job_move(k->s, j, JOB_QUEUED, JOB_CANCELLED, "asked", &k->e), 0);
         assert_int_equal(label_counts(k, m).n_erased, 0);
-        u = unlearn(k, m, "bad");
+        u = label_unlearn(k, m, "bad");
         assert_int_equal(u.n_erased, 2);
         assert_int_equal(u.from_number, 5);
         assert_int_equal(u.back_to_number, 2);
@@ -119,7 +109,7 @@ static void the_champion_goes_back_to_before_the_source(void **state)
         struct feedback_fate f = label_fate(k, m, "x1");
         assert_int_equal(f.state, FEEDBACK_FEATURES_ERASED);
         assert_int_equal(f.version_number, 3);
-        u = unlearn(k, m, "bad"); /* once more: nothing is left to do */
+        u = label_unlearn(k, m, "bad"); /* once more: nothing is left to do */
         assert_int_equal(u.n_erased, 0);
         assert_int_equal(u.from_number, 2);
         assert_int_equal(u.back_to_number, 2);
@@ -130,17 +120,16 @@ static void a_source_nobody_learned_from_moves_nothing(void **state)
 {
         struct kit *k = *state;
         model_id m = kit_model(k, "m", SCENARIO_DOMAIN);
-        struct feedback h = label("h", "bad", 0), q = label("q", "bad", 0);
+        struct feedback h = label("h", "bad", 0);
 
         kit_fill(k, m, 0, 3);
         h.holdout = true;
-        q.state = ROW_QUARANTINED;
         kit_add(k, m, h);
-        kit_add(k, m, q);
+        kit_add(k, m, label_in(ROW_QUARANTINED, "q", "bad", 0));
         kit_consolidate(k, m, 1, true);
         kit_add(k, m, label("x", "bad", 0));
         uint64_t used = label_counts(k, m).used_seq;
-        struct unlearned u = unlearn(k, m, "bad");
+        struct unlearned u = label_unlearn(k, m, "bad");
         assert_int_equal(u.n_erased, 3);
         assert_int_equal(u.from_number, 2);
         assert_int_equal(u.back_to_number, 2);
@@ -159,7 +148,7 @@ static void back_to_the_first_version(void **state)
         label_add(k, m, label("e", "good", 1), CONFLICT_EARLIEST, NULL);
         kit_consolidate(k, m, 1, true);
         kit_candidate(k, m, 2); /* a challenger that has learned from it too */
-        struct unlearned u = unlearn(k, m, "bad");
+        struct unlearned u = label_unlearn(k, m, "bad");
         assert_int_equal(u.back_to_number, 1);
         assert_int_equal(kit_alias(k, m, "champion").number, 1);
         assert_int_equal(kit_alias(k, m, "challenger").number, 1);
@@ -194,7 +183,7 @@ static void a_protected_task_is_in_the_way(void **state)
         kit_to_judging(k, j);
         kit_outcome(k, &w, m, j, true, 3, true);
         assert_int_equal(store_consolidation_commit(k->s, &w.o, &v, &k->e), 0);
-        u = unlearn(k, m, "bad");
+        u = label_unlearn(k, m, "bad");
         assert_int_equal(u.from_number, 4);
         assert_int_equal(u.back_to_number, 1);
         labels_agree(k, m);
@@ -230,13 +219,11 @@ static void replayed_rows_are_used(void **state)
         const struct feedback_selection event = {.event_id = "q"};
         struct kit *k = *state;
         model_id m = kit_model(k, "m", SCENARIO_DOMAIN);
-        struct feedback q = label("q", "bad", 1), p = label("p", "bad", 1);
         struct erased done;
         uint64_t n;
 
-        q.state = p.state = ROW_QUARANTINED;
-        kit_add(k, m, q);
-        kit_add(k, m, p);
+        kit_add(k, m, label_in(ROW_QUARANTINED, "q", "bad", 1));
+        kit_add(k, m, label_in(ROW_QUARANTINED, "p", "bad", 1));
         kit_fill(k, m, 0, 4);
         kit_roll(k, m, "two", 1); /* 2; bad was in quarantine */
         assert_int_equal(store_feedback_release(k->s, m, "q", true, "op", NULL, &n, &k->e), 0);
@@ -253,7 +240,7 @@ static void replayed_rows_are_used(void **state)
         assert_int_equal(store_feedback_erase(k->s, m, &event, "op", NULL, &done, &k->e), 0);
         assert_int_equal(done.n_used, 1);
         assert_int_equal(done.first_version_number, 4);
-        struct unlearned u = unlearn(k, m, "bad");
+        struct unlearned u = label_unlearn(k, m, "bad");
         assert_int_equal(u.n_erased, 1);
         assert_int_equal(u.from_number, 5);
         assert_int_equal(u.back_to_number, 3);

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "contract/store_labels.h"
+#include "contract/label_kit.h"
 #include "contract/store_suite.h"
 #include <string.h>
 
@@ -98,16 +98,6 @@ static void a_trusted_row_may_come_second(void **state)
         assert_int_equal(verdict(k, m, trusted("e", "op", 1), CONFLICT_LATEST), FEEDBACK_DUPLICATE);
 }
 
-static struct erased erase(struct kit *k, model_id m, struct feedback_selection sel)
-{
-        struct erased done = {0};
-
-        int r = store_feedback_erase(k->s, m, &sel, "op", NULL, &done, &k->e);
-        if (r != 0)
-                fail_msg("store_feedback_erase: %d %s", r, k->e.msg);
-        return done;
-}
-
 static void trusted_rows_are_erased_when_asked_for(void **state)
 {
         struct kit *k = *state;
@@ -119,7 +109,7 @@ static void trusted_rows_are_erased_when_asked_for(void **state)
         kit_add(k, m, trusted("e", "op", 1));
         kit_add(k, m, trusted("t", "op", 1));
         kit_add(k, m, label("e", "x", 0));
-        assert_int_equal(erase(k, m, (struct feedback_selection){.event_id = "e"}).n, 1);
+        assert_int_equal(label_erase(k, m, (struct feedback_selection){.event_id = "e"}).n, 1);
         live(k, m, 2, 1, 0, -1);
         assert_int_equal(store_feedback_erase(k->s, m, &t, "op", NULL, &done, &k->e), STORE_NOT_FOUND);
         assert_non_null(strstr(k->e.msg, "trusted"));
@@ -129,9 +119,9 @@ static void trusted_rows_are_erased_when_asked_for(void **state)
         assert_int_equal(store_source_unlearn(k->s, m, "op", "op", NULL, &u, &k->e), 0);
         assert_int_equal(u.n_erased, 1);
         live(k, m, 2, 1, 0, -1);
-        assert_int_equal(erase(k, m, (struct feedback_selection){.event_id = "e", .trusted = true}).n, 1);
+        assert_int_equal(label_erase(k, m, (struct feedback_selection){.event_id = "e", .trusted = true}).n, 1);
         live(k, m, 1, 1, 0, -1);
-        assert_int_equal(erase(k, m, (struct feedback_selection){.source = "op", .trusted = true}).n, 1);
+        assert_int_equal(label_erase(k, m, (struct feedback_selection){.source = "op", .trusted = true}).n, 1);
         live(k, m, 0, -1, 0, -1);
         assert_int_equal(verdict(k, m, trusted("e", "op", 1), CONFLICT_LATEST), FEEDBACK_ERASED);
         assert_int_equal(verdict(k, m, label("e", "z", 1), CONFLICT_LATEST), FEEDBACK_ERASED);

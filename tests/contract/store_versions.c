@@ -6,8 +6,8 @@
 
 #include <cmocka.h>
 
+#include "contract/label_kit.h"
 #include "contract/store_suite.h"
-#include "lib/store_kit.h"
 #include <errno.h>
 #include <math.h>
 #include <string.h>
@@ -18,14 +18,6 @@ static struct job job_of(struct kit *k, job_id id)
 
         assert_int_equal(store_job_get(k->s, id, &k->a, &j, &k->e), 0);
         return j;
-}
-
-static struct counters counters(struct kit *k, model_id m)
-{
-        struct counters c;
-
-        assert_int_equal(store_feedback_count(k->s, m, &c, &k->e), 0);
-        return c;
 }
 
 static int ask_code(struct kit *k, struct job_new n)
@@ -68,7 +60,7 @@ static void a_candidate_waits_as_challenger(void **state)
         assert_int_equal(j.state, JOB_CANDIDATE);
         assert_int_equal(j.version_number, 2);
         assert_true(j.ended_ms > 0);
-        assert_int_equal(counters(k, m).n_new, 0); /* its rows have been judged */
+        assert_int_equal(label_counts(k, m).n_new, 0); /* its rows have been judged */
         kit_told(k, m, 0, "version.candidate", "job 1: version 2 candidate: waits");
         kit_told(k, m, 1, "alias.set", "challenger set to version 2, epoch 1: candidate: waits");
 
@@ -208,13 +200,13 @@ static void a_dry_run_consumes_nothing(void **state)
         assert_int_equal(kit_alias(k, m, "champion").epoch, 1);
         assert_int_equal(kit_version(k, m, 2).state, VERSION_CANDIDATE);
         assert_int_equal(job_of(k, 1).state, JOB_CANDIDATE);
-        assert_int_equal(counters(k, m).used_seq, 0);
-        assert_int_equal(counters(k, m).n_new, 3);
+        assert_int_equal(label_counts(k, m).used_seq, 0);
+        assert_int_equal(label_counts(k, m).n_new, 3);
         kit_told(k, m, 0, "version.candidate", "job 1: version 2 candidate by a dry run: rejected: worse");
         judged(k, &w, dry, 2);
         assert_int_equal(store_consolidation_commit(k->s, &w.o, &v, &k->e), 0);
         assert_int_equal(job_of(k, 2).state, JOB_REJECTED);
-        assert_int_equal(counters(k, m).n_new, 3);
+        assert_int_equal(label_counts(k, m).n_new, 3);
         kit_told(k, m, 0, "version.reject", "job 2: version 3 rejected by a dry run: worse");
 }
 
@@ -237,7 +229,7 @@ static void a_rollover_waits_in_a_dry_run_only(void **state)
         assert_int_equal(store_rollover_commit(k->s, &w.o, NULL, &v, &k->e), 0);
         assert_int_equal(job_of(k, w.o.job).state, JOB_CANDIDATE);
         assert_string_equal(kit_task(k, m, NULL).name, "one");
-        assert_int_equal(counters(k, m).n_new, 3);
+        assert_int_equal(label_counts(k, m).n_new, 3);
         struct alias champion = kit_alias(k, m, "champion");
         assert_int_equal(
             store_alias_set(k->s, m, "champion", 2, champion.epoch, "test", NULL, NULL, &k->e), STORE_CONFLICT);
@@ -279,7 +271,7 @@ static void a_reweight_gives_its_task_the_new_alpha(void **state)
         assert_int_equal(ask_code(k, n), -EINVAL);
         n.kind = JOB_REWEIGHT;
         kit_fill(k, m, 4, 8); /* they wait for a job that learns */
-        uint64_t used = counters(k, m).used_seq;
+        uint64_t used = label_counts(k, m).used_seq;
         judged(k, &w, n, 2);
         kit_told(k, m, 2, "job.create", "job 2: reweight task one to alpha 0.25, trigger manual");
         w.o.candidate = true;
@@ -298,8 +290,8 @@ static void a_reweight_gives_its_task_the_new_alpha(void **state)
         assert_int_equal(j.state, JOB_PROMOTED);
         assert_int_equal(j.alpha_task, one);
         assert_true(j.alpha == 0.25);
-        assert_int_equal(counters(k, m).used_seq, used);
-        assert_int_equal(counters(k, m).n_new, 3);
+        assert_int_equal(label_counts(k, m).used_seq, used);
+        assert_int_equal(label_counts(k, m).n_new, 3);
         struct version now = kit_version(k, m, 4), parent = kit_version(k, m, 2);
         assert_int_equal(now.range.first, parent.range.first); /* its theta is its parent's */
         assert_int_equal(now.range.last, parent.range.last);
@@ -404,7 +396,7 @@ static void a_rebuild_starts_where_its_version_did(void **state)
         n.kind = JOB_CONSOLIDATE;
         assert_int_equal(ask_code(k, n), -EINVAL);
         n.kind = JOB_REBUILD;
-        uint64_t used = counters(k, m).used_seq;
+        uint64_t used = label_counts(k, m).used_seq;
         job_id j = kit_ask(k, n);
         kit_told(k, m, 0, "job.create", "job 4: rebuild version 3, trigger manual");
         assert_int_equal(store_job_claim(k->s, j, 5, &k->e), 0);
@@ -430,7 +422,7 @@ static void a_rebuild_starts_where_its_version_did(void **state)
         assert_string_equal(got.reason, "verified: 12 parameters");
         assert_int_equal(got.version, 0);
         assert_true(got.ended_ms > 0);
-        assert_int_equal(counters(k, m).used_seq, used);
+        assert_int_equal(label_counts(k, m).used_seq, used);
         assert_int_equal(kit_alias(k, m, "champion").number, 4);
         assert_int_equal(store_version_by_number(k->s, m, 5, &k->a, &v, &k->e), STORE_NOT_FOUND);
         kit_told(k, m, 0, "version.rebuild", "job 4: version 3 rebuilt, the same bits: 12 parameters");

@@ -91,12 +91,41 @@ int mem_alias_list(struct store *s, model_id model, store_alias_fn each, void *a
         }
 }
 
-static bool consolidates(struct mem *m, job_id id)
+/* A version that the alias may name. */
+static int version_id_of(
+    struct mem *m, model_id model, const char *alias, uint64_t number, version_id *ret, struct err *e)
 {
-        MEM_EACH(m, MEM_JOB, struct mem_job, j)
-        if (j->j.id == id)
-                return j->j.kind == JOB_CONSOLIDATE;
-        return false;
+        const struct mem_version *v = NULL;
+
+        MEM_EACH(m, MEM_VERSION, struct mem_version, x)
+        if (x->v.model == model && x->v.number == number)
+                v = x;
+        if (!v)
+                return err_set(e, STORE_NOT_FOUND, "no version %" PRIu64, number);
+        if (v->v.pruned)
+                return err_set(
+                    e, STORE_CONFLICT, "version %" PRIu64 " was pruned: it has no parameters to serve", number);
+        if (v->unlearned)
+                return err_set(e, STORE_CONFLICT, WORDS_UNLEARNED, number, v->unlearned);
+        const struct mem_job *j = mem_get(m, MEM_JOB, v->v.job);
+        bool half = (v->v.state == VERSION_CANDIDATE || v->v.state == VERSION_REJECTED) &&
+                    (!j || j->j.kind != JOB_CONSOLIDATE);
+        if (half && strcmp(alias, "champion") == 0)
+                return err_set(e, STORE_CONFLICT, WORDS_HALF, number);
+        *ret = v->v.id;
+        return 0;
+}
+
+/* old all zero: an alias that is not there, whose name may have been deleted; see WORDS_ALIAS_DELETE. */
+static uint64_t next_epoch(struct mem *m, model_id model, const struct alias *old)
+{
+        uint64_t epoch = old->epoch + 1;
+
+        if (old->epoch == 0)
+                MEM_EACH(m, MEM_AUDIT, struct audit, a)
+        if (a->model == model && strcmp(a->what, WORDS_ALIAS_DELETE) == 0)
+                epoch = a->seq;
+        return epoch;
 }
 
 /* By an act, not by its job's end: a candidate waits no more, and what a dry run has read is consumed by it now. */
@@ -131,32 +160,13 @@ static int set(struct mem *m, model_id model, const char *alias, uint64_t number
         int r;
 
         if (old.epoch != epoch)
-                return err_set(e, STORE_CONFLICT, "%s has moved: it is at version %" PRIu64 ", epoch %" PRIu64, alias,
-                    old.number, old.epoch);
-        bool pruned = false, half = false;
-        const char *unlearned = NULL;
-        MEM_EACH(m, MEM_VERSION, struct mem_version, x)
-        if (x->v.model == model && x->v.number == number) {
-                v = x->v.id;
-                pruned = x->v.pruned;
-                unlearned = x->unlearned;
-                half =
-                    (x->v.state == VERSION_CANDIDATE || x->v.state == VERSION_REJECTED) && !consolidates(m, x->v.job);
-        }
-        if (v == 0)
-                return err_set(e, STORE_NOT_FOUND, "no version %" PRIu64, number);
-        if (pruned)
-                return err_set(
-                    e, STORE_CONFLICT, "version %" PRIu64 " was pruned: it has no parameters to serve", number);
-        if (unlearned)
-                return err_set(e, STORE_CONFLICT, WORDS_UNLEARNED, number, unlearned);
-        if (half && strcmp(alias, "champion") == 0)
-                return err_set(e, STORE_CONFLICT, WORDS_HALF, number);
-        if ((r = mem_alias_move(m, model, alias, v, old.epoch + 1, e)) != 0)
-                return r;
-        r = mem_audit(
-            m, model, who, "alias.set", words_alias(alias, number, old.number, old.epoch + 1, reason).text, e);
-        if (r != 0 || strcmp(alias, "champion") != 0)
+                return err_set(e, STORE_CONFLICT, WORDS_MOVED, alias, old.number, old.epoch);
+        epoch = next_epoch(m, model, &old);
+        if ((r = version_id_of(m, model, alias, number, &v, e)) != 0 ||
+            (r = mem_alias_move(m, model, alias, v, epoch, e)) != 0 ||
+            (r = mem_audit(
+                 m, model, who, "alias.set", words_alias(alias, number, old.number, epoch, reason).text, e)) != 0 ||
+            strcmp(alias, "champion") != 0)
                 return r;
         if ((r = comes_to_serve(m, model, v, who, reason, e)) == 0)
                 r = mem_challenger_superseded(m, model, who, e);
@@ -185,11 +195,10 @@ int mem_alias_delete(struct store *s, model_id model, const char *alias, uint64_
         if (!a)
                 return err_set(e, STORE_NOT_FOUND, "no alias %.64s", alias);
         if (a->a.epoch != epoch)
-                return err_set(e, STORE_CONFLICT, "%s has moved: it is at version %" PRIu64 ", epoch %" PRIu64, alias,
-                    a->a.number, a->a.epoch);
+                return err_set(e, STORE_CONFLICT, WORDS_MOVED, alias, a->a.number, a->a.epoch);
         const struct words told = words_alias_deleted(&a->a, reason);
         int r = mem_set(m, MEM_ALIAS, id, &gone, sizeof(gone)) ? 0 : err_oom(e);
-        return mem_settle(m, &k, r != 0 ? r : mem_audit(m, model, who, "alias.delete", told.text, e));
+        return mem_settle(m, &k, r != 0 ? r : mem_audit(m, model, who, WORDS_ALIAS_DELETE, told.text, e));
 }
 
 int mem_audit_list(struct store *s, model_id model, store_audit_fn each, void *arg, struct err *e)

@@ -1,6 +1,6 @@
 /* mem_erase.c: rows that somebody takes out, and quarantined ones that somebody decides about. */
 #include "base/err.h"
-#include "store/memory/mem.h"
+#include "store/memory/mem_fate.h"
 #include "store/memory/verbs.h"
 #include "store/words.h"
 #include <inttypes.h>

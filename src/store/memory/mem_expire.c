@@ -2,7 +2,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "store/event_hash.h"
-#include "store/memory/mem.h"
+#include "store/memory/mem_fate.h"
 #include "store/memory/verbs.h"
 #include "store/words.h"
 #include <stdlib.h>

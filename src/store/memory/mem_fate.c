@@ -1,7 +1,7 @@
 /* mem_fate.c: the state of rows, and which label of an event counts. */
 #include "base/err.h"
 #include "base/mem.h"
-#include "store/memory/mem.h"
+#include "store/memory/mem_fate.h"
 #include "store/words.h"
 #include <string.h>
 

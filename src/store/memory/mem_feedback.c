@@ -2,7 +2,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "store/memory/mem.h"
+#include "store/memory/mem_fate.h"
 #include "store/memory/verbs.h"
 #include <errno.h>
 #include <string.h>

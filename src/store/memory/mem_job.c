@@ -1,7 +1,7 @@
 /* mem_job.c: jobs until they are judged. */
 #include "base/err.h"
 #include "base/str.h"
-#include "store/memory/mem.h"
+#include "store/memory/mem_fate.h"
 #include "store/memory/verbs.h"
 #include "store/words.h"
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* mem_outcome.c: how jobs end with a version. */
 #include "base/err.h"
 #include "base/str.h"
-#include "store/memory/mem.h"
+#include "store/memory/mem_fate.h"
 #include "store/memory/verbs.h"
 #include "store/words.h"
 #include <errno.h>

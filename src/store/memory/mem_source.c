@@ -1,6 +1,6 @@
 /* mem_source.c: what came from whom, taking a whole source out; and secrets. */
 #include "base/err.h"
-#include "store/memory/mem.h"
+#include "store/memory/mem_fate.h"
 #include "store/memory/verbs.h"
 #include "store/words.h"
 #include <inttypes.h>

@@ -112,10 +112,10 @@ int challenger_superseded(struct db *db, model_id m, const char *who, struct err
 static int version_id_of(
     struct db *db, model_id m, const char *alias, uint64_t number, version_id *ret, struct err *e)
 {
-        _query_ struct query q = query_open(db,
-            "SELECT v.id AS id, v.pruned_ms AS pruned_ms, v.unlearned AS unlearned, v.state IN (3, 4) AND j.kind <> "
-            "1 "
-            "AS half FROM version v LEFT JOIN job j ON j.id = v.job WHERE v.model = :model AND v.number = :number");
+        _query_ struct query q =
+            query_open(db, "SELECT v.id AS id, v.pruned_ms AS pruned_ms, v.unlearned AS unlearned, "
+                           "v.state IN (3, 4) AND j.kind <> 1 AS half FROM version v LEFT JOIN job j ON j.id = v.job "
+                           "WHERE v.model = :model AND v.number = :number");
 
         query_seq(&q, ":model", m);
         query_seq(&q, ":number", number);
@@ -172,21 +172,39 @@ static int comes_to_serve(struct db *db, model_id m, version_id v, const struct 
         return waits_no_more(db, version, v, why.text, e);
 }
 
+/* old all zero: an alias that is not there, whose name may have been deleted; see WORDS_ALIAS_DELETE. */
+static int next_epoch(struct db *db, model_id m, const struct alias *old, uint64_t *ret, struct err *e)
+{
+        if (old->epoch != 0) {
+                *ret = old->epoch + 1;
+                return 0;
+        }
+        _query_ struct query q =
+            query_open(db, "SELECT coalesce(max(seq), 1) AS epoch FROM audit WHERE model = :model AND what = :what");
+        query_seq(&q, ":model", m);
+        query_text(&q, ":what", WORDS_ALIAS_DELETE);
+        int r = query_step(&q, e);
+        if (r != QUERY_ROW)
+                return r;
+        *ret = query_get_u64(&q, "epoch");
+        return 0;
+}
+
 static int set(struct db *db, model_id m, const struct request *w, struct alias *ret, struct err *e)
 {
         struct alias old = {0};
         version_id v = 0;
+        uint64_t epoch = 0;
         int r = get(db, m, w->alias, &old, e);
 
         if (r != 0 && r != STORE_NOT_FOUND)
                 return r;
         if (old.epoch != w->epoch)
-                return err_set(e, STORE_CONFLICT, "%s has moved: it is at version %" PRIu64 ", epoch %" PRIu64,
-                    w->alias, old.number, old.epoch);
+                return err_set(e, STORE_CONFLICT, WORDS_MOVED, w->alias, old.number, old.epoch);
         if ((r = version_id_of(db, m, w->alias, w->number, &v, e)) != 0 ||
-            (r = alias_move(db, m, w->alias, v, old.epoch + 1, e)) != 0 ||
+            (r = next_epoch(db, m, &old, &epoch, e)) != 0 || (r = alias_move(db, m, w->alias, v, epoch, e)) != 0 ||
             (r = audit_add(db, m, w->who, "alias.set",
-                 words_alias(w->alias, w->number, old.number, old.epoch + 1, w->reason).text, e)) != 0)
+                 words_alias(w->alias, w->number, old.number, epoch, w->reason).text, e)) != 0)
                 return r;
         if (strcmp(w->alias, "champion") == 0 &&
             ((r = comes_to_serve(db, m, v, w, e)) != 0 || (r = challenger_superseded(db, m, w->who, e)) != 0 ||
@@ -217,14 +235,13 @@ static int delete (struct db *db, model_id m, const struct request *w, struct er
         if (r != 0)
                 return r;
         if (was.epoch != w->epoch)
-                return err_set(e, STORE_CONFLICT, "%s has moved: it is at version %" PRIu64 ", epoch %" PRIu64,
-                    w->alias, was.number, was.epoch);
+                return err_set(e, STORE_CONFLICT, WORDS_MOVED, w->alias, was.number, was.epoch);
         _query_ struct query q = query_open(db, "DELETE FROM alias WHERE model = :model AND name = :name");
         query_seq(&q, ":model", m);
         query_text(&q, ":name", w->alias);
         if ((r = query_run(&q, e)) != 0)
                 return r;
-        return audit_add(db, m, w->who, "alias.delete", words_alias_deleted(&was, w->reason).text, e);
+        return audit_add(db, m, w->who, WORDS_ALIAS_DELETE, words_alias_deleted(&was, w->reason).text, e);
 }
 
 int sqlite_alias_delete(struct store *s, model_id m, const char *alias, uint64_t epoch, const char *who,

@@ -16,7 +16,7 @@ void rows_free(struct rows *l)
         *l = (struct rows){0};
 }
 
-static int rows_fill(struct query *q, struct rows *l, struct err *e)
+static int rows_fill(struct query *q, bool trusted, struct rows *l, struct err *e)
 {
         int r;
 
@@ -25,7 +25,10 @@ static int rows_fill(struct query *q, struct rows *l, struct err *e)
                 if (!mem_grow(&p, &l->cap, l->n + 1, sizeof(*l->v)))
                         return err_oom(e);
                 l->v = p;
-                fate_fill(q, &l->v[l->n++]);
+                fate_fill(q, &l->v[l->n]);
+                bool spare = l->v[l->n].trusted && !trusted;
+                l->spared = l->spared || spare;
+                l->n += !spare;
         }
         return r;
 }
@@ -46,18 +49,7 @@ int rows_select(struct db *db, model_id m, const struct feedback_selection *sel,
                 query_text(&q, ":event_id", sel->event_id);
         else
                 query_text(&q, ":source", sel->source);
-        return rows_fill(&q, ret, e);
-}
-
-bool rows_spare_trusted(struct rows *l)
-{
-        size_t n = 0, was = l->n;
-
-        for (size_t i = 0; i < was; i++)
-                if (!l->v[i].trusted)
-                        l->v[n++] = l->v[i];
-        l->n = n;
-        return n < was;
+        return rows_fill(&q, sel->trusted, ret, e);
 }
 
 static int none_frozen(struct db *db, model_id m, const struct rows *l, struct err *e)
@@ -128,10 +120,9 @@ static int erase(struct db *db, model_id m, const struct feedback_selection *sel
 {
         struct rows l = {0};
         int r = rows_select(db, m, sel, &l, e);
-        bool spared = !sel->trusted && rows_spare_trusted(&l);
 
         if (r == 0 && l.n == 0)
-                r = err_set(e, STORE_NOT_FOUND, spared ? WORDS_TRUSTED : "no feedback of this %s",
+                r = err_set(e, STORE_NOT_FOUND, l.spared ? WORDS_TRUSTED : "no feedback of this %s",
                     sel->event_id ? "id" : "source");
         if (r == 0)
                 r = rows_erase(db, m, &l, words_erased(who, reason).text, sel->event_id != NULL, ret, e);
@@ -162,7 +153,7 @@ int sqlite_feedback_erase(struct store *s, model_id m, const struct feedback_sel
 
 static int quarantined(struct db *db, model_id m, const char *event_id, struct rows *ret, struct err *e)
 {
-        const struct feedback_selection sel = {.event_id = event_id};
+        const struct feedback_selection sel = {.event_id = event_id, .trusted = true};
         int r = rows_select(db, m, &sel, ret, e);
         size_t n = 0;
 

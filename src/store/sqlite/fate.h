@@ -85,10 +85,10 @@ int vote_again(struct db *db, const struct fate_row *erased, struct event *scrat
 struct rows { /* a list of rows; rows_free at last */
         struct fate_row *v;
         size_t n, cap;
+        bool spared; /* there were trusted ones, which were not asked for */
 };
 void rows_free(struct rows *l);
 int rows_select(struct db *db, model_id m, const struct feedback_selection *sel, struct rows *ret, struct err *e);
-bool rows_spare_trusted(struct rows *l); /* takes trusted ones off the list; true: there were such */
 /* Erases those of the list that are not erased yet, and lets the events vote again. CONFLICT: one is frozen. */
 int rows_erase(
     struct db *db, model_id m, struct rows *l, const char *reason, bool event, struct erased *ret, struct err *e);

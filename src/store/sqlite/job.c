@@ -286,9 +286,9 @@ int sqlite_job_claim(struct store *s, job_id j, uint64_t seed, struct err *e)
 
 /* --- moves and learner starts --- */
 
-static int state_is(struct db *db, job_id j, enum job_state from, struct err *e)
+static int state_is(struct db *db, job_id j, enum job_state from, model_id *ret_model, struct err *e)
 {
-        _query_ struct query q = query_open(db, "SELECT state FROM job WHERE id = :job");
+        _query_ struct query q = query_open(db, "SELECT model, state FROM job WHERE id = :job");
 
         query_seq(&q, ":job", j);
         int r = query_one(&q, STORE_NOT_FOUND, e, "no job %" PRIu64, j);
@@ -300,26 +300,14 @@ static int state_is(struct db *db, job_id j, enum job_state from, struct err *e)
         if (state != from)
                 return err_set(e, STORE_CONFLICT, "job %" PRIu64 " is %s, not %s", j, job_state_name(state),
                     job_state_name(from));
+        *ret_model = query_get_u64(&q, "model");
         return 0;
-}
-
-static int vote_of_ended(struct db *db, job_id j, struct err *e)
-{
-        model_id m;
-        {
-                _query_ struct query q = query_open(db, "SELECT model FROM job WHERE id = :job");
-                query_seq(&q, ":job", j);
-                int r = query_one(&q, STORE_NOT_FOUND, e, "no job %" PRIu64, j);
-                if (r != QUERY_ROW)
-                        return r;
-                m = query_get_u64(&q, "model");
-        }
-        return vote_waiting(db, m, e);
 }
 
 static int move(struct db *db, job_id j, enum job_state from, enum job_state to, const char *why, struct err *e)
 {
-        int r = state_is(db, j, from, e);
+        model_id m = 0;
+        int r = state_is(db, j, from, &m, e);
         if (r != 0)
                 return r;
 
@@ -331,7 +319,7 @@ static int move(struct db *db, job_id j, enum job_state from, enum job_state to,
         query_ms(&q, ":ended", job_has_ended(to) ? db_now(db) : 0);
         query_seq(&q, ":job", j);
         r = query_run(&q, e);
-        return r != 0 || !job_has_ended(to) ? r : vote_of_ended(db, j, e);
+        return r != 0 || !job_has_ended(to) ? r : vote_waiting(db, m, e);
 }
 
 int sqlite_job_move(struct store *s, job_id j, enum job_state from, enum job_state to, const char *why, struct err *e)

@@ -340,13 +340,11 @@ static int close_task(struct db *db, const struct subject *s, const struct outco
             (r = blob_require(db, &c->anchor, size, e)) != 0)
                 return r;
         _query_ struct query q = query_open(db,
-            "UPDATE task SET state = :state, alpha = :alpha, closed_alpha = :alpha, closed_ms = :now, closed_by = "
-            ":version, fisher = "
-            ":fisher, "
-            "theta_old = :theta_old, n_outputs = :n_outputs, n_params = :n_params, fisher_kind = :kind, "
-            "fisher_samples = :samples, fisher_protected = :protected, fisher_factor = :factor, fisher_trace = "
-            ":trace, importance = :importance, fisher_encoding = :encoding, fisher_kept = :kept "
-            "WHERE id = :task");
+            "UPDATE task SET state = :state, alpha = :alpha, closed_alpha = :alpha, closed_ms = :now, "
+            "closed_by = :version, fisher = :fisher, theta_old = :theta_old, n_outputs = :n_outputs, "
+            "n_params = :n_params, fisher_kind = :kind, fisher_samples = :samples, fisher_protected = :protected, "
+            "fisher_factor = :factor, fisher_trace = :trace, importance = :importance, "
+            "fisher_encoding = :encoding, fisher_kept = :kept WHERE id = :task");
         query_int(&q, ":state", TASK_CLOSED);
         query_real(&q, ":alpha", c->alpha);
         query_int(&q, ":now", db_now(db));

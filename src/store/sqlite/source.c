@@ -229,7 +229,6 @@ static int unlearn(struct db *db, model_id m, const char *source, const char *wh
 
         if ((r = rows_select(db, m, &sel, l, e)) != 0)
                 return r;
-        (void)rows_spare_trusted(l);
         if (l->n == 0)
                 return err_set(e, STORE_NOT_FOUND, "no feedback of source %s", source);
         if ((r = none_active(db, m, e)) != 0 || (r = no_task_holds(db, m, source, e)) != 0 ||

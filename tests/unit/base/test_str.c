@@ -105,6 +105,21 @@ static void utf8_takes_exactly_the_scalar_values(void **state)
         assert_true(str_is_utf8("", 0));
 }
 
+/* The vectors of the hash are its authors'. */
+static void test_texts_of_numbers(void **state)
+{
+        char text[STR_U64], hex[9] = "........";
+        (void)state;
+        assert_string_equal(str_u64(text, 0), "0");
+        assert_string_equal(str_u64(text, 10), "10");
+        assert_string_equal(str_u64(text, UINT64_MAX), "18446744073709551615");
+        str_hex(hex, (const uint8_t[]){0x00, 0x1f, 0xa9}, 3);
+        assert_string_equal(hex, "001fa9..");
+        assert_true(str_hash("") == UINT64_C(0xcbf29ce484222325));
+        assert_true(str_hash("a") == UINT64_C(0xaf63dc4c8601ec8c));
+        assert_true(str_hash("foobar") == UINT64_C(0x85944171f73967e8));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -113,6 +128,7 @@ int main(void)
             cmocka_unit_test(copies),
             cmocka_unit_test(names),
             cmocka_unit_test(utf8_takes_exactly_the_scalar_values),
+            cmocka_unit_test(test_texts_of_numbers),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

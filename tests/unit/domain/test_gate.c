@@ -289,9 +289,8 @@ static void test_holdout_rows_that_are_gone(void **state)
         assert_true(!v.promote && v.undecided && v.deciding == 0);
         assert_string_equal(v.reason,
             "undecided: task low was closed with 31 holdout rows and has none now; the Fisher's prediction alone "
-            "does "
-            "not promote; task high gained 40.0 pt; task low without holdout rows: judged by the Fisher's prediction "
-            "alone");
+            "does not promote; task high gained 40.0 pt; task low without holdout rows: judged by the Fisher's "
+            "prediction alone");
         t[0].after.predicted = NAN;
         assert_true(judge(t, 2, &conf, EWC_LOSS_SOFTMAX).undecided);
         t[0].after.predicted = 0.2; /* what failed is not left open */
@@ -359,7 +358,6 @@ static void test_given_up(void **state)
         assert_true(judge(t, 1, &conf, EWC_LOSS_SOFTMAX).undecided); /* nothing else is left to go by */
 }
 
-/* --- the checks --- */
 int main(void)
 {
         const struct CMUnitTest tests[] = {

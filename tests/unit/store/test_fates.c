@@ -7,30 +7,12 @@
 
 #include <cmocka.h>
 
-#include "lib/store_kit.h"
 #include "store/sqlite/db.h"
 #include "store/sqlite/migrate.h"
+#include "unit/store/sqlite_case.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static int setup(void **state)
-{
-        struct kit *k = malloc(sizeof(*k));
-
-        if (!k)
-                return -1;
-        kit_open(k, &store_sqlite);
-        *state = k;
-        return 0;
-}
-
-static int teardown(void **state)
-{
-        kit_close(*state);
-        free(*state);
-        return 0;
-}
 
 enum { WIDE = 3000 }; /* inputs of a row, more than a page */
 

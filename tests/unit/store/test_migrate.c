@@ -7,33 +7,14 @@
 #include <cmocka.h>
 
 #include "base/file.h"
-#include "lib/store_kit.h"
 #include "lib/tmpdir.h"
 #include "store/sqlite/db.h"
 #include "store/sqlite/migrate.h"
+#include "unit/store/sqlite_case.h"
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-static int setup(void **state)
-{
-        struct kit *k = malloc(sizeof(*k));
-
-        if (!k)
-                return -1;
-        kit_open(k, &store_sqlite);
-        *state = k;
-        return 0;
-}
-
-static int teardown(void **state)
-{
-        kit_close(*state);
-        free(*state);
-        return 0;
-}
 
 static int level_of(struct db *db)
 {

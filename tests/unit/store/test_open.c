@@ -7,35 +7,16 @@
 #include <cmocka.h>
 
 #include "base/file.h"
-#include "lib/store_kit.h"
 #include "lib/tmpdir.h"
 #include "store/sqlite/migrate.h"
+#include "unit/store/sqlite_case.h"
 #include <errno.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static int setup(void **state)
-{
-        struct kit *k = malloc(sizeof(*k));
-
-        if (!k)
-                return -1;
-        kit_open(k, &store_sqlite);
-        *state = k;
-        return 0;
-}
-
-static int teardown(void **state)
-{
-        kit_close(*state);
-        free(*state);
-        return 0;
-}
 
 /* Closes the kit's store and runs SQL on its file with a plain connection. */
 static void edit(struct kit *k, const char *sql)

@@ -6,30 +6,11 @@
 
 #include <cmocka.h>
 
-#include "lib/store_kit.h"
 #include "store/sqlite/db.h"
+#include "unit/store/sqlite_case.h"
 #include <errno.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
-
-static int setup(void **state)
-{
-        struct kit *k = malloc(sizeof(*k));
-
-        if (!k)
-                return -1;
-        kit_open(k, &store_sqlite);
-        *state = k;
-        return 0;
-}
-
-static int teardown(void **state)
-{
-        kit_close(*state);
-        free(*state);
-        return 0;
-}
 
 static const char echo[] = "SELECT :a AS a, :b AS b";
 

@@ -122,6 +122,18 @@ static inline void learn_low(struct world *w, bool held_out)
         learn(w, "high");
 }
 
+/* Task low closed in one head with high, and nothing holds it there: a training of high moves all its answers. */
+static inline void close_low_unheld(struct world *w, double max_forgetting)
+{
+        w->kit.scenario = SCENARIO_DOMAIN;
+        w->kit.learning.gate_max_forgetting = max_forgetting;
+        w->kit.learning.optimizer_rate = 1;
+        w->kit.learning.lambda_auto = false;
+        w->kit.learning.lambda = 0;
+        learn_low(w, true);
+        commit(w);
+}
+
 /* Task low closed, high trained twice: its anchor is not where the last training began. */
 static inline void learn_high(struct world *w, bool held_out)
 {

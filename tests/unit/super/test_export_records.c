@@ -1,11 +1,11 @@
 /* What an export makes of closed tasks' records: packed ones, damaged ones, factors, heads without rows. */
 #include "base/file.h"
+#include "domain/pack.h"
 #include "job_kit.h"
 #include "lib/fake_clock.h"
 #include "lib/tmpdir.h"
 #include "proto/bundle.h"
 #include "super/export.h"
-#include "domain/pack.h"
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,8 +1,8 @@
 /* Records of closed tasks in every form and of every importance, from the rollover that makes them to the
  * consolidation that trains under them. */
 #include "base/mem.h"
-#include "jobs_kit.h"
 #include "domain/pack.h"
+#include "jobs_kit.h"
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

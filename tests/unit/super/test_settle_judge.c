@@ -219,36 +219,22 @@ static void test_nothing_measured(void **state)
 static void test_given_up(void **state)
 {
         (void)state;
-        struct world w;
-        begin(&w);
-        w.kit.scenario = SCENARIO_DOMAIN;
-        w.kit.learning.gate_max_forgetting = 0;
-        w.kit.learning.optimizer_rate = 1;
-        w.kit.learning.lambda_auto = false;
-        w.kit.learning.lambda = 0;
-        learn_low(&w, true);
-        commit(&w);
-        must(&w, kit_rows_add(w.s, &w.kit, w.m, 100, 64, 2, 3, &w.e));
-        learn(&w, NULL);
-        const struct settlement *t = settle(&w, NULL);
-        assert_true(!t->outcome.promote && isfinite(t->outcome.after[0].predicted));
-        finish(&w);
-
-        begin(&w);
-        w.kit.scenario = SCENARIO_DOMAIN;
-        w.kit.learning.gate_max_forgetting = 0;
-        w.kit.learning.optimizer_rate = 1;
-        w.kit.learning.lambda_auto = false;
-        w.kit.learning.lambda = 0;
-        learn_low(&w, true);
-        commit(&w);
-        reweight(&w, "low", 0);
-        must(&w, kit_rows_add(w.s, &w.kit, w.m, 100, 64, 2, 3, &w.e));
-        learn(&w, NULL);
-        t = settle(&w, NULL);
-        assert_true(t->outcome.promote && isnan(t->outcome.after[0].predicted) && t->outcome.after[0].n > 0);
-        assert_non_null(strstr(t->outcome.reason, "task low is given up (alpha 0): task low lost "));
-        finish(&w);
+        for (int given_up = 0; given_up < 2; given_up++) {
+                struct world w;
+                begin(&w);
+                close_low_unheld(&w, 0);
+                if (given_up)
+                        reweight(&w, "low", 0);
+                must(&w, kit_rows_add(w.s, &w.kit, w.m, 100, 64, 2, 3, &w.e));
+                learn(&w, NULL);
+                const struct settlement *t = settle(&w, NULL);
+                const struct evaluation *low = &t->outcome.after[0];
+                assert_true(t->outcome.promote == given_up && low->n > 0);
+                assert_true(given_up ? isnan(low->predicted) : isfinite(low->predicted));
+                bool said = strstr(t->outcome.reason, "task low is given up (alpha 0): task low lost ") != NULL;
+                assert_int_equal(said, given_up);
+                finish(&w);
+        }
 }
 
 static void test_promoted_or_kept(void **state)

@@ -4,12 +4,20 @@
 #include "super/settle_in.h"
 #include <math.h>
 
+/* Task by task, with n rows each. */
+static void since_close(struct world *w, const struct layout *l, const uint64_t n[2], struct gate_task ret[2])
+{
+        for (size_t i = 0; i < 2; i++)
+                ret[i] = (struct gate_task){.before = {.n = n[i]}};
+        must(w, settle_since_close(w->s, l, ret, &w->e));
+}
+
 /* What low is held against: the best since its close among versions with as many rows as now, one after another. */
 static void test_since_close(void **state)
 {
         (void)state;
         struct world w;
-        struct settle_past past[2];
+        struct gate_task past[2];
         begin(&w);
         w.kit.scenario = SCENARIO_DOMAIN;
         learn_high(&w, true); /* closed by version 2; version 3 is the parent */
@@ -23,27 +31,32 @@ static void test_since_close(void **state)
         l.tasks = tasks;
         uint64_t n[2] = {v.evaluations[0].n, 5};
         tasks[0].accuracy_at_close = -1; /* the version since was better */
-        must(&w, settle_since_close(w.s, &l, n, past, &w.e));
-        assert_true(past[0].best.n == n[0] && past[0].best.accuracy == after && !past[0].changed);
-        assert_true(past[0].first.n == 0 && past[0].carry.lost == 0);
-        assert_true(past[1].best.n == 0 && !past[1].changed); /* the open task has no close */
+        since_close(&w, &l, n, past);
+        assert_true(past[0].at_close.n == n[0] && past[0].at_close.accuracy == after && !past[0].rows_changed);
+        assert_true(past[0].at_change.n == 0 && past[0].carry.lost == 0);
+        assert_true(past[1].at_close.n == 0 && !past[1].rows_changed); /* the open task has no close */
         tasks[0].accuracy_at_close = 2;
-        must(&w, settle_since_close(w.s, &l, n, past, &w.e));
-        assert_true(past[0].best.accuracy == 2 && !past[0].changed);
+        since_close(&w, &l, n, past);
+        assert_true(past[0].at_close.accuracy == 2 && !past[0].rows_changed);
         tasks[0].n_at_close++; /* one was erased, and version 3 was measured after that */
-        must(&w, settle_since_close(w.s, &l, n, past, &w.e));
-        assert_true(past[0].best.n == n[0] && past[0].changed && past[0].carry.n_rows == n[0] + 1);
+        since_close(&w, &l, n, past);
+        assert_true(past[0].at_close.n == n[0] && past[0].rows_changed && past[0].carry.n_rows == n[0] + 1);
         n[0]++; /* one came since: nothing compares, though the close had as many */
-        must(&w, settle_since_close(w.s, &l, n, past, &w.e));
-        assert_true(past[0].best.n == 0 && past[0].first.n == 0 && past[0].changed);
+        since_close(&w, &l, n, past);
+        assert_true(past[0].at_close.n == 0 && past[0].at_change.n == 0 && past[0].rows_changed);
         tasks[0].n_at_close = 0; /* it was closed without any */
-        must(&w, settle_since_close(w.s, &l, n, past, &w.e));
-        assert_true(past[0].best.n == 0 && past[0].changed);
+        since_close(&w, &l, n, past);
+        assert_true(past[0].at_close.n == 0 && past[0].rows_changed);
         finish(&w);
 }
 
-/* A version that says that low had n rows, so many hundredths of them right by its parent and by it. */
-static void commit_as(struct world *w, int from, uint64_t n, double before, double after)
+struct measured { /* of low, hundredths right by the parent and by the version; n 0: it was not measured */
+        uint64_t n;
+        double before, after;
+};
+
+/* A version that says so of low. */
+static void commit_as(struct world *w, int from, const struct measured *low)
 {
         version_id v;
         must(w, kit_rows_add(w->s, &w->kit, w->m, from, 8, 2, 3, &w->e));
@@ -51,9 +64,9 @@ static void commit_as(struct world *w, int from, uint64_t n, double before, doub
         const struct settlement *t = settle(w, NULL);
         struct outcome o = t->outcome;
         struct evaluation b[2] = {o.before[0], o.before[1]}, a[2] = {o.after[0], o.after[1]};
-        b[0].n = a[0].n = n;
-        b[0].accuracy = before / 100;
-        a[0].accuracy = after / 100;
+        b[0].n = a[0].n = low->n;
+        b[0].accuracy = low->before / 100;
+        a[0].accuracy = low->after / 100;
         o.before = b;
         o.after = a;
         o.promote = true;
@@ -62,21 +75,13 @@ static void commit_as(struct world *w, int from, uint64_t n, double before, doub
         must(w, store_consolidation_commit(w->s, &o, &v, &w->e));
 }
 
-struct measured { /* of low, hundredths right; n 0: it was not measured */
-        uint64_t n;
-        double before, after;
-};
-
 /* Rows of low come and go between the versions: what was lost on the ones goes on counting on the others. */
 static void test_carried(void **state)
 {
         (void)state;
         static const struct {
                 size_t n;
-                struct {
-                        uint64_t n; /* rows of low; 0: it was not measured */
-                        double before, after;
-                } v[3];
+                struct measured v[3];
                 uint64_t n_now;
                 double lost, best, first; /* best, first 0: none */
                 bool changed;
@@ -94,13 +99,13 @@ static void test_carried(void **state)
         };
         for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
                 struct world w;
-                struct settle_past past[2];
+                struct gate_task past[2];
                 begin(&w);
                 w.kit.scenario = SCENARIO_DOMAIN;
                 learn_low(&w, true);
                 commit(&w);
                 for (size_t k = 0; k < rows[i].n; k++)
-                        commit_as(&w, 100 + 8 * (int)k, rows[i].v[k].n, rows[i].v[k].before, rows[i].v[k].after);
+                        commit_as(&w, 100 + 8 * (int)k, &rows[i].v[k]);
                 must(&w, kit_rows_add(w.s, &w.kit, w.m, 200, 8, 2, 3, &w.e));
                 learn(&w, NULL);
                 struct layout l = settle(&w, NULL)->layout;
@@ -109,13 +114,13 @@ static void test_carried(void **state)
                 tasks[0].n_at_close = 100;
                 tasks[0].accuracy_at_close = 0.97;
                 const uint64_t n[2] = {rows[i].n_now, 0};
-                must(&w, settle_since_close(w.s, &l, n, past, &w.e));
-                const struct settle_past *p = &past[0];
-                if (fabs(p->carry.lost * 100 - rows[i].lost) > 1e-9 || p->changed != rows[i].changed ||
-                    fabs(p->best.accuracy * 100 - rows[i].best) > 1e-9 ||
-                    fabs(p->first.accuracy * 100 - rows[i].first) > 1e-9)
+                since_close(&w, &l, n, past);
+                const struct gate_task *p = &past[0];
+                if (fabs(p->carry.lost * 100 - rows[i].lost) > 1e-9 || p->rows_changed != rows[i].changed ||
+                    fabs(p->at_close.accuracy * 100 - rows[i].best) > 1e-9 ||
+                    fabs(p->at_change.accuracy * 100 - rows[i].first) > 1e-9)
                         fail_msg("row %zu: carried %g, best %g, first %g, changed %d", i, p->carry.lost * 100,
-                            p->best.accuracy * 100, p->first.accuracy * 100, p->changed);
+                            p->at_close.accuracy * 100, p->at_change.accuracy * 100, p->rows_changed);
                 finish(&w);
         }
 }
@@ -127,19 +132,13 @@ static void test_carried_to_the_gate(void **state)
         for (int erased = 0; erased < 2; erased++) {
                 struct world w;
                 begin(&w);
-                w.kit.scenario = SCENARIO_DOMAIN;
-                w.kit.learning.gate_max_forgetting = 0.5;
-                w.kit.learning.optimizer_rate = 1;
-                w.kit.learning.lambda_auto = false;
-                w.kit.learning.lambda = 0;
-                learn_low(&w, true);
-                commit(&w);
+                close_low_unheld(&w, 0.5);
                 struct task low;
                 must(&w, store_task_get(w.s, w.m, "low", &w.a, &low, &w.e));
                 uint64_t n = low.n_at_close;
                 double close = low.accuracy_at_close * 100;
-                commit_as(&w, 100, n, close, close - (erased ? 45 : 0));
-                commit_as(&w, 108, n + 1, 80, 80); /* one came, and went */
+                commit_as(&w, 100, &(struct measured){n, close, close - (erased ? 45 : 0)});
+                commit_as(&w, 108, &(struct measured){n + 1, 80, 80}); /* one came, and went */
                 must(&w, kit_rows_add(w.s, &w.kit, w.m, 200, 64, 2, 3, &w.e));
                 learn(&w, NULL);
                 const struct settlement *t = settle(&w, NULL);
@@ -167,7 +166,7 @@ static void test_since_trusted_rows(void **state)
         learn_high(&w, true);
         const struct settlement *t = settle(&w, NULL);
         uint64_t n[2] = {t->outcome.before[0].n, 0};
-        struct settle_past past[2];
+        struct gate_task past[2];
         fake_clock_advance_ms(&w.clock, 1000);
         const float x[KIT_INPUTS] = {0};
         struct receipt got;
@@ -183,8 +182,8 @@ static void test_since_trusted_rows(void **state)
             .weight = 1,
             .served_class = -1};
         must(&w, store_feedback_add(w.s, w.m, &f, 1, NULL, NULL, &got, &w.e));
-        must(&w, settle_since_close(w.s, &t->layout, n, past, &w.e));
-        assert_true(past[0].best.n == 0 && past[0].changed);
+        since_close(&w, &t->layout, n, past);
+        assert_true(past[0].at_close.n == 0 && past[0].rows_changed);
         finish(&w);
 }
 

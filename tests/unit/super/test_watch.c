@@ -71,6 +71,15 @@ static void champion(struct bench *b, enum kit_end end, int sign, uint64_t train
         kit_version(b->s, b->m, end, theta, KIT_P, trained, &b->e);
 }
 
+/* Alias to version, by hand. */
+static void point(struct bench *b, const char *alias, uint64_t number)
+{
+        struct alias a;
+        assert_int_equal(store_alias_get(b->s, b->m, alias, &a, &b->e), 0);
+        if (a.number != number)
+                assert_int_equal(store_alias_set(b->s, b->m, alias, number, a.epoch, "tester", "", &a, &b->e), 0);
+}
+
 static bool look_with(struct bench *b, struct watcher *w, struct watch *ret)
 {
         struct counters c;
@@ -378,9 +387,7 @@ static void shadow(struct bench *b)
         assert_int_equal(w.shadow.lost, 0);
         struct watch again = afresh(b);
         assert_same(&w, &again);
-        struct alias a;
-        assert_int_equal(store_alias_get(b->s, b->m, "challenger", &a, &b->e), 0);
-        assert_int_equal(store_alias_set(b->s, b->m, "challenger", 2, a.epoch, "tester", "", &a, &b->e), 0);
+        point(b, "challenger", 2);
         assert_int_equal(look(b).shadow.challenger, 0); /* somebody has decided */
 }
 
@@ -429,18 +436,14 @@ static void test_left_open(void **state)
 
 static void superseded(struct bench *b)
 {
-        struct alias a;
         b->kit.learning.promotion = PROMOTION_SHADOW;
         bench_model(b);
         add_some(b, 20, 1, true, 0);
         champion(b, KIT_PROMOTED, 0, 16);
         champion(b, KIT_CANDIDATE, 1, 16);
         assert_int_equal(look(b).shadow.parent, 2);
-        assert_int_equal(store_alias_get(b->s, b->m, "champion", &a, &b->e), 0);
-        assert_int_equal(store_alias_set(b->s, b->m, "champion", 1, a.epoch, "tester", "", &a, &b->e), 0);
-        assert_int_equal(store_alias_get(b->s, b->m, "challenger", &a, &b->e), 0);
-        if (a.number != 3)
-                assert_int_equal(store_alias_set(b->s, b->m, "challenger", 3, a.epoch, "tester", "", &a, &b->e), 0);
+        point(b, "champion", 1);
+        point(b, "challenger", 3);
         struct watch w = look(b);
         assert_true(w.shadow.champion == 1 && w.shadow.challenger == 3 && w.shadow.parent == 2);
         const struct shadow_conf c = {10, 100, 0.95};
