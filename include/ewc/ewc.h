@@ -44,8 +44,3 @@ struct ewc_allocator {                          /* NULL where one is asked for m
         void (*free)(void *arg, void *p);
         void *arg;
 };
-
-/* Threads used by calls of this process: the BLAS's, and over long vectors the library's own, which end with the call
- * that started them. The count is part of a result's reproducibility. Call it before other threads use the library.
- * Returns the count now in force. */
-EWC_API unsigned ewc_threads_set(unsigned n);

@@ -116,9 +116,13 @@ struct ewc_head {            /* NULL where a head is asked for means all outputs
 EWC_API size_t ewc_spec_protected(const struct ewc_spec *s, const struct ewc_head *head);
 
 struct ewc_net; /* spec + theta */
+struct ewc_team;
 
 EWC_API int ewc_net_new(struct ewc_net **ret, const struct ewc_spec *s, const struct ewc_allocator *a);
 EWC_API void ewc_net_free(struct ewc_net *net); /* accepts NULL */
+/* Lends the net a team (team.h) for training, scores and Fishers; NULL: the caller's thread alone, as at first. A net
+ * with a team is for one caller at a time. */
+EWC_API void ewc_net_team(struct ewc_net *net, struct ewc_team *team);
 EWC_API const struct ewc_spec *ewc_net_spec(const struct ewc_net *net);
 EWC_API size_t ewc_net_params(const struct ewc_net *net); /* P */
 EWC_API float *ewc_net_theta(struct ewc_net *net);        /* (P) borrowed; writable by its owner only */

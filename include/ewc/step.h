@@ -8,6 +8,7 @@
 struct ewc_step {          /* all zero: the bits of ewc_optim_step */
         const float *rate; /* (tensors of the spec) factors >= 0 on the optimiser's rate, 0 freezes; NULL: all 1 */
         float knee;        /* Huber's knee (penalty.h) > 0, in units of theta; 0: none */
+        struct ewc_team *team; /* shares the pass (team.h), or NULL; no matter for the bits */
 };
 
 /* ewc_optim_step over the parameters of s. The penalty's step size is the rate really used, factor included. A factor

@@ -2,7 +2,6 @@
  * is installed. Every figure comes once a net; the largest dense net comes last. */
 #include "bench/commands.h"
 #include "bench/speed.h"
-#include <ewc/ewc.h>
 #include <math.h>
 #include <sched.h>
 
@@ -37,7 +36,7 @@ int cmd_speed(const struct options *o)
 {
         struct err e = ERR_NULL;
         const char *torch_file = speed_torch_find(o->torch);
-        unsigned threads = ewc_threads_set(threads_of(o));
+        unsigned threads = threads_of(o);
         struct speed_figure used = {"threads", "count", threads};
         int r = 0;
         speed_print(stdout, o->json, NULL, &used);

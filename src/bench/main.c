@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "bench/commands.h"
 #include "bench/runner.h"
+#include <ewc/team.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -38,6 +39,7 @@ int main(int argc, char **argv)
                 return o.bare ? EXIT_USAGE : written(EXIT_DONE);
         }
         runner_signals();
+        ewc_blas_alone();
         for (size_t i = 0; i < ARRAY_LEN(commands); i++)
                 if (strcmp(commands[i].name, o.command) == 0)
                         return written(commands[i].run(&o));

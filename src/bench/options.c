@@ -207,7 +207,7 @@ static const struct flag {
     {"--factor", REAL, SWEEP, AT(factor), "X", "ratio of neighbours (default 10)", NULL, NULL},
     {"--jobs", NUMBER, RUN | SWEEP | TWO, AT(jobs), "J", "processes at a time (default 1)", NULL, NULL},
     {"--threads", NUMBER, UNITS | SPEED, AT(threads), "N",
-        "BLAS threads of each (default 1; speed: 2 where there are two CPUs)", NULL, NULL},
+        "threads of each (default 1; speed: 2 where there are two CPUs)", NULL, NULL},
     {"--state", TEXT, UNITS, AT(state), "DIR", "kept results (default .ewc-bench)", NULL, NULL},
     {"--torch", TEXT, SPEED, AT(torch), "FILE", "torch_learn.py, to compare with PyTorch", NULL, NULL},
     {"--plot", TEXT, RUN | SWEEP, AT(plot), "FILE", "draw an SVG", NULL, NULL},

@@ -38,7 +38,7 @@ struct speed_times {
         double ms[N_PARTS][SPEED_MAX_ROUNDS]; /* of one unit of work: a step, a row, a pass, a product */
         double rows;                          /* of a Fisher pass */
         double flops;                         /* of a step's products */
-        double allocations;                   /* of a step at one thread; NaN if they cannot be counted */
+        double allocations;                   /* of a step; NaN if they cannot be counted */
 };
 
 /* speed_work.c: the parts of one net, in turns. RUNNER_STOPPED; -ENOMEM; -EIO: a step failed. */

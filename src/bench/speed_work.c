@@ -11,7 +11,8 @@
 #include <errno.h>
 #include <ewc/fisher.h>
 #include <ewc/forward.h>
-#include <ewc/train.h>
+#include <ewc/step.h>
+#include <ewc/team.h>
 #include <math.h>
 #include <string.h>
 
@@ -70,6 +71,8 @@ const size_t speed_n_nets = ARRAY_LEN(speed_nets);
 
 struct speed {
         const struct speed_net *of;
+        unsigned threads;
+        struct ewc_team *team;
         struct ewc_net *net;
         struct ewc_net *served; /* as net began: inference is timed as the daemon serves it, weights packed once */
         struct ewc_plan *plan;  /* of served */
@@ -90,11 +93,13 @@ static struct ewc_batch batch_at(const struct speed *s, size_t at, size_t n)
 
 static void step(struct speed *s, const struct ewc_penalty *pen)
 {
+        const struct ewc_step how = {.team = s->team};
         for (size_t i = 0; i < s->of->steps; i++) {
                 struct ewc_batch batch = batch_at(s, i % (s->of->rows / B) * B, B);
                 double loss;
                 s->failed |= ewc_train_grad(s->net, NULL, &batch, 1.0, false, s->grad, &loss, s->ws);
-                s->failed |= ewc_optim_step(&s->optim, s->P, ewc_net_theta(s->net), s->grad, s->state, ++s->t, pen);
+                s->failed |= ewc_optim_step_with(
+                    &s->optim, &s->of->spec, ewc_net_theta(s->net), s->grad, s->state, ++s->t, pen, &how);
         }
 }
 
@@ -118,6 +123,7 @@ static int width(const struct ewc_spec *spec, size_t l)
 static void products(struct speed *s)
 {
         const struct ewc_spec *spec = &s->of->spec;
+        gemm_threads(s->threads);
         for (size_t i = 0; i < s->of->steps; i++)
                 for (size_t l = 0; l <= spec->n_layers; l++) {
                         int in = width(spec, l), out = width(spec, l + 1);
@@ -126,11 +132,14 @@ static void products(struct speed *s)
                         if (l > 0)
                                 gemm(B, in, out, s->square[0], s->square[1], s->square[2]);
                 }
+        gemm_threads(1);
 }
 
 static void ceiling(struct speed *s)
 {
+        gemm_threads(s->threads);
         gemm(SQUARE, SQUARE, SQUARE, s->square[0], s->square[1], s->square[2]);
+        gemm_threads(1);
 }
 
 static void pass(struct speed *s, enum ewc_fisher kind, size_t rows)
@@ -269,8 +278,10 @@ static int open_blocks(struct speed *s, struct err *e)
 static int open_speed(struct speed *s, struct err *e)
 {
         struct ewc_rng r;
-        if (ewc_net_new(&s->net, &s->of->spec, NULL) < 0 || ewc_net_new(&s->served, &s->of->spec, NULL) < 0)
+        if (ewc_team_new(&s->team, s->threads, NULL) < 0 || ewc_net_new(&s->net, &s->of->spec, NULL) < 0 ||
+            ewc_net_new(&s->served, &s->of->spec, NULL) < 0)
                 return err_oom(e);
+        ewc_net_team(s->net, s->team);
         ewc_rng_seed(&r, 1, 0);
         ewc_net_init(s->net, &r);
         s->P = ewc_net_params(s->net);
@@ -304,6 +315,7 @@ static void close_speed(struct speed *s)
         ewc_plan_free(s->plan);
         ewc_net_free(s->served);
         ewc_net_free(s->net);
+        ewc_team_free(s->team);
 }
 
 static double units_of(const struct speed *s, enum unit per)
@@ -328,23 +340,20 @@ static int measure(struct speed *s, struct speed_times *t, struct err *e)
         return s->failed ? err_set(e, -EIO, "a step of the measurement failed") : 0;
 }
 
-/* At one thread: a BLAS that shares a product among several makes a table for each. */
-static double allocations_of(struct speed *s, unsigned threads)
+static double allocations_of(struct speed *s)
 {
         if (!speed_allocations)
                 return (double)NAN;
-        ewc_threads_set(1);
         step_ewc(s);
         unsigned long before = speed_allocations();
         step_ewc(s);
         unsigned long after = speed_allocations();
-        ewc_threads_set(threads);
         return (double)(after - before) / s->of->steps;
 }
 
 int speed_measure(const struct speed_net *net, unsigned threads, struct speed_times *ret, struct err *e)
 {
-        struct speed s = {.of = net};
+        struct speed s = {.of = net, .threads = threads};
         struct speed_times t = {
             .rounds = net->rounds, .rows = net->rows, .flops = speed_flops(net), .allocations = (double)NAN};
         for (size_t k = 0; k < N_PARTS; k++)
@@ -353,7 +362,7 @@ int speed_measure(const struct speed_net *net, unsigned threads, struct speed_ti
         if (r == 0)
                 r = measure(&s, &t, e);
         if (r == 0)
-                t.allocations = allocations_of(&s, threads);
+                t.allocations = allocations_of(&s);
         close_speed(&s);
         if (r == 0)
                 *ret = t;

@@ -166,7 +166,6 @@ static int open_follow(struct follow *f, const struct stream *s, uint32_t *outpu
         ewc_net_init(net, &r);
         memcpy(st->theta, ewc_net_theta_const(net), st->n_params * sizeof(float));
         ewc_net_free(net);
-        ewc_threads_set(f->s.threads);
         return 0;
 }
 

@@ -207,7 +207,6 @@ int unit_run(const struct settings *s, const struct dataset *d, const char *dir,
                 return err_oom(e);
         *u = (struct unit){.s = s, .cb = cb, .e = e};
         settings_digest(s, &u->key);
-        ewc_threads_set(s->threads);
         r = open_unit(u, d);
         if (r == 0)
                 r = resume(u, dir);

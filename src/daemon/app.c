@@ -19,7 +19,7 @@
 #include "super/jobs.h"
 #include "super/learner_proc.h"
 #include <errno.h>
-#include <ewc/ewc.h>
+#include <ewc/team.h>
 #include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -191,7 +191,7 @@ int app_init(struct app *a, const struct conf *c, const char *conf_path, const s
         a->conf_path = conf_path;
         a->clock = clock;
         a->exit = APP_FAILED;
-        ewc_threads_set(1); /* a serving loop computes on its own thread */
+        ewc_blas_alone(); /* a serving loop computes on its own thread */
         uint64_t start_ns = clock_mono_ns(clock);
         int r = start(a, &s, e);
         store_close(s.reader); /* NULL once their queues have taken them */

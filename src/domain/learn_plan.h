@@ -65,7 +65,7 @@ struct learn_plan {
         double fisher_damping;     /* >= 0: share of its mean added to a Fisher (ewc/fisher.h); 0: none */
         uint32_t replay_per_class; /* rows of each closed task's classes mixed in; 0: none. Not for joint */
         uint64_t seed;
-        uint32_t threads; /* BLAS threads; part of the result's reproducibility */
+        uint32_t threads; /* part of the result's reproducibility */
 
         enum learn_form form;
         enum learn_merge_rule merge;

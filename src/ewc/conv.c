@@ -146,7 +146,7 @@ void ewc_conv_forward(
                 const size_t n = total - p < block ? total - p : block;
                 float *out = y + p * s->rows;
 
-                ewc_gemm_nt(n, s->rows, s->cols, windows_at(s, x, p, n, scratch), net->theta + s->w, out);
+                ewc_gemm_nt(net->team, n, s->rows, s->cols, windows_at(s, x, p, n, scratch), net->theta + s->w, out);
                 ewc_act_forward(
                     s->activation, n, s->rows, net->theta + s->b, out, slope ? slope + p * s->rows : NULL);
         }
@@ -162,8 +162,8 @@ void ewc_conv_grad(const struct ewc_net *net, uint32_t l, size_t B, const float 
         for (size_t p = 0; p < total; p += block) {
                 const size_t n = total - p < block ? total - p : block;
 
-                ewc_gemm_tn(s->rows, s->cols, n, alpha, delta + p * s->rows, windows_at(s, x, p, n, scratch),
-                    p == 0 ? beta : 1.0f, grad + s->w);
+                ewc_gemm_tn(net->team, s->rows, s->cols, n, alpha, delta + p * s->rows,
+                    windows_at(s, x, p, n, scratch), p == 0 ? beta : 1.0f, grad + s->w);
         }
         ewc_column_sums(total, s->rows, delta, column);
         for (size_t u = 0; u < s->rows; u++)
@@ -176,14 +176,14 @@ void ewc_conv_back(const struct ewc_net *net, uint32_t l, size_t R, const float 
         const size_t total = R * places_of(s), block = batch_block(s);
 
         if (plain(s)) {
-                ewc_gemm_nn(total, s->cols, s->rows, delta, net->theta + s->w, ret);
+                ewc_gemm_nn(net->team, total, s->cols, s->rows, delta, net->theta + s->w, ret);
                 return;
         }
         memset(ret, 0, R * s->in * sizeof(*ret));
         for (size_t p = 0; p < total; p += block) {
                 const size_t n = total - p < block ? total - p : block;
 
-                ewc_gemm_nn(n, s->cols, s->rows, delta + p * s->rows, net->theta + s->w, scratch);
+                ewc_gemm_nn(net->team, n, s->cols, s->rows, delta + p * s->rows, net->theta + s->w, scratch);
                 add_windows(s, scratch, p, n, ret);
         }
 }
@@ -221,8 +221,8 @@ static const float *side_by_side(
 
 /* One sample, columns delta (k,out): their gradients, summed over the places, into sq->gram (k*units,cols). fresh:
  * the windows of the sample are not in scratch yet. */
-static void gradients(const struct ewc_stage *s, size_t k, const float *x, const float *delta, bool fresh,
-    float *scratch, const struct ewc_squares *sq)
+static void gradients(const struct ewc_net *net, const struct ewc_stage *s, size_t k, const float *x,
+    const float *delta, bool fresh, float *scratch, const struct ewc_squares *sq)
 {
         const size_t L = places_of(s), block = block_of(s);
         const float *windows = plain(s) ? x : scratch;
@@ -232,8 +232,8 @@ static void gradients(const struct ewc_stage *s, size_t k, const float *x, const
 
                 if (fresh || L > block)
                         windows = windows_at(s, x, p, n, scratch);
-                ewc_gemm_tn(k * s->rows, s->cols, n, 1.0f, side_by_side(s, k, p, n, delta, sq->stack), windows,
-                    p == 0 ? 0.0f : 1.0f, sq->gram);
+                ewc_gemm_tn(net->team, k * s->rows, s->cols, n, 1.0f, side_by_side(s, k, p, n, delta, sq->stack),
+                    windows, p == 0 ? 0.0f : 1.0f, sq->gram);
         }
 }
 
@@ -247,7 +247,7 @@ void ewc_conv_squares(const struct ewc_net *net, uint32_t l, size_t n, size_t re
                 for (size_t k0 = 0; k0 < repeat; k0 += most) {
                         const size_t k = repeat - k0 < most ? repeat - k0 : most;
 
-                        gradients(s, k, x, delta, k0 == 0, scratch, sq);
+                        gradients(net, s, k, x, delta, k0 == 0, scratch, sq);
                         for (size_t j = 0; j < k; j++, delta += s->out) {
                                 ewc_add_squares(w, sq->gram + j * w, sum + s->w);
                                 ewc_column_sums(places_of(s), s->rows, delta, sq->column);

@@ -11,7 +11,7 @@ void ewc_dense_forward(const struct ewc_net *net, uint32_t l, size_t B, const fl
 {
         const struct ewc_stage *d = &net->stage[l];
 
-        ewc_gemm_nt(B, d->out, d->in, x, net->theta + d->w, y);
+        ewc_gemm_nt(net->team, B, d->out, d->in, x, net->theta + d->w, y);
         ewc_act_forward(d->activation, B, d->out, net->theta + d->b, y, slope);
 }
 
@@ -34,7 +34,7 @@ void ewc_dense_grad(const struct ewc_net *net, uint32_t l, size_t B, const float
         const struct ewc_stage *d = &net->stage[l];
         float *bias = grad + d->b;
 
-        ewc_gemm_tn(d->out, d->in, B, alpha, delta, x, beta, grad + d->w);
+        ewc_gemm_tn(net->team, d->out, d->in, B, alpha, delta, x, beta, grad + d->w);
         ewc_column_sums(B, d->out, delta, column);
         for (size_t o = 0; o < d->out; o++)
                 bias[o] = (float)((double)alpha * column[o]) + (beta != 0.0f ? bias[o] : 0.0f);
@@ -45,6 +45,6 @@ void ewc_dense_back(const struct ewc_net *net, uint32_t l, size_t B, size_t repe
 {
         const struct ewc_stage *d = &net->stage[l], *below = &net->stage[l - 1];
 
-        ewc_gemm_nn(B * repeat, d->in, d->out, delta, net->theta + d->w, ret);
+        ewc_gemm_nn(net->team, B * repeat, d->in, d->out, delta, net->theta + d->w, ret);
         ewc_act_backward(below->activation, B, d->in, repeat, tape->a[l - 1], tape->slope[l - 1], ret);
 }

@@ -267,7 +267,7 @@ static void dense_product(const struct ewc_net *net, uint32_t l, const struct ew
         const struct ewc_stage *d = &net->stage[l];
 
         square_to(b->n * d->in, ewc_tape_input(&sp->tape, l, b->x), sp->square);
-        ewc_gemm_tn(d->out, d->in, b->n, 1.0f, sp->q[l], sp->square, 0.0f, sp->product);
+        ewc_gemm_tn(net->team, d->out, d->in, b->n, 1.0f, sp->q[l], sp->square, 0.0f, sp->product);
 }
 
 /* Whether the product of layer l stays finite: by the sum over the rows of the largest of each, which no entry
@@ -309,7 +309,8 @@ static void add_dense(const struct ewc_net *net, const struct ewc_batch *b, cons
                 if (d->type != EWC_LAYER_DENSE)
                         continue;
                 dense_product(net, l, b, sp);
-                ewc_share((size_t)d->out * d->in, flush_part, &(struct flushed){sp->product, sum + d->w});
+                ewc_share(net->team, (size_t)d->out * d->in, EWC_CUT_VECTOR, flush_part,
+                    &(struct flushed){sp->product, sum + d->w});
                 for (size_t n = 0; n < b->n; n++)
                         flush(d->out, sp->q[l] + n * d->out, sum + d->b);
         }
@@ -348,11 +349,11 @@ static void add_part(void *arg, size_t from, size_t n)
 }
 
 /* A net that is not at_once: block by block into sp->part, then all or nothing into the sum. */
-static int add_gathered(struct space *sp, size_t P, double *sum)
+static int add_gathered(const struct ewc_net *net, struct space *sp, double *sum)
 {
-        if (!ewc_finite_sums(P, sp->part))
+        if (!ewc_finite_sums(net->n_params, sp->part))
                 return EWC_E_NONFINITE;
-        ewc_share(P, add_part, &(struct gathered){sp->part, sum});
+        ewc_share(net->team, net->n_params, EWC_CUT_VECTOR, add_part, &(struct gathered){sp->part, sum});
         return 0;
 }
 
@@ -383,7 +384,7 @@ static int add_per_sample(const struct ewc_net *net, enum ewc_fisher kind, const
                         return EWC_E_NONFINITE;
                 add_dense(net, &part, &sp, to);
         }
-        return sp.part ? add_gathered(&sp, net->n_params, sum) : 0;
+        return sp.part ? add_gathered(net, &sp, sum) : 0;
 }
 
 static int add_batched(

@@ -40,7 +40,8 @@ struct ewc_stage { /* a layer with its shapes and its place in theta */
 struct ewc_net {
         struct ewc_spec spec;
         struct ewc_allocator allocator;
-        float *theta; /* (P), in the same block as this struct */
+        struct ewc_team *team; /* borrowed, or NULL */
+        float *theta;          /* (P), in the same block as this struct */
         size_t n_params;
         uint32_t n_stages;     /* spec.n_layers + 1 */
         uint32_t first_params; /* the lowest stage with parameters: nothing goes back below it */
@@ -97,12 +98,13 @@ static inline uint32_t ewc_head_out(const struct ewc_head *head, uint32_t h)
 }
 
 /* blas.c: row-major products. beta is 0 or 1; with 0 the old content of C is not read. */
-void ewc_gemm_nt(
-    size_t M, size_t N, size_t K, const float *A, const float *B, float *C); /* C (M,N) = A (M,K) B (N,K)^T */
-void ewc_gemm_nn(
-    size_t M, size_t N, size_t K, const float *A, const float *B, float *C); /* C (M,N) = A (M,K) B (K,N) */
-void ewc_gemm_tn(size_t M, size_t N, size_t K, float alpha, const float *A, const float *B, float beta,
-    float *C); /* C (M,N) = alpha A (K,M)^T B (K,N) + beta C */
+/* C (M,N) = A (M,K) B (N,K)^T */
+void ewc_gemm_nt(struct ewc_team *team, size_t M, size_t N, size_t K, const float *A, const float *B, float *C);
+/* C (M,N) = A (M,K) B (K,N) */
+void ewc_gemm_nn(struct ewc_team *team, size_t M, size_t N, size_t K, const float *A, const float *B, float *C);
+/* C (M,N) = alpha A (K,M)^T B (K,N) + beta C */
+void ewc_gemm_tn(struct ewc_team *team, size_t M, size_t N, size_t K, float alpha, const float *A, const float *B,
+    float beta, float *C);
 
 /* act.c */
 bool ewc_act_keeps_slope(enum ewc_activation a); /* its slope cannot be read off its output: forward stores it */

@@ -78,7 +78,7 @@ static void dense_add(const struct ewc_net *net, uint32_t l, size_t n, const flo
 
         abs_to(n * s->out, sp->delta[0], sp->abs_delta);
         abs_to(n * s->in, in, sp->abs_in);
-        ewc_gemm_tn(s->out, s->in, n, 1.0f, sp->abs_delta, sp->abs_in, 0.0f, sp->product);
+        ewc_gemm_tn(net->team, s->out, s->in, n, 1.0f, sp->abs_delta, sp->abs_in, 0.0f, sp->product);
         abs_add((size_t)s->out * s->in, sp->product, sp->mas + s->w);
         for (size_t i = 0; i < n; i++)
                 abs_add(s->out, sp->abs_delta + i * s->out, sp->mas + s->b);

@@ -79,6 +79,11 @@ void ewc_net_free(struct ewc_net *net)
                 net->allocator.free(net->allocator.arg, net);
 }
 
+void ewc_net_team(struct ewc_net *net, struct ewc_team *team)
+{
+        net->team = team;
+}
+
 const struct ewc_spec *ewc_net_spec(const struct ewc_net *net)
 {
         return &net->spec;

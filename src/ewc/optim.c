@@ -276,11 +276,11 @@ static void run_part(void *arg, size_t from, size_t n)
 }
 
 /* The largest magnitude of the parameters after it. */
-static uint32_t pass_shared(const struct ewc_optim *o, const struct pass *p)
+static uint32_t pass_shared(const struct ewc_optim *o, const struct pass *p, struct ewc_team *team)
 {
         struct shared s = {.o = o, .whole = p};
 
-        ewc_share(p->P, run_part, &s);
+        ewc_share(team, p->P, EWC_CUT_VECTOR, run_part, &s);
         return s.top;
 }
 
@@ -293,7 +293,7 @@ int ewc_optim_step(const struct ewc_optim *o, size_t P, float *theta, const floa
         if (r < 0)
                 return r;
         p = pass_of(o, P, theta, grad, state, t, pen, INFINITY);
-        return pass_shared(o, &p) < 0x7f800000U ? 0 : EWC_E_NONFINITE;
+        return pass_run(o, &p) < 0x7f800000U ? 0 : EWC_E_NONFINITE;
 }
 
 int ewc_optim_step_with(const struct ewc_optim *o, const struct ewc_spec *s, float *theta, const float *grad,
@@ -312,7 +312,7 @@ int ewc_optim_step_with(const struct ewc_optim *o, const struct ewc_spec *s, flo
                 return r;
         p = pass_of(o, P, theta, grad, state, t, pen, knee);
         if (!how->rate)
-                return pass_shared(o, &p) < 0x7f800000U ? 0 : EWC_E_NONFINITE;
+                return pass_shared(o, &p, how->team) < 0x7f800000U ? 0 : EWC_E_NONFINITE;
         r = ewc_spec_tensor(s, 0, &tensor);
         for (size_t i = 0; r == 0 && i < n; i++, tensor = next) {
                 uint32_t got;
@@ -321,7 +321,7 @@ int ewc_optim_step_with(const struct ewc_optim *o, const struct ewc_spec *s, flo
                 if (i + 1 < n)
                         r = ewc_spec_tensor(s, i + 1, &next);
                 part = pass_part(o, &p, tensor.offset, next.offset - tensor.offset, how->rate[i]);
-                got = pass_shared(o, &part);
+                got = pass_shared(o, &part, how->team);
                 top = got > top ? got : top;
         }
         return r < 0 ? r : top < 0x7f800000U ? 0 : EWC_E_NONFINITE;

@@ -1,11 +1,16 @@
-/* share.h: element-wise work over a long vector, cut into parts that may run at the same time. */
+/* share.h: work on 0 .. n-1 cut into parts for the threads of a team. */
 #pragma once
-#include <stddef.h>
+#include <ewc/team.h>
 
-unsigned ewc_threads(void); /* as ewc_threads_set left it (blas.c) */
-
-/* Works on elements from .. from+n-1; must not care where the cuts are. */
+struct ewc_cut {
+        size_t unit;  /* parts begin at a multiple */
+        size_t least; /* of a part: less is not worth a thread */
+};
+/* Works on from .. from+n-1. */
 typedef void ewc_part(void *arg, size_t from, size_t n);
-/* run over 0 .. n-1 in one part or several; all have ended on return. A thread's start may fail: then the caller does
- * its part. */
-void ewc_share(size_t n, ewc_part *run, void *arg);
+/* run over 0 .. n-1 in one part or several, each once; all have ended on return. Where the cuts are depends on n, cut
+ * and the size of the team only. team NULL: in one part. */
+void ewc_share(struct ewc_team *team, size_t n, struct ewc_cut cut, ewc_part *run, void *arg);
+
+/* Of a pass over a long vector: it waits for memory, and no two parts write to one cache line. */
+#define EWC_CUT_VECTOR ((struct ewc_cut){.unit = 64, .least = (size_t)1 << 17})

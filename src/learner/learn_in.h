@@ -11,6 +11,7 @@
 #include <ewc/distill.h>
 #include <ewc/forward.h>
 #include <ewc/step.h>
+#include <ewc/team.h>
 
 enum { LEARN_EVAL_ROWS = 256 }; /* rows per forward of an evaluation */
 
@@ -31,6 +32,7 @@ struct learner {
         struct err *e;
         struct arena arena;
 
+        struct ewc_team *team; /* of the net and the steps; its size is part of the result */
         struct ewc_net *net;
         size_t n_params;
         float *theta;                  /* (P) the net's own */

@@ -69,7 +69,7 @@ int learn_rate_open(struct learner *l)
         l->conf = p->optim;
         if (p->rate_new > 0 && job->n_past > 0)
                 l->conf.rate = (float)((double)p->optim.rate * p->rate_new);
-        l->how = (struct ewc_step){.knee = (float)p->huber};
+        l->how = (struct ewc_step){.knee = (float)p->huber, .team = l->team};
         if (p->n_rates == 0 && !floor)
                 return 0;
         float *rate = arena_new_array(&l->arena, float, ewc_spec_tensors(&job->net));

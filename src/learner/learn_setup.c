@@ -114,9 +114,13 @@ static int open_rows(struct learner *l)
 static int open_net(struct learner *l)
 {
         const struct learn_job *job = l->job;
-        int r = ewc_net_new(&l->net, &job->net, NULL);
+        int r = ewc_team_new(&l->team, job->plan.threads ? job->plan.threads : 1, NULL);
+        if (r < 0)
+                return learn_ewc(l, r, "threads");
+        r = ewc_net_new(&l->net, &job->net, NULL);
         if (r < 0)
                 return learn_ewc(l, r, "net");
+        ewc_net_team(l->net, l->team);
         l->n_params = ewc_net_params(l->net);
         l->theta = ewc_net_theta(l->net);
         l->st.n_optim = ewc_optim_state(&job->plan.optim, l->n_params);
@@ -334,5 +338,6 @@ void learn_close(struct learner *l)
         ewc_net_free(l->net);
         ewc_plan_free(l->teacher_plan);
         ewc_net_free(l->teacher);
+        ewc_team_free(l->team);
         arena_deinit(&l->arena);
 }

@@ -16,6 +16,7 @@
 #include "proto/bundle.h"
 #include "proto/progress.h"
 #include <errno.h>
+#include <ewc/team.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -32,7 +33,7 @@ enum exit_status {
         EXIT_BUSY = 11
 };
 
-enum { THREADS_MAX = 1024, CHECKPOINT_MS_MAX = 86400000, JOB_ARENA_MAX = 256 << 20 };
+enum { CHECKPOINT_MS_MAX = 86400000, JOB_ARENA_MAX = 256 << 20 };
 #define NS_PER_MS 1000000ull
 #define LINE_EVERY_NS 1000000000ull /* where there is nothing new to say; the parent takes silence for a stall */
 
@@ -208,8 +209,8 @@ static int parse(int argc, char **argv, struct options *ret)
                                 return usage("--checkpoint-ms takes a number up to 86400000");
                         break;
                 case 't':
-                        if (!slice_u64(slice_of(optarg), &threads) || threads < 1 || threads > THREADS_MAX)
-                                return usage("--threads takes a number from 1 to 1024");
+                        if (!slice_u64(slice_of(optarg), &threads) || threads < 1 || threads > EWC_MAX_TEAM)
+                                return usage("--threads takes a number from 1 to 256");
                         break;
                 default:
                         return usage("unknown option, or one without its value");
@@ -223,15 +224,6 @@ static int parse(int argc, char **argv, struct options *ret)
         return 0;
 }
 
-/* The job's thread count is part of its result, so it is set before the first sum and a shortfall is reported. */
-static void set_threads(const struct worker *w)
-{
-        unsigned want = w->opt.threads ? w->opt.threads : w->job.plan.threads ? w->job.plan.threads : 1;
-        unsigned have = ewc_threads_set(want);
-        if (have != want)
-                fprintf(stderr, "%u BLAS threads instead of %u: bits may differ from other runs\n", have, want);
-}
-
 /* Job, lock and checkpoint; 0 or negative. */
 static int prepare(struct worker *w, struct err *e)
 {
@@ -239,7 +231,8 @@ static int prepare(struct worker *w, struct err *e)
         int r = bundle_read_job(w->opt.job, &w->arena, &w->map, &w->job, &digest, e);
         if (r < 0)
                 return r;
-        set_threads(w);
+        if (w->opt.threads)
+                w->job.plan.threads = w->opt.threads;
         r = checkpoint_open(&w->checkpoint, w->opt.checkpoint, &digest, &w->job.net, e);
         if (r < 0)
                 return r;

@@ -9,7 +9,7 @@ struct store;
 
 struct export_conf {
         const char *path; /* job file to write; its directory is there */
-        uint32_t threads; /* BLAS threads, part of the plan */
+        uint32_t threads; /* part of the plan */
         size_t max_bytes; /* held in memory at once; 0: EXPORT_MAX_BYTES */
 };
 

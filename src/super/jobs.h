@@ -19,7 +19,7 @@ struct store_queue;
 
 struct jobs_conf {
         const char *dir;          /* holds <job id>/job.safetensors, checkpoint.safetensors, result.safetensors */
-        uint32_t learner_threads; /* BLAS threads of a learner */
+        uint32_t learner_threads; /* of a learner */
         uint32_t max_attempts;    /* learner starts in a row that brought a job no newer checkpoint, 3 */
         uint32_t policy_ms;       /* how often due-ness is asked at the latest */
         uint32_t max_learners;    /* at the same time, over all models */

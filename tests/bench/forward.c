@@ -6,6 +6,7 @@
  * BLAS cannot beat. One thread; medians of rounds in which the three take turns. */
 #include <ewc/forward.h>
 #include <ewc/laplace.h>
+#include <ewc/team.h>
 
 #include <cblas.h>
 #include <stdio.h>
@@ -204,7 +205,7 @@ static void measure(const struct bench *b, const char *name, size_t rows)
 
 int main(void)
 {
-        ewc_threads_set(1);
+        ewc_blas_alone();
         for (size_t i = 0; i < sizeof(nets) / sizeof(nets[0]); i++) {
                 struct bench b = {0};
 

@@ -4,6 +4,7 @@
 #include "fixture.h"
 
 #include "ewc/internal.h"
+#include <ewc/team.h>
 
 enum product { NT, NN, TN };
 
@@ -43,19 +44,19 @@ static double product_error(enum product kind, size_t M, size_t N, size_t K, con
         return worst;
 }
 
-static void run(size_t M, size_t N, size_t K, struct ewc_rng *r)
+static void run(struct ewc_team *team, size_t M, size_t N, size_t K, struct ewc_rng *r)
 {
         float *A = random_array(r, M * K), *B = random_array(r, N * K), *C = random_array(r, M * N);
         float *before = random_array(r, M * N);
 
-        ewc_gemm_nt(M, N, K, A, B, C);
+        ewc_gemm_nt(team, M, N, K, A, B, C);
         assert_true(product_error(NT, M, N, K, A, B, 1, NULL, C) < 2e-6);
-        ewc_gemm_nn(M, N, K, A, B, C);
+        ewc_gemm_nn(team, M, N, K, A, B, C);
         assert_true(product_error(NN, M, N, K, A, B, 1, NULL, C) < 2e-6);
-        ewc_gemm_tn(M, N, K, 0.25f, A, B, 0.0f, C);
+        ewc_gemm_tn(team, M, N, K, 0.25f, A, B, 0.0f, C);
         assert_true(product_error(TN, M, N, K, A, B, 0.25, NULL, C) < 2e-6);
         memcpy(C, before, M * N * sizeof(float));
-        ewc_gemm_tn(M, N, K, -3.0f, A, B, 1.0f, C);
+        ewc_gemm_tn(team, M, N, K, -3.0f, A, B, 1.0f, C);
         assert_true(product_error(TN, M, N, K, A, B, -3, before, C) < 2e-6);
         free(A);
         free(B);
@@ -72,10 +73,13 @@ static void shapes(void **state)
 
         (void)state;
         ewc_rng_seed(&r, 11, 0);
-        for (unsigned threads = 1; threads <= 2; threads++) {
-                ewc_threads_set(threads);
+        for (unsigned threads = 1; threads <= 5; threads++) {
+                struct ewc_team *team;
+
+                assert_int_equal(ewc_team_new(&team, threads, NULL), 0);
                 for (size_t i = 0; i < sizeof(shape) / sizeof(shape[0]); i++)
-                        run(shape[i][0], shape[i][1], shape[i][2], &r);
+                        run(team, shape[i][0], shape[i][1], shape[i][2], &r);
+                ewc_team_free(team);
         }
 }
 
@@ -84,7 +88,7 @@ static void beta_zero_reads_nothing(void **state)
         float A[6] = {1, 2, 3, 4, 5, 6}, B[6] = {1, 1, 1, 1, 1, 1}, C[4] = {NAN, NAN, INFINITY, NAN};
 
         (void)state;
-        ewc_gemm_tn(2, 2, 3, 1.0f, A, B, 0.0f, C);
+        ewc_gemm_tn(NULL, 2, 2, 3, 1.0f, A, B, 0.0f, C);
         assert_true(C[0] == 9.0f && C[1] == 9.0f && C[2] == 12.0f && C[3] == 12.0f);
 }
 
@@ -92,6 +96,7 @@ static void same_bits_again(void **state)
 {
         struct ewc_rng r;
         float *A, *B, *C, *D;
+        struct ewc_team *team;
 
         (void)state;
         ewc_rng_seed(&r, 12, 0);
@@ -99,23 +104,16 @@ static void same_bits_again(void **state)
         B = random_array(&r, 400 * 400);
         C = random_array(&r, 128 * 400);
         D = random_array(&r, 128 * 400);
-        ewc_threads_set(2);
+        assert_int_equal(ewc_team_new(&team, 2, NULL), 0);
         for (int i = 0; i < 20; i++) {
-                ewc_gemm_nn(128, 400, 400, A, B, i == 0 ? C : D);
+                ewc_gemm_nn(team, 128, 400, 400, A, B, i == 0 ? C : D);
                 assert_true(i == 0 || memcmp(C, D, 128 * 400 * sizeof(float)) == 0);
         }
         free(A);
         free(B);
         free(C);
         free(D);
-}
-
-static void threads(void **state)
-{
-        (void)state;
-        assert_int_equal(ewc_threads_set(1), 1);
-        assert_true(ewc_threads_set(0) == 1);
-        assert_true(ewc_threads_set(2) >= 1);
+        ewc_team_free(team);
 }
 
 int main(void)
@@ -124,7 +122,6 @@ int main(void)
             cmocka_unit_test(shapes),
             cmocka_unit_test(beta_zero_reads_nothing),
             cmocka_unit_test(same_bits_again),
-            cmocka_unit_test(threads),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

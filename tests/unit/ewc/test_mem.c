@@ -151,7 +151,6 @@ static void no_hidden_allocation(void **state)
         size_t fisher_size = 0, in_use;
 
         (void)state;
-        ewc_threads_set(1); /* the BLAS may allocate per call when it shares work among threads */
         fixture_init(&b.f, &spec, NULL, 16, 1, 21);
         b.grad = test_alloc(b.f.P, sizeof(float));
         b.state = test_alloc(2 * b.f.P, sizeof(float));

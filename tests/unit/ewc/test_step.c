@@ -41,7 +41,8 @@ static void draw(struct arrays *a)
 static void ones_are_todays_bits(void **state)
 {
         static const float one[TENSORS] = {1, 1, 1, 1};
-        static const struct ewc_step how[] = {{NULL, 0}, {one, 0}, {one, INFINITY}, {NULL, INFINITY}};
+        static const struct ewc_step how[] = {
+            {.knee = 0}, {.rate = one}, {.rate = one, .knee = INFINITY}, {.knee = INFINITY}};
 
         (void)state;
         assert_int_equal(ewc_spec_params(&spec), P);
@@ -70,7 +71,7 @@ static void ones_are_todays_bits(void **state)
 static void factors_are_honoured(void **state)
 {
         static const float factor[TENSORS] = {0.1f, 0.01f, 1.0f, 0.0f};
-        const struct ewc_step how = {factor, 0};
+        const struct ewc_step how = {.rate = factor};
 
         (void)state;
         for (int k = 0; k < N_OPTIMS; k++) {
@@ -107,7 +108,7 @@ static void factors_are_honoured(void **state)
 
 static void huber_fused_equals_separate(void **state)
 {
-        const struct ewc_step how = {NULL, 0.2f};
+        const struct ewc_step how = {.knee = 0.2f};
 
         (void)state;
         for (int k = 0; k < N_OPTIMS; k++) {
@@ -146,7 +147,7 @@ static void never_nan(void **state)
 
         (void)state;
         for (int k = 0; k < 12 * 2 * 2; k++) {
-                const struct ewc_step how = {NULL, k % 2 ? 0.05f : 0};
+                const struct ewc_step how = {.knee = k % 2 ? 0.05f : 0};
                 struct fixture f;
                 struct arrays a;
                 const struct ewc_penalty pen = {lambda[k / 4], a.fisher, a.anchor};
@@ -184,9 +185,9 @@ static void never_nan(void **state)
 static void refusals(void **state)
 {
         static const float negative[TENSORS] = {1, 1, -1, 1}, nan[TENSORS] = {1, NAN, 1, 1};
-        static const struct ewc_step bad[] = {{negative, 0}, {nan, 0}, {NULL, -1}, {NULL, NAN}};
+        static const struct ewc_step bad[] = {{.rate = negative}, {.rate = nan}, {.knee = -1}, {.knee = NAN}};
         static const float one[TENSORS] = {1, 1, 1, 1};
-        const struct ewc_step each = {one, 0};
+        const struct ewc_step each = {.rate = one};
         struct arrays a, before;
 
         (void)state;
