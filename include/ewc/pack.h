@@ -2,17 +2,26 @@
  *
  *   encoding   bytes per entry at keep 0.2         what is lost
  *   DENSE32    4                                   nothing
- *   BITMAP16   0.525   a bit each, a half each     entries not kept become their tensor's mean of the rest
+ *   BITMAP16   0.525   a bit each, a half each     entries not kept become a product of row and column means
  *   LOG8       1       8 steps per octave          4.5 % of an entry; 31 octaves below the largest: as above
  *   CSR16      0.8     column and half, row ends   as BITMAP16
  *
- * BITMAP16 and CSR16 keep the largest share `keep` of every tensor. The rest is not dropped but replaced by its mean,
- * the floor, so that the tensor keeps its trace and no weight loses all protection. Halves are relative to the
- * tensor's largest entry, since a Fisher of mean 1 may exceed what a half can hold; relative error <= 2^-11. Entries
- * below 2^-14 of the largest belong to the rest. Decoding and encoding again gives the same bytes.
+ * BITMAP16 and CSR16 keep the largest share `keep` of every tensor. The rest is not dropped: no weight loses all
+ * protection. Of a vector (one row or one column) it becomes its mean, the floor. Of a matrix, entry i,j of the rest
+ * becomes min(r_i c_j, floor): r_i is the mean of row i's rest relative to the largest such mean (a half, at least
+ * 2^-14; 0 where the row's rest is 0), c_j the sum of column j's rest over the sum of its rows' r_i. That is near the
+ * truth, since a dense layer's Fisher is (Delta o Delta)^T (A o A), and it keeps the sum of every column's rest to
+ * rounding, hence the trace: where the floor cuts, the column's other entries take over. Only a column whose whole
+ * rest lies at the floor may fall short, by the rounding of a half.
  *
- * Bytes are little-endian: "EWCP", version 1, encoding, tensors u16, P u32, size u32; then per tensor scale f32,
- * floor f32, kept u32, payload size u32; then the payloads. An anchor is archived exactly, never packed. */
+ * Halves are relative to the tensor's largest entry, since a Fisher of mean 1 may exceed what a half can hold;
+ * relative error <= 2^-11. Entries below 2^-14 of the largest belong to the rest. The floor lies below every kept
+ * entry as it decodes: encoding a decoded vector keeps the same entries, with the same bits.
+ *
+ * Bytes are little-endian: "EWCP", version u8, encoding u8, tensors u16, P u32, size u32; then per tensor scale f32,
+ * floor f32, kept u32, payload size u32; then the payloads, a matrix's means (r f16, c f32) at the end of its own.
+ * Version 1 has no means: the rest of a matrix is the floor, as of a vector. DENSE32 and LOG8 are still written so;
+ * BITMAP16 and CSR16 are version 2. Both are read. An anchor is archived exactly, never packed. */
 #pragma once
 #include "net.h"
 
@@ -54,6 +63,7 @@ struct ewc_pack { /* a checked pack: borrows layout and bytes, both must stay as
         const unsigned char *bytes;
         size_t n_params, n_kept;
         enum ewc_pack_encoding encoding;
+        int version;
 };
 
 /* The only place that reads bytes nobody vouches for: every size, count, bit, column and number is checked against

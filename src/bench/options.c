@@ -188,7 +188,7 @@ static const struct flag {
     {"--rate-new", REAL, UNITS, AT(rate_new), "X", "factor on the rate of every task but the first", NULL, NULL},
     {"--rate-floor", REAL, UNITS, AT(rate_floor), "X", "rate of a layer that carries the whole Fisher, below 1", NULL,
         NULL},
-    {"--keep", OTHER, UNITS, 0, "P%", "largest entries of a stored Fisher; the rest becomes its mean", to_keep,
+    {"--keep", OTHER, UNITS, 0, "P%", "largest entries of a stored Fisher; the rest a product of means", to_keep,
         "a share above 0% and at most 100%, with its sign, as 20%"},
     {"--encoding", OTHER, UNITS, 0, "E", "of a stored Fisher: dense bitmap log8 csr", to_encoding,
         "one of dense bitmap log8 csr"},

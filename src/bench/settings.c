@@ -281,6 +281,8 @@ void settings_digest(const struct settings *s, struct digest *ret)
             s->rows, s->seed, s->threads, s->data_id);
         if (!s->protocol->data && !s->protocol->stream) /* of one's own file: no class is left over */
                 buf_puts(&b, " cut all");
+        if (s->keep_percent > 0)
+                buf_puts(&b, " rest means"); /* of a pack that once had one mean for a tensor's rest */
         settings_flags(s, &b);
         digest_of(b.data, b.len, ret);
         buf_deinit(&b);

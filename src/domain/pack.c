@@ -21,7 +21,7 @@ static int layout_of(const struct ewc_spec *net, struct ewc_pack_shape **shapes,
         return ewc_pack_shapes(net, *shapes) < 0 ? -EBADMSG : 0;
 }
 
-/* The rest of every tensor counts as 0: its floor, a float in the tensor's row, is wiped. */
+/* The rest of every tensor counts as 0: its floor, the most an entry of it may be, is wiped from the tensor's row. */
 static void drop_floors(unsigned char *bytes, size_t n_tensors)
 {
         for (size_t i = 0; i < n_tensors; i++)

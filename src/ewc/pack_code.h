@@ -1,4 +1,5 @@
-/* pack_code.h: the codes of a pack, shared by pack.c and unpack.c: bytes, halves relative to a scale, log steps. */
+/* pack_code.h: the codes of a pack, shared by pack.c and unpack.c: bytes, halves relative to a scale, means of the
+ * rest, log steps. */
 #pragma once
 #include <ewc/pack.h>
 
@@ -6,6 +7,8 @@
 #include <string.h>
 
 enum {
+        PACK_PLAIN = 1,         /* version whose rest is one number per tensor */
+        PACK_MEANS = 2,         /* version whose matrices' rest is a product of means */
         PACK_HEAD = 16,         /* bytes before the table */
         PACK_ROW = 16,          /* bytes of a tensor's row in the table */
         PACK_HALF_LOW = 0x0400, /* 2^-14, the smallest half that keeps 11 bits */
@@ -81,6 +84,20 @@ static inline float half_value(uint32_t h, float scale)
         return (float)(m * (double)scale);
 }
 
+/* A row's mean as stored: a half relative to 1, or 0. */
+static inline float row_mean_value(uint32_t h)
+{
+        return h == 0 ? 0.0f : half_value(h, 1.0f);
+}
+
+/* An entry of a matrix's rest. Row means are at most 1: finite where the column's is. */
+static inline float rest_value(float row, float column, float floor)
+{
+        float v = row * column;
+
+        return v < floor ? v : floor;
+}
+
 static inline uint32_t log_of(float v, float scale)
 {
         double c;
@@ -106,8 +123,20 @@ static inline size_t pack_column_bytes(const struct ewc_pack_shape *s)
         return s->cols <= 65536 ? 2 : 4;
 }
 
-/* Payload of a tensor with `kept` entries kept. Cannot overflow: rows * cols <= EWC_MAX_PARAMS. */
-static inline size_t pack_payload(enum ewc_pack_encoding e, const struct ewc_pack_shape *s, size_t kept)
+static inline bool pack_sparse(enum ewc_pack_encoding e)
+{
+        return e == EWC_PACK_BITMAP16 || e == EWC_PACK_CSR16;
+}
+
+static inline size_t pack_means_bytes(int version, enum ewc_pack_encoding e, const struct ewc_pack_shape *s)
+{
+        if (version < PACK_MEANS || !pack_sparse(e) || s->rows == 1 || s->cols == 1)
+                return 0;
+        return 2 * (size_t)s->rows + 4 * (size_t)s->cols;
+}
+
+/* Payload of a tensor with `kept` entries kept, without means. Cannot overflow: rows * cols <= EWC_MAX_PARAMS. */
+static inline size_t pack_entry_bytes(enum ewc_pack_encoding e, const struct ewc_pack_shape *s, size_t kept)
 {
         const size_t n = (size_t)s->rows * s->cols;
 
@@ -122,6 +151,11 @@ static inline size_t pack_payload(enum ewc_pack_encoding e, const struct ewc_pac
                 return 4 * (size_t)s->rows + (pack_column_bytes(s) + 2) * kept;
         }
         return 0;
+}
+
+static inline size_t pack_payload(int version, enum ewc_pack_encoding e, const struct ewc_pack_shape *s, size_t kept)
+{
+        return pack_entry_bytes(e, s, kept) + pack_means_bytes(version, e, s);
 }
 
 /* Entries of the layout, 0 when it is not one. */

@@ -1,7 +1,7 @@
 /* unpack.c: checks a pack, and reads it in blocks: whole, or straight into a penalty.
  *
  * ewc_pack_open compares every byte that steers a read with the layout; what follows trusts it. A tensor is read
- * front to back by a cursor that fills a block of floats on the stack. */
+ * front to back by a cursor that fills a block of floats on the stack: with the rest, then what is kept over it. */
 #include "ewc/pack_code.h"
 
 #include <ewc/penalty.h>
@@ -12,26 +12,43 @@ enum { BLOCK = 1024 };
 
 struct cursor {
         enum ewc_pack_encoding encoding;
+        int version;
         struct ewc_pack_shape shape;
         const unsigned char *data;
         size_t n, kept;
         float scale, floor;
-        size_t at, taken; /* entries read, kept entries among them */
-        uint32_t row;     /* CSR: row of entry `at` */
-        float level[256]; /* LOG8: value of every code */
+        const unsigned char *means; /* of a matrix's rest, rows first; NULL: the rest is the floor */
+        size_t at, taken;           /* entries read, kept entries among them */
+        uint32_t row;               /* CSR: row of entry `at` */
+        float level[256];           /* LOG8: value of every code */
 };
 
-static void cursor_init(
-    struct cursor *c, enum ewc_pack_encoding e, const struct ewc_pack_shape *s, const unsigned char *row)
+static void cursor_init(struct cursor *c, const struct ewc_pack *p, size_t tensor)
 {
-        c->encoding = e;
-        c->shape = *s;
-        c->n = (size_t)s->rows * s->cols;
+        const unsigned char *row = p->bytes + PACK_HEAD + PACK_ROW * tensor;
+
+        c->encoding = p->encoding;
+        c->version = p->version;
+        c->shape = p->layout->shape[tensor];
+        c->n = (size_t)c->shape.rows * c->shape.cols;
         c->scale = bits_float(get32(row));
         c->floor = bits_float(get32(row + 4));
         c->kept = get32(row + 8);
         c->at = c->taken = 0;
         c->row = 0;
+}
+
+static size_t cursor_payload(const struct cursor *c)
+{
+        return pack_payload(c->version, c->encoding, &c->shape, c->kept);
+}
+
+static void cursor_data(struct cursor *c, const unsigned char *data)
+{
+        bool means = pack_means_bytes(c->version, c->encoding, &c->shape) > 0;
+
+        c->data = data;
+        c->means = means ? data + pack_entry_bytes(c->encoding, &c->shape, c->kept) : NULL;
 }
 
 static const unsigned char *halves(const struct cursor *c)
@@ -57,12 +74,36 @@ static bool numbers_fit(const struct cursor *c)
         return c->kept == 0 ? c->scale == 0.0f : c->scale >= PACK_TINY && isfinite(c->scale);
 }
 
+static bool half_fits(uint32_t h)
+{
+        return h >= PACK_HALF_LOW && h <= PACK_HALF_TOP;
+}
+
 static bool halves_fit(const struct cursor *c)
 {
         const unsigned char *h = halves(c);
 
         for (size_t k = 0; k < c->kept; k++) {
-                if (get16(h + 2 * k) < PACK_HALF_LOW || get16(h + 2 * k) > PACK_HALF_TOP)
+                if (!half_fits(get16(h + 2 * k)))
+                        return false;
+        }
+        return true;
+}
+
+static bool means_fit(const struct cursor *c)
+{
+        const unsigned char *at = c->means;
+
+        if (!at)
+                return true;
+        for (uint32_t i = 0; i < c->shape.rows; i++, at += 2) {
+                if (get16(at) != 0 && !half_fits(get16(at)))
+                        return false;
+        }
+        for (uint32_t i = 0; i < c->shape.cols; i++, at += 4) {
+                float v = bits_float(get32(at));
+
+                if (!(v >= 0.0f) || !isfinite(v))
                         return false;
         }
         return true;
@@ -116,9 +157,9 @@ static bool payload_fits(const struct cursor *c)
                         n += c->data[i] != 0;
                 return n == c->kept;
         case EWC_PACK_BITMAP16:
-                return bitmap_fits(c) && halves_fit(c);
+                return bitmap_fits(c) && halves_fit(c) && means_fit(c);
         case EWC_PACK_CSR16:
-                return csr_fits(c) && halves_fit(c);
+                return csr_fits(c) && halves_fit(c) && means_fit(c);
         }
         return false;
 }
@@ -132,24 +173,25 @@ int ewc_pack_open(const struct ewc_pack_layout *l, const void *bytes, size_t siz
 
         if (p.n_params == 0)
                 return EWC_E_DIM;
-        if (size < PACK_HEAD || memcmp(b, "EWCP\1", 5) != 0 || !ewc_pack_name((enum ewc_pack_encoding)b[5]) ||
-            get32(b + 12) != size)
+        if (size < PACK_HEAD || memcmp(b, "EWCP", 4) != 0 || b[4] < PACK_PLAIN || b[4] > PACK_MEANS ||
+            !ewc_pack_name((enum ewc_pack_encoding)b[5]) || get32(b + 12) != size)
                 return EWC_E_INVAL;
         if (get16(b + 6) != l->n || get32(b + 8) != p.n_params)
                 return EWC_E_DIM;
         if (size < at)
                 return EWC_E_INVAL;
+        p.version = b[4];
         p.encoding = (enum ewc_pack_encoding)b[5];
         for (size_t i = 0; i < l->n; i++) {
                 size_t payload;
 
-                cursor_init(&c, p.encoding, &l->shape[i], b + PACK_HEAD + PACK_ROW * i);
+                cursor_init(&c, &p, i);
                 if (!numbers_fit(&c))
                         return EWC_E_INVAL;
-                payload = pack_payload(p.encoding, &c.shape, c.kept);
+                payload = cursor_payload(&c);
                 if (payload != get32(b + PACK_HEAD + PACK_ROW * i + 12) || payload > size - at)
                         return EWC_E_INVAL;
-                c.data = b + at;
+                cursor_data(&c, b + at);
                 if (!payload_fits(&c))
                         return EWC_E_INVAL;
                 at += payload;
@@ -161,14 +203,33 @@ int ewc_pack_open(const struct ewc_pack_layout *l, const void *bytes, size_t siz
         return 0;
 }
 
+static void read_rest(const struct cursor *c, size_t n, float *ret)
+{
+        const size_t cols = c->shape.cols, end = c->at + n;
+        const unsigned char *columns = c->means ? c->means + 2 * (size_t)c->shape.rows : NULL;
+
+        if (!columns) {
+                for (size_t i = 0; i < n; i++)
+                        ret[i] = c->floor;
+                return;
+        }
+        for (size_t at = c->at; at < end;) {
+                const size_t row = at / cols, stop = (row + 1) * cols < end ? (row + 1) * cols : end;
+                const float mean = row_mean_value(get16(c->means + 2 * row));
+
+                for (size_t col = at % cols; at < stop; at++, col++)
+                        *ret++ = rest_value(mean, bits_float(get32(columns + 4 * col)), c->floor);
+        }
+}
+
 static void read_bitmap(struct cursor *c, size_t n, float *ret)
 {
         const unsigned char *half = halves(c);
 
+        read_rest(c, n, ret);
         for (size_t i = 0; i < n; i++, c->at++) {
-                bool kept = c->data[c->at / 8] >> c->at % 8 & 1;
-
-                ret[i] = kept ? half_value(get16(half + 2 * c->taken++), c->scale) : c->floor;
+                if (c->data[c->at / 8] >> c->at % 8 & 1)
+                        ret[i] = half_value(get16(half + 2 * c->taken++), c->scale);
         }
 }
 
@@ -177,8 +238,7 @@ static void read_csr(struct cursor *c, size_t n, float *ret)
         const unsigned char *half = halves(c);
         const size_t from = c->at;
 
-        for (size_t i = 0; i < n; i++)
-                ret[i] = c->floor;
+        read_rest(c, n, ret);
         for (c->at += n; c->taken < c->kept; c->taken++) {
                 size_t i;
 
@@ -226,9 +286,9 @@ static void walk(const struct ewc_pack *p, void (*f)(const struct block *b, void
         struct cursor c;
 
         for (size_t t = 0; t < p->layout->n; t++) {
-                cursor_init(&c, p->encoding, &p->layout->shape[t], p->bytes + PACK_HEAD + PACK_ROW * t);
-                c.data = p->bytes + at;
-                at += pack_payload(p->encoding, &c.shape, c.kept);
+                cursor_init(&c, p, t);
+                cursor_data(&c, p->bytes + at);
+                at += cursor_payload(&c);
                 for (uint32_t code = 0; p->encoding == EWC_PACK_LOG8 && code < 256; code++)
                         c.level[code] = code == 0 ? c.floor : log_value(code, c.scale);
                 while (c.at < c.n) {
@@ -261,16 +321,32 @@ static void trace_block(const struct block *b, void *arg)
                 trace[b->tensor] += (double)b->fisher[i];
 }
 
+/* What the kept entries of a tensor sum up to, in the order of trace_block. */
+static double kept_trace(const struct cursor *c, double trace)
+{
+        double sum = 0;
+
+        if (!pack_sparse(c->encoding))
+                return trace - (double)c->floor * (double)(c->n - c->kept);
+        for (size_t k = 0; k < c->kept; k++)
+                sum += (double)half_value(get16(halves(c) + 2 * k), c->scale);
+        return sum;
+}
+
 void ewc_pack_shares(const struct ewc_pack *p, double *ret)
 {
+        size_t at = PACK_HEAD + PACK_ROW * p->layout->n;
+
         for (size_t t = 0; t < p->layout->n; t++)
                 ret[t] = 0;
         walk(p, trace_block, ret);
         for (size_t t = 0; t < p->layout->n; t++) {
                 struct cursor c;
 
-                cursor_init(&c, p->encoding, &p->layout->shape[t], p->bytes + PACK_HEAD + PACK_ROW * t);
-                ret[t] = ret[t] > 0 ? fmax(0, 1 - (double)c.floor * (double)(c.n - c.kept) / ret[t]) : 1;
+                cursor_init(&c, p, t);
+                cursor_data(&c, p->bytes + at);
+                at += cursor_payload(&c);
+                ret[t] = ret[t] > 0 ? fmin(fmax(0, kept_trace(&c, ret[t]) / ret[t]), 1) : 1;
         }
 }
 

@@ -1,7 +1,7 @@
 /* Fuzz target of the packed Fisher: what opens decodes to numbers >= 0 and gives the penalty of the decoded vector.
  *
- * The first byte chooses the layout; with bit 7 the head is taken as it comes, else magic, sizes and counts are
- * put right, so that mutations reach the payloads. */
+ * The first byte chooses the layout; with bit 7 the head is taken as it comes, else magic, version, sizes and counts
+ * are put right, so that mutations reach the payloads. */
 #include "fuzz.h"
 #include <ewc/pack.h>
 #include <ewc/penalty.h>
@@ -23,7 +23,8 @@ static void mend_head(const struct ewc_pack_layout *l, char *b, size_t size)
         size_t p = 0;
         for (size_t i = 0; i < l->n; i++)
                 p += (size_t)l->shape[i].rows * l->shape[i].cols;
-        memcpy(b, "EWCP\1", 5);
+        memcpy(b, "EWCP", 4);
+        b[4] = (char)(1 + ((b[4] - 1) & 1));
         b[5] = (char)(1 + ((b[5] - 1) & 3));
         b[6] = (char)l->n;
         b[7] = 0;

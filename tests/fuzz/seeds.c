@@ -99,21 +99,46 @@ static void seed_gzip(void)
         unlink(path);
 }
 
-/* Every encoding of a made-up Fisher, for the layout of that number in fuzz_pack. */
-static void seed_packs(char number, const struct ewc_pack_layout *layout)
+/* bytes (8192) = the layout's number in fuzz_pack, and a made-up Fisher's pack; how many. */
+static size_t made_pack(char number, const struct ewc_pack_layout *layout, enum ewc_pack_encoding e, char *bytes)
 {
+        const struct ewc_pack_options o = {e, 0.4};
         float fisher[2048];
+        size_t n;
         for (size_t i = 0; i < sizeof(fisher) / sizeof(fisher[0]); i++)
                 fisher[i] = 0.1f * (float)(i * i % 11);
+        bytes[0] = number;
+        fuzz_check(ewc_pack_encode(layout, &o, fisher, 8192 - 1, bytes + 1, &n) == 0);
+        return n + 1;
+}
+
+static void seed_packs(char number, const struct ewc_pack_layout *layout)
+{
         for (int k = EWC_PACK_DENSE32; k <= EWC_PACK_CSR16; k++) {
-                struct ewc_pack_options o = {(enum ewc_pack_encoding)k, 0.4};
                 char bytes[8192], name[16];
-                size_t n;
-                bytes[0] = number;
-                snprintf(name, sizeof(name), "%s-%d", ewc_pack_name(o.encoding), number);
-                fuzz_check(ewc_pack_encode(layout, &o, fisher, sizeof(bytes) - 1, bytes + 1, &n) == 0);
-                seed("pack", name, bytes, n + 1);
+                size_t n = made_pack(number, layout, (enum ewc_pack_encoding)k, bytes);
+                snprintf(name, sizeof(name), "%s-%d", ewc_pack_name((enum ewc_pack_encoding)k), number);
+                seed("pack", name, bytes, n);
         }
+}
+
+static void put_size(char *b, size_t v) /* below 65536 */
+{
+        b[0] = (char)(v & 0xff);
+        b[1] = (char)(v >> 8);
+}
+
+/* One matrix as packs of version 1 have it: without the means, which stand at the end. */
+static void seed_old_pack(char number, const struct ewc_pack_shape *s, enum ewc_pack_encoding e)
+{
+        const struct ewc_pack_layout layout = {1, s};
+        char bytes[8192], name[16], *pack = bytes + 1;
+        size_t n = made_pack(number, &layout, e, bytes) - 2 * (size_t)s->rows - 4 * (size_t)s->cols;
+        pack[4] = 1;
+        put_size(pack + 12, n - 1);
+        put_size(pack + 16 + 12, n - 1 - 32);
+        snprintf(name, sizeof(name), "%s-old", ewc_pack_name(e));
+        seed("pack", name, bytes, n);
 }
 
 static void seed_pack(void)
@@ -121,6 +146,8 @@ static void seed_pack(void)
         static const struct ewc_pack_shape small[2] = {{3, 4}, {1, 3}}, large = {40, 33};
         seed_packs(0, &(struct ewc_pack_layout){2, small});
         seed_packs(3, &(struct ewc_pack_layout){1, &large});
+        seed_old_pack(3, &large, EWC_PACK_BITMAP16);
+        seed_old_pack(3, &large, EWC_PACK_CSR16);
 }
 
 /* A bundle as fuzz_bundle takes it: its choice, the header without length, a NUL, the data; and as it is. */

@@ -4,6 +4,8 @@
 
 #include <ewc/pack.h>
 
+#include <stdlib.h>
+
 enum { PACK_TENSORS = 6, PACK_P = 40 * 33 + 40 + 5 * 5 + 1 + 3 + 3000 };
 static const struct ewc_pack_shape pack_shape[PACK_TENSORS] = {{40, 33}, {1, 40}, {5, 5}, {1, 1}, {1, 3}, {1, 3000}};
 static const struct ewc_pack_layout pack_layout = {PACK_TENSORS, pack_shape};
@@ -38,6 +40,46 @@ static inline void pack_fill(float *f, uint64_t seed)
                 }
         }
         f[7] = 3e6f; /* above the largest half */
+}
+
+static inline uint32_t pack_number(const unsigned char *bytes, size_t at)
+{
+        return (uint32_t)bytes[at] | (uint32_t)bytes[at + 1] << 8 | (uint32_t)bytes[at + 2] << 16 |
+               (uint32_t)bytes[at + 3] << 24;
+}
+
+static inline int pack_falling(const void *a, const void *b)
+{
+        float x = *(const float *)a, y = *(const float *)b;
+
+        return (x < y) - (x > y);
+}
+
+/* Smallest of the k largest of n entries; above all of them for k 0. */
+static inline float pack_least(const float *f, size_t n, size_t k)
+{
+        float *sorted = test_alloc(n, sizeof(float)), least = INFINITY;
+
+        memcpy(sorted, f, n * sizeof(float));
+        qsort(sorted, n, sizeof(float), pack_falling);
+        if (k > 0)
+                least = sorted[k - 1];
+        free(sorted);
+        return least;
+}
+
+/* Smallest kept entry of tensor t of a pack that decodes to got (of that tensor); all others lie below it. */
+static inline float pack_least_kept(
+    const struct ewc_pack_layout *l, const unsigned char *bytes, size_t t, const float *got)
+{
+        const size_t n = (size_t)l->shape[t].rows * l->shape[t].cols, kept = pack_number(bytes, 16 + 16 * t + 8);
+        const float least = pack_least(got, n, kept);
+        size_t above = 0;
+
+        for (size_t i = 0; i < n; i++)
+                above += got[i] >= least;
+        assert_int_equal(above, kept);
+        return least;
 }
 
 /* Encodes into a block of its own; *ret_size is what was used. */

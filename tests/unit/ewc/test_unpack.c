@@ -1,7 +1,8 @@
-/* test_unpack.c: penalties straight from the compact form, and bytes nobody vouches for. */
+/* test_unpack.c: penalties straight from the compact form, packs of version 1, and bytes nobody vouches for. */
 #include "pack_case.h"
 
 #include <ewc/penalty.h>
+#include <float.h>
 
 struct arrays {
         float theta[PACK_P], anchor[PACK_P], step[PACK_P];
@@ -73,15 +74,14 @@ static void shares_of_the_trace(void **state)
         ewc_pack_decode(&p, dense);
         ewc_pack_shares(&p, share);
         for (size_t t = 0; t < PACK_TENSORS; at += pack_n(t++)) {
-                double kept = 0, all = 0, low = INFINITY;
+                const float least = pack_least_kept(&pack_layout, bytes, t, dense + at);
+                double kept = 0, all = 0;
 
-                for (size_t i = 0; i < pack_n(t); i++)
-                        low = fmin(low, (double)dense[at + i]);
                 for (size_t i = 0; i < pack_n(t); i++) {
                         all += (double)dense[at + i];
-                        kept += (double)dense[at + i] > low ? (double)dense[at + i] : 0;
+                        kept += dense[at + i] >= least ? (double)dense[at + i] : 0;
                 }
-                if (pack_n(t) > 1 && all > 0)
+                if (all > 0)
                         assert_true(fabs(share[t] - kept / all) < 1e-9);
         }
         assert_true(share[0] > 0.9 && fabs(share[2] - 0.2) < 1e-6 && share[3] == 1 && share[4] == 1);
@@ -92,6 +92,69 @@ static void shares_of_the_trace(void **state)
         for (size_t t = 0; t < PACK_TENSORS; t++)
                 assert_true(share[t] == 1);
         free(bytes);
+}
+
+/* Written before matrices had means, as they lie in databases: a quarter of 3x4 and of a vector of 5. Their rest is
+ * one number per tensor, as it was. */
+static const unsigned char old_bitmap[] = {0x45, 0x57, 0x43, 0x50, 0x01, 0x02, 0x02, 0x00, 0x11, 0x00, 0x00, 0x00,
+    0x3d, 0x00, 0x00, 0x00, 0x00, 0x00, 0x80, 0x40, 0x1c, 0xc7, 0xb1, 0x3e, 0x03, 0x00, 0x00, 0x00, 0x08, 0x00, 0x00,
+    0x00, 0x00, 0x00, 0x80, 0x3f, 0xab, 0xaa, 0x2a, 0x3e, 0x02, 0x00, 0x00, 0x00, 0x05, 0x00, 0x00, 0x00, 0x11, 0x04,
+    0x00, 0x3c, 0x00, 0x3a, 0x00, 0x38, 0x09, 0x00, 0x3c, 0x00, 0x38};
+static const unsigned char old_log[] = {0x45, 0x57, 0x43, 0x50, 0x01, 0x03, 0x02, 0x00, 0x11, 0x00, 0x00, 0x00, 0x41,
+    0x00, 0x00, 0x00, 0x00, 0x00, 0x80, 0x40, 0x00, 0x00, 0x00, 0x00, 0x09, 0x00, 0x00, 0x00, 0x0c, 0x00, 0x00, 0x00,
+    0x00, 0x00, 0x80, 0x3f, 0x00, 0x00, 0x00, 0x00, 0x04, 0x00, 0x00, 0x00, 0x05, 0x00, 0x00, 0x00, 0xff, 0xe7, 0x00,
+    0xdf, 0xfc, 0xef, 0xec, 0x00, 0xd7, 0x00, 0xf7, 0xe7, 0xff, 0xef, 0x00, 0xf7, 0xef};
+static const unsigned char old_csr[] = {0x45, 0x57, 0x43, 0x50, 0x01, 0x04, 0x02, 0x00, 0x11, 0x00, 0x00, 0x00, 0x54,
+    0x00, 0x00, 0x00, 0x00, 0x00, 0x80, 0x40, 0x1c, 0xc7, 0xb1, 0x3e, 0x03, 0x00, 0x00, 0x00, 0x18, 0x00, 0x00, 0x00,
+    0x00, 0x00, 0x80, 0x3f, 0xab, 0xaa, 0x2a, 0x3e, 0x02, 0x00, 0x00, 0x00, 0x0c, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00,
+    0x00, 0x02, 0x00, 0x00, 0x00, 0x03, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x00, 0x00, 0x3c, 0x00, 0x3a,
+    0x00, 0x38, 0x02, 0x00, 0x00, 0x00, 0x00, 0x00, 0x03, 0x00, 0x00, 0x3c, 0x00, 0x38};
+
+static void packs_of_version_1(void **state)
+{
+        enum { P = 12 + 5 };
+        static const struct ewc_pack_shape shape[2] = {{3, 4}, {1, 5}};
+        static const struct ewc_pack_layout l = {2, shape};
+        static const float f[P] = {4, .5f, 0, .25f, 3, 1, .75f, 0, .125f, 0, 2, .5f, 1, .25f, 0, .5f, .25f},
+                           anchor[P];
+        static const float a = 0x1.638e38p-2f, b = 0x1.555556p-3f; /* 25/72, 1/6 */
+        static const float sparse[P] = {4, a, a, a, 3, a, a, a, a, a, 2, a, 1, b, b, .5f, b};
+        static const float logs[P] = {
+            4, .5f, 0, .25f, 0x1.8ace54p+1f, 1, 0x1.8ace54p-1f, 0, .125f, 0, 2, .5f, 1, .25f, 0, .5f, .25f};
+        static const struct {
+                const unsigned char *bytes;
+                size_t size;
+                const float *want;
+        } old[] = {{old_bitmap, sizeof(old_bitmap), sparse}, {old_log, sizeof(old_log), logs},
+            {old_csr, sizeof(old_csr), sparse}};
+
+        (void)state;
+        for (size_t k = 0; k < 3; k++) {
+                struct ewc_pack p;
+                float got[P], t[P], u[P];
+                double share[2];
+
+                assert_int_equal(ewc_pack_open(&l, old[k].bytes, old[k].size, &p), 0);
+                ewc_pack_decode(&p, got);
+                assert_memory_equal(got, old[k].want, sizeof(got));
+                memcpy(t, f, sizeof(t));
+                memcpy(u, f, sizeof(u));
+                ewc_penalty_prox(P, t, &(struct ewc_penalty){0.3, got, anchor}, NULL, 0.05f);
+                ewc_pack_penalty_prox(&p, 0.3, anchor, u, NULL, 0.05f);
+                assert_memory_equal(t, u, sizeof(t));
+                ewc_pack_shares(&p, share);
+                if (k != 1)
+                        assert_true(
+                            fabs(share[0] - 9.0 / (9 + 9 * 25.0 / 72)) < 1e-6 && fabs(share[1] - 0.75) < 1e-6);
+        }
+        {
+                size_t size; /* log8 is as it was, to the byte */
+                unsigned char *bytes = pack_new(&l, &pack_options[2], f, &size);
+
+                assert_int_equal(size, sizeof(old_log));
+                assert_memory_equal(bytes, old_log, size);
+                free(bytes);
+        }
 }
 
 /* Whatever the bytes, opening either refuses or everything that follows stays inside its arrays and is finite. The
@@ -151,7 +214,9 @@ static void lies(void **state)
                 int error;
         } cases[] = {
             {1, 0, 1, EWC_E_INVAL},                                   /* magic */
-            {1, 4, 2, EWC_E_INVAL},                                   /* version */
+            {1, 4, 2, EWC_E_INVAL},                                   /* version 0 */
+            {1, 4, 1, EWC_E_INVAL},                                   /* version 3 */
+            {1, 4, 3, EWC_E_INVAL},                                   /* version 1, which has no means */
             {1, 5, 0x40, EWC_E_INVAL},                                /* encoding */
             {1, 6, 1, EWC_E_DIM},                                     /* tensors */
             {1, 8, 1, EWC_E_DIM},                                     /* P */
@@ -198,7 +263,7 @@ static void consistent_lies(void **state)
 
         (void)state;
         bytes = pack_new(&l, &o, f, &size);
-        assert_int_equal(size, HALVES + 2 * KEPT);
+        assert_int_equal(size, HALVES + 2 * KEPT + 2 * ROWS + 4 * 8);
         assert_int_equal(ewc_pack_open(&l, bytes, size, &p), 0);
         assert_true(bytes[CSR_DATA] == 2 && bytes[CSR_DATA + 4] == 4 && bytes[CSR_DATA + 8] == 5);
         assert_true(bytes[COLUMNS] == 0 && bytes[COLUMNS + 2] == 2 && bytes[COLUMNS + 4] == 1);
@@ -220,6 +285,67 @@ static void consistent_lies(void **state)
         bytes[HALVES + 2] = 1;
         assert_int_equal(ewc_pack_open(&l, bytes, size, &p), EWC_E_INVAL);
         free(bytes);
+}
+
+/* A row's mean is 0 or a half from 2^-14 to 1, a column's a float >= 0, and whatever they are, nothing of the rest is
+ * above the floor. */
+static void means_nobody_vouches_for(void **state)
+{
+        enum { ROWS = 3, COLS = 8, N = ROWS * COLS, DATA = 16 + 16, FLOOR = 16 + 4 };
+        static const uint32_t row_ok[] = {0, 0x0400, 0x3c00, 0x3bff}, row_bad[] = {1, 0x03ff, 0x3c01, 0x7c00, 0x8000};
+        static const float column_ok[] = {0, 1e-45f, 1, FLT_MAX}, column_bad[] = {-1e-45f, -1, INFINITY, NAN};
+        const struct ewc_pack_shape shape[1] = {{ROWS, COLS}};
+        const struct ewc_pack_layout l = {1, shape};
+        static const float f[N] = {[0] = 9, [2] = 8, [9] = 7, [11] = 6, [17] = 5, [18] = 2, [19] = 1};
+
+        (void)state;
+        for (size_t k = 1; k < 4; k += 2) {
+                struct ewc_pack p;
+                size_t size;
+                unsigned char *bytes = pack_new(&l, &pack_options[k], f, &size), *rows, *columns;
+                float got[N], floor;
+
+                rows = bytes + size - 2 * ROWS - 4 * COLS;
+                columns = rows + 2 * ROWS;
+                memcpy(&floor, bytes + FLOOR, 4);
+                assert_true(rows > bytes + DATA);
+                for (size_t i = 0; i < 9; i++) {
+                        const bool ok = i < 4;
+                        const uint32_t h = ok ? row_ok[i] : row_bad[i - 4];
+
+                        rows[2] = (unsigned char)(h & 0xff);
+                        rows[3] = (unsigned char)(h >> 8);
+                        assert_int_equal(ewc_pack_open(&l, bytes, size, &p), ok ? 0 : EWC_E_INVAL);
+                }
+                memset(rows, 0, 2 * ROWS);
+                for (size_t i = 0; i < ROWS; i++)
+                        rows[2 * i + 1] = 0x3c;
+                for (size_t i = 0; i < 8; i++) {
+                        const bool ok = i < 4;
+                        float v = ok ? column_ok[i] : column_bad[i - 4];
+
+                        memcpy(columns + 4 * (COLS - 1), &v, 4); /* little-endian, as all that run this */
+                        assert_int_equal(ewc_pack_open(&l, bytes, size, &p), ok ? 0 : EWC_E_INVAL);
+                        if (!ok)
+                                continue;
+                        ewc_pack_decode(&p, got);
+                        assert_true(got[7] == fminf(v, floor) && floor > 4.9f && floor < 5.1f);
+                }
+                for (size_t i = 0; i < COLS; i++)
+                        memcpy(columns + 4 * i, &(float){FLT_MAX}, 4);
+                for (int big = 0; big < 2; big++) { /* the largest floor, and none: the rest is nothing */
+                        memcpy(bytes + FLOOR, &(float){big ? FLT_MAX : 0}, 4);
+                        assert_int_equal(ewc_pack_open(&l, bytes, size, &p), 0);
+                        ewc_pack_decode(&p, got);
+                        for (size_t i = 0; i < N; i++)
+                                assert_true(f[i] >= 5 ? got[i] < 10 : got[i] == (big ? FLT_MAX : 0));
+                }
+                for (size_t i = 0; i < 3; i++) {
+                        memcpy(bytes + FLOOR, &column_bad[1 + i], 4);
+                        assert_int_equal(ewc_pack_open(&l, bytes, size, &p), EWC_E_INVAL);
+                }
+                free(bytes);
+        }
 }
 
 /* Cut short, with a size that says so. */
@@ -253,9 +379,11 @@ int main(void)
         const struct CMUnitTest tests[] = {
             cmocka_unit_test(penalties_without_decoding),
             cmocka_unit_test(shares_of_the_trace),
+            cmocka_unit_test(packs_of_version_1),
             cmocka_unit_test(damaged_bytes),
             cmocka_unit_test(lies),
             cmocka_unit_test(consistent_lies),
+            cmocka_unit_test(means_nobody_vouches_for),
             cmocka_unit_test(honest_about_being_cut),
         };
 
