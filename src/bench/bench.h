@@ -22,7 +22,7 @@ enum bench_method {
         METHOD_JOINT = 7, /* all tasks' rows at once: the ceiling */
         METHOD_MAS = 8,
         METHOD_LWF = 9,     /* distillation on the new task's rows */
-        METHOD_HYBRID = 10, /* ewc, and lwf at half its weight */
+        METHOD_HYBRID = 10, /* ewc, and lwf at half its weight or what the protocol knows */
         METHOD_DERPP = 11,  /* replay of labels and of the logits at each task's close; no penalty */
         METHOD_END
 };
@@ -31,12 +31,18 @@ bool method_parse(const char *name, enum bench_method *ret); /* "plain", as the 
 bool method_has_penalty(enum bench_method m);
 bool method_has_fisher(enum bench_method m);
 bool method_has_replay(enum bench_method m);
-double method_distill(enum bench_method m); /* weight of distillation, in units of lwf's; 0: none */
+double method_distill(enum bench_method m); /* weight of distillation, in units of lwf's; 0: none. Unless the
+                                               protocol knows a better one */
 
 struct data_files { /* names inside the data directory; both splits are image and label files in idx */
         const char *folder;
         const char *train_x, *train_y, *test_x, *test_y;
         uint32_t channels; /* innermost in a row; 0: not an image of channels, as 1 */
+};
+
+enum bench_active { /* outputs in the softmax of the loss, where the class scenario trains */
+        ACTIVE_ALL = 1,
+        ACTIVE_TASK = 2, /* those of the open task; what is measured, replayed or distilled keeps them all */
 };
 
 enum cut_kind { CUT_CLASSES = 1, CUT_PERMUTE = 2, CUT_ROTATE = 3 };
@@ -54,8 +60,9 @@ struct strengths { /* lambda of this project (no 1/2) by what it multiplies; 0: 
         double exact, exact_sampled, sample, empirical, batched, argmax;
         double online; /* online-ewc with the protocol's own Fisher; 0: as above */
         double si;
-        double mas;           /* Omega from the squared norm of the logits */
-        double beside_replay; /* ewc-replay, whose rows protect as well: less is enough; 0: as without */
+        double mas;            /* Omega from the squared norm of the logits */
+        double beside_replay;  /* ewc-replay, whose rows protect as well: less is enough; 0: as without */
+        double beside_distill; /* hybrid, whose teacher protects as well; the same */
 };
 
 struct protocol {
@@ -78,9 +85,9 @@ struct protocol {
         uint32_t fisher_samples;
         struct strengths lambda;
         double si_damping;
+        double hybrid_distill; /* of hybrid, as method_distill; 0: that */
         uint32_t replay_per_class;
-        bool stream;         /* prequential, stream.c */
-        const char *expects; /* what was published, for the list; "" if nothing */
+        bool stream; /* prequential, stream.c */
 };
 
 const struct protocol *protocol_find(const char *name); /* NULL if unknown */
@@ -96,6 +103,8 @@ struct settings { /* one unit, every choice made (settings.c) */
         uint32_t fisher_samples;
         double fisher_percent; /* (0,100]: that share of the rows in place of fisher_samples; 0: not given */
         double damping;        /* 0: none */
+        double distill;        /* of protocol and method, or what was asked for; in units of lwf's, 0: none */
+        enum bench_active active;
         double lambda;
         bool lambda_auto;
         enum learn_start lambda_start; /* of a search */

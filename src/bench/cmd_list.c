@@ -1,6 +1,7 @@
 /* cmd_list.c: the protocols there are. */
 #include "base/buf.h"
 #include "bench/commands.h"
+#include "bench/published.h"
 #include "proto/json.h"
 #include <stdio.h>
 
@@ -21,7 +22,11 @@ static void list_json(void)
                 json_put_key(&b, "title");
                 json_put_string(&b, p->title);
                 json_put_key(&b, "published");
-                json_put_string(&b, p->expects);
+                struct buf line;
+                buf_init(&line, 4096);
+                published_line(p, &line);
+                json_put_string_n(&b, line.data ? line.data : "", line.len);
+                buf_deinit(&line);
                 buf_puts(&b, "}");
                 puts(b.data);
                 buf_deinit(&b);
@@ -37,8 +42,12 @@ int cmd_list(const struct options *o)
         }
         for (size_t i = 0; (p = protocol_at(i)); i++) {
                 printf("%-26s %-7s %-7s %s\n", p->name, p->id, scenario_name(p->scenario), p->title);
-                if (p->expects[0])
-                        printf("%-26s         published %%: %s\n", "", p->expects);
+                struct buf line;
+                buf_init(&line, 4096);
+                published_line(p, &line);
+                if (line.len > 0)
+                        printf("%-26s         published %%: %s\n", "", line.data);
+                buf_deinit(&line);
         }
         return EXIT_DONE;
 }

@@ -83,6 +83,8 @@ static int make_work(const struct options *o, const struct protocol *p, const en
 {
         for (size_t k = 0; k < n; k++) {
                 struct options other = options_plain(o); /* none and joint have no use for the rest */
+                if (methods[k] == METHOD_JOINT)
+                        other.active = 0;
                 for (uint32_t i = 0; i < o->seeds; i++) {
                         int r = settings_make(
                             k == 0 ? o : &other, p, methods[k], o->seed + i, data_id, &work[k * o->seeds + i].s, e);

@@ -6,9 +6,12 @@ enum exit_code { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_STOPPED = 
 
 int cmd_list(const struct options *o);
 int cmd_run(const struct options *o);
+int cmd_table(const struct options *o);
 int cmd_unit(const struct options *o);
 int cmd_sweep(const struct options *o);
 int cmd_two_task(const struct options *o);
+int cmd_federated(const struct options *o);
+int cmd_similarity(const struct options *o);
 int cmd_speed(const struct options *o);
 
 /* Prints e on stderr and gives the exit status that belongs to r (0, positive: stopped, negative: broken). */

@@ -200,8 +200,10 @@ int cutter_task(
 {
         _free_ uint32_t *permutation = NULL;
         struct cut_task t = {0};
-        bool own = c->scenario == SCENARIO_TASK;
-        t.head = (struct ewc_head){own ? classes_of(c, k) : c->n_outputs, c->outputs + (own ? first_of(c, k) : 0)};
+        const struct ewc_head all = {c->n_outputs, c->outputs};
+        t.own =
+            c->scenario == SCENARIO_DOMAIN ? all : (struct ewc_head){classes_of(c, k), c->outputs + first_of(c, k)};
+        t.head = c->scenario == SCENARIO_TASK ? t.own : all;
         if (c->cut.kind == CUT_PERMUTE) {
                 struct ewc_rng r;
                 permutation = new_array(uint32_t, c->n_inputs);

@@ -23,7 +23,8 @@ struct cutter {
 };
 
 struct cut_task {
-        struct ewc_head head;     /* points into the cutter */
+        struct ewc_head head;     /* active outputs; points into the cutter */
+        struct ewc_head own;      /* those of the task's classes; the same but in the class scenario */
         struct table train, test; /* owned */
 };
 

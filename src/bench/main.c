@@ -13,8 +13,11 @@ static const struct {
 } commands[] = {
     {"list", cmd_list},
     {"run", cmd_run},
+    {"table", cmd_table},
     {"sweep", cmd_sweep},
     {"two-task", cmd_two_task},
+    {"federated", cmd_federated},
+    {"similarity", cmd_similarity},
     {"speed", cmd_speed},
     {"unit", cmd_unit},
 };

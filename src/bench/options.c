@@ -17,7 +17,12 @@ enum { /* commands, as bits */
         TWO = 1 << 3,
         SPEED = 1 << 4,
         UNIT = 1 << 5,
+        TABLE = 1 << 6,
+        FED = 1 << 7,
+        ALIKE = 1 << 8,
         UNITS = RUN | SWEEP | TWO | UNIT,
+        TRAIN = UNITS | TABLE,
+        LEARN = TRAIN | FED | ALIKE,
         ONE = RUN | TWO | UNIT, /* one lambda */
 };
 
@@ -31,8 +36,11 @@ static const struct command {
 } commands[] = {
     {"list", LIST, NO_PROTOCOL, "protocols, their scenario and what was published"},
     {"run", RUN, NEEDS_PROTOCOL, "a protocol with a method, none and joint beside it"},
+    {"table", TABLE, NEEDS_PROTOCOL, "every method of a protocol beside the figures that were published"},
     {"sweep", SWEEP, MAY_PROTOCOL, "accuracy over lambda for the Fisher variants (default split-mnist-task)"},
     {"two-task", TWO, MAY_PROTOCOL, "a drift: old task, new task, forgetting (default permuted-mnist-small)"},
+    {"federated", FED, NO_PROTOCOL, "clients of two digits each, averaged with and without each other's Fishers"},
+    {"similarity", ALIKE, NO_PROTOCOL, "how alike the Fishers of rotated and of permuted tasks are"},
     {"speed", SPEED, NO_PROTOCOL, "time of steps, Fisher passes, inference and the matrix product in one run"},
     {"unit", UNIT, NEEDS_PROTOCOL, "one method and seed of a protocol, as run starts it for --jobs"},
 };
@@ -144,6 +152,12 @@ static bool to_encoding(const char *v, struct options *o)
         return false;
 }
 
+static bool to_active(const char *v, struct options *o)
+{
+        o->active = strcmp(v, "all") == 0 ? ACTIVE_ALL : strcmp(v, "task") == 0 ? ACTIVE_TASK : 0;
+        return o->active > 0;
+}
+
 static bool to_keep(const char *v, struct options *o)
 {
         return to_percent(v, &o->keep_percent);
@@ -167,10 +181,10 @@ static const struct flag {
     {"--fisher", OTHER, UNITS, 0, "V",
         "exact empirical sample batched argmax truncated mixed reversed (default: the protocol's)", to_fisher,
         "one of exact empirical sample batched argmax truncated mixed reversed"},
-    {"--fisher-samples", OTHER, UNITS, 0, "N|P%", "rows of a Fisher, or that share of them; 0: all", to_samples,
-        "a whole number from 0 to 4294967295, or a share above 0% and at most 100%"},
+    {"--fisher-samples", OTHER, UNITS | FED | ALIKE, 0, "N|P%", "rows of a Fisher, or that share of them; 0: all",
+        to_samples, "a whole number from 0 to 4294967295, or a share above 0% and at most 100%"},
     {"--damping", REAL, UNITS, AT(damping), "X", "share of its mean added to a Fisher", NULL, NULL},
-    {"--lambda", OTHER, ONE, 0, "X|auto", "strength, without the 1/2 of the papers; auto searches", to_lambda,
+    {"--lambda", OTHER, ONE | FED, 0, "X|auto", "strength, without the 1/2 of the papers; auto searches", to_lambda,
         "a finite number of at least 0, or auto"},
     {"--lambda-start", OTHER, ONE, 0, "S", "where auto begins: similarity (default) tasks top", to_start,
         "one of similarity tasks top"},
@@ -192,26 +206,34 @@ static const struct flag {
         "a share above 0% and at most 100%, with its sign, as 20%"},
     {"--encoding", OTHER, UNITS, 0, "E", "of a stored Fisher: dense bitmap log8 csr", to_encoding,
         "one of dense bitmap log8 csr"},
-    {"--seeds", NUMBER, RUN | SWEEP | TWO, AT(seeds), "N", "independent runs (default 1)", NULL, NULL},
-    {"--seed", OTHER, UNITS, 0, "N", "the first seed (default 1)", to_seed,
+    {"--distill", REAL, RUN | UNIT, AT(distill), "X", "weight of distillation beside lwf's 1 (default: the method's)",
+        NULL, NULL},
+    {"--active", OTHER, RUN | UNIT, 0, "A", "class scenario: outputs that a task trains: all (default) or task",
+        to_active, "all or task"},
+    {"--seeds", NUMBER, RUN | TABLE | SWEEP | TWO | FED | ALIKE, AT(seeds), "N", "independent runs (default 1)", NULL,
+        NULL},
+    {"--seed", OTHER, LEARN, 0, "N", "the first seed (default 1)", to_seed,
         "a whole number from 0 to 18446744073709551615"},
-    {"--data", TEXT, UNITS, AT(data), "DIR", "directory of the datasets; split: the file", NULL, NULL},
-    {"--labels", TEXT, RUN | UNIT, AT(labels), "FILE", "split: label file of an idx file", NULL, NULL},
-    {"--tasks", NUMBER, RUN | SWEEP | UNIT, AT(tasks), "K", "split: tasks to cut; else the first K only", NULL, NULL},
-    {"--scenario", OTHER, UNITS, 0, "S", "task, domain or class, where the protocol has a choice", to_scenario,
+    {"--data", TEXT, LEARN, AT(data), "DIR", "directory of the datasets; split: the file", NULL, NULL},
+    {"--labels", TEXT, RUN | TABLE | UNIT, AT(labels), "FILE", "split: label file of an idx file", NULL, NULL},
+    {"--tasks", NUMBER, RUN | TABLE | SWEEP | UNIT, AT(tasks), "K", "split: tasks to cut; else the first K only",
+        NULL, NULL},
+    {"--scenario", OTHER, TRAIN, 0, "S", "task, domain or class, where the protocol has a choice", to_scenario,
         "one of task domain class"},
-    {"--steps", NUMBER, UNITS, AT(steps), "N", "steps of each task instead of the protocol's", NULL, NULL},
-    {"--rows", NUMBER, UNITS, AT(rows), "N", "training rows of each task at most", NULL, NULL},
+    {"--steps", NUMBER, LEARN, AT(steps), "N", "steps of each task instead of the protocol's", NULL, NULL},
+    {"--rows", NUMBER, LEARN, AT(rows), "N", "training rows of each task at most", NULL, NULL},
+    {"--clients", NUMBER, FED, AT(clients), "N", "of two digits each, 2 to 5 (default 4)", NULL, NULL},
+    {"--rounds", NUMBER, FED, AT(rounds), "N", "of training and averaging (default 10)", NULL, NULL},
     {"--from", REAL, SWEEP, AT(from), "X", "first lambda as papers write it (default 1)", NULL, NULL},
     {"--to", REAL, SWEEP, AT(to), "X", "last (default 1e13)", NULL, NULL},
     {"--factor", REAL, SWEEP, AT(factor), "X", "ratio of neighbours (default 10)", NULL, NULL},
-    {"--jobs", NUMBER, RUN | SWEEP | TWO, AT(jobs), "J", "processes at a time (default 1)", NULL, NULL},
-    {"--threads", NUMBER, UNITS | SPEED, AT(threads), "N",
+    {"--jobs", NUMBER, RUN | TABLE | SWEEP | TWO, AT(jobs), "J", "processes at a time (default 1)", NULL, NULL},
+    {"--threads", NUMBER, LEARN | SPEED, AT(threads), "N",
         "threads of each (default 1; speed: 2 where there are two CPUs)", NULL, NULL},
-    {"--state", TEXT, UNITS, AT(state), "DIR", "kept results (default .ewc-bench)", NULL, NULL},
+    {"--state", TEXT, TRAIN, AT(state), "DIR", "kept results (default .ewc-bench)", NULL, NULL},
     {"--torch", TEXT, SPEED, AT(torch), "FILE", "torch_learn.py, to compare with PyTorch", NULL, NULL},
     {"--plot", TEXT, RUN | SWEEP, AT(plot), "FILE", "draw an SVG", NULL, NULL},
-    {"--json", FLAG, UNITS | SPEED | LIST, AT(json), "", "objects a program can read", NULL, NULL},
+    {"--json", FLAG, LEARN | SPEED | LIST, AT(json), "", "objects a program can read", NULL, NULL},
     {"--help", FLAG, ~0U, AT(help), "", "this text", NULL, NULL},
 #undef AT
 };
@@ -330,7 +352,7 @@ struct options options_plain(const struct options *o)
         c.fisher = 0;
         c.fisher_samples_given = c.lambda_given = c.lambda_auto = false;
         c.start_given = c.form_given = c.scale_given = c.merge_given = c.brake_given = false;
-        c.damping = c.merge_decay = c.huber = c.rate_new = c.rate_floor = c.keep_percent = 0;
+        c.distill = c.damping = c.merge_decay = c.huber = c.rate_new = c.rate_floor = c.keep_percent = 0;
         c.encoding = 0;
         return c;
 }

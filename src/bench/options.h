@@ -19,13 +19,15 @@ struct options {
         enum learn_form form;
         enum learn_scale scale;
         enum learn_merge_rule merge;
-        double damping;                                  /* 0: not given */
+        double damping, distill;                         /* 0: not given */
+        enum bench_active active;                        /* 0: not given */
         double merge_decay, huber, rate_new, rate_floor; /* 0: not given */
         enum ewc_pack_encoding encoding;                 /* 0: not given */
         double keep_percent;                             /* 0: not given */
         uint32_t seeds, jobs, threads;                   /* at least 1; threads of speed: 0 if not given */
         uint64_t seed;                                   /* the first */
         uint32_t tasks, steps, rows;                     /* 0: the protocol's own */
+        uint32_t clients, rounds;                        /* federated; 0: its own */
         double from, to, factor; /* sweep: lambda as in the papers, and the ratio of neighbours */
         const char *data, *labels, *plot, *state, *torch;
 };
@@ -33,6 +35,6 @@ struct options {
 /* -EINVAL with the flag as field. A flag that the command does not take is refused. */
 int options_parse(int argc, char **argv, struct options *ret, struct err *e);
 void options_usage(FILE *to);
-/* The same choices without those that only a method with a penalty, or one with a Fisher, knows: for the companions
- * that run beside it. */
+/* The same choices without those that only a method with a penalty, a Fisher or distillation knows: for the
+ * companions that run beside it. */
 struct options options_plain(const struct options *o);

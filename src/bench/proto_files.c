@@ -15,7 +15,7 @@
             .online = 0.01,                                                                                          \
             .si = 0.01,                                                                                              \
             .mas = 0.01},                                                                                            \
-        .si_damping = 0.1, .replay_per_class = 20, .expects = ""
+        .si_damping = 0.1, .replay_per_class = 20
 
 const struct protocol protocols_files[] = {
     {

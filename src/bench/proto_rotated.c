@@ -8,7 +8,6 @@ const struct protocol protocols_rotated[] = {
         .id = "P3",
         .title = "rotated MNIST, 0 to 60 degrees",
         .scenario = SCENARIO_DOMAIN,
-        .expects = "",
         .data = &data_mnist,
         .cut = {.kind = CUT_ROTATE, .tasks = 5, .degrees = {0, 15, 30, 45, 60}},
         .n_hidden = 2,

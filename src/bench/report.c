@@ -3,6 +3,7 @@
 #include "bench/report.h"
 #include "base/buf.h"
 #include "base/mem.h"
+#include "bench/published.h"
 #include "bench/settings.h"
 #include "proto/json.h"
 #include <inttypes.h>
@@ -104,6 +105,16 @@ static void print_tries(const struct report *r)
                 }
 }
 
+static void print_published(const struct protocol *p)
+{
+        struct buf line;
+        buf_init(&line, 4096);
+        published_line(p, &line);
+        if (line.len > 0)
+                printf("\npublished: %s\n", line.data);
+        buf_deinit(&line);
+}
+
 void report_print(const struct report *v, size_t n)
 {
         const struct settings *s = v[0].s;
@@ -128,8 +139,7 @@ void report_print(const struct report *v, size_t n)
                             v[i].sum.seeds);
         print_matrix(&v[0]);
         print_tries(&v[0]);
-        if (s->protocol->expects[0])
-                printf("\npublished: %s\n", s->protocol->expects);
+        print_published(s->protocol);
 }
 
 static void put_figures(struct buf *b, const struct summary *s)
@@ -220,11 +230,11 @@ static void put_flags(struct buf *b, const struct settings *s)
         buf_deinit(&flags);
 }
 
-void report_json(const struct report *v, size_t n, struct buf *b)
+void report_fields(const struct report *r, struct buf *b)
 {
-        const struct settings *s = v[0].s;
+        const struct settings *s = r->s;
         bool penalty = method_has_penalty(s->method), fisher = method_has_fisher(s->method);
-        buf_puts(b, "{\"protocol\":");
+        buf_puts(b, "\"protocol\":");
         json_put_string(b, s->protocol->name);
         put_text(b, "scenario", scenario_name(s->scenario));
         put_text(b, "method", method_name(s->method));
@@ -233,23 +243,30 @@ void report_json(const struct report *v, size_t n, struct buf *b)
         json_put_key(b, "fisher_percent");
         json_put_number(b, s->fisher_percent > 0 ? s->fisher_percent : (double)NAN);
         json_put_key(b, "lambda");
-        json_put_number(b, !penalty ? (double)NAN : s->lambda_auto ? v[0].sum.lambda.mean : s->lambda);
+        json_put_number(b, !penalty ? (double)NAN : s->lambda_auto ? r->sum.lambda.mean : s->lambda);
         json_put_key(b, "lambda_auto");
         buf_puts(b, s->lambda_auto ? "true" : "false");
         put_text(b, "scale", penalty ? learn_scale_name(s->scale) : NULL);
         put_text(b, "form", penalty ? learn_form_name(s->form) : NULL);
         put_text(b, "merge", penalty ? learn_merge_rule_name(s->merge) : NULL);
         put_text(b, "encoding", s->encoding ? ewc_pack_name(s->encoding) : NULL);
-        put_number(b, "seeds", v[0].sum.seeds);
+        put_number(b, "seeds", r->sum.seeds);
         put_number(b, "first_seed", s->seed);
-        put_number(b, "tasks", v[0].sum.tasks);
-        put_number(b, "test_rows", v[0].sum.test_rows);
+        put_number(b, "tasks", r->sum.tasks);
+        put_number(b, "test_rows", r->sum.test_rows);
         put_number(b, "threads", s->threads);
-        put_figures(b, &v[0].sum);
-        put_matrix(b, &v[0].sum);
+        put_figures(b, &r->sum);
+        put_matrix(b, &r->sum);
         put_flags(b, s);
         if (s->lambda_auto)
-                put_tries(b, &v[0]);
+                put_tries(b, r);
+        put_text(b, "warning", settings_warning(s)[0] ? settings_warning(s) : NULL);
+}
+
+void report_json(const struct report *v, size_t n, struct buf *b)
+{
+        buf_putc(b, '{');
+        report_fields(&v[0], b);
         for (size_t i = 1; i < n; i++) {
                 json_put_key(b, method_name(v[i].s->method));
                 buf_puts(b, "{\"method\":");
@@ -257,6 +274,5 @@ void report_json(const struct report *v, size_t n, struct buf *b)
                 put_figures(b, &v[i].sum);
                 buf_putc(b, '}');
         }
-        put_text(b, "warning", settings_warning(s)[0] ? settings_warning(s) : NULL);
         buf_puts(b, "}\n");
 }

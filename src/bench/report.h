@@ -14,6 +14,9 @@ struct report {                   /* one method of a run */
 
 /* main's figures, with n (methods, main first, then none, then joint). */
 void report_print(const struct report *v, size_t n);
+/* The fields of one method's object, without the braces around them: protocol, scenario, method, fisher, lambda,
+ * seeds, accuracy_mean and the rest. */
+void report_fields(const struct report *r, struct buf *out);
 /* One object: protocol, scenario, method, fisher, lambda, seeds, accuracy_mean and the rest; none and joint
  * inside. */
 void report_json(const struct report *v, size_t n, struct buf *out);

@@ -42,6 +42,10 @@ int settings_check_method(const struct options *o, enum bench_method m, struct e
                 return err_field(e, -EINVAL, "--damping", "method %s computes no Fisher", name);
         if (!method_has_penalty(m) && flag)
                 return err_field(e, -EINVAL, flag, "method %s has no penalty", name);
+        if (!(method_distill(m) > 0) && o->distill > 0)
+                return err_field(e, -EINVAL, "--distill", "method %s distills nothing", name);
+        if (m == METHOD_JOINT && o->active)
+                return err_field(e, -EINVAL, "--active", "joint knows all tasks at once");
         if (m == METHOD_SI && o->lambda_auto)
                 return err_field(
                     e, -EINVAL, "--lambda", "si follows one path; a search over lambda would leave several");
@@ -91,6 +95,8 @@ int settings_check_protocol(const struct options *o, const struct protocol *p, s
         if (!file && o->scenario && o->scenario != p->scenario)
                 return err_field(e, -EINVAL, "--scenario", "%s has a scenario of its own: %s", p->name,
                     scenario_name(p->scenario));
+        if (o->active && (o->scenario ? o->scenario : p->scenario) != SCENARIO_CLASS)
+                return err_field(e, -EINVAL, "--active", "only the class scenario has a choice of outputs");
         if (!file && o->labels)
                 return err_field(e, -EINVAL, "--labels", "%s knows its label files", p->name);
         if (!file && o->tasks > p->cut.tasks && !p->stream)

@@ -28,6 +28,14 @@ static struct figure figure(const struct sums *s)
         return (struct figure){mean, sqrt((var > 0 ? var : 0) / n), s->n};
 }
 
+struct figure summary_figure(const double *v, size_t n)
+{
+        struct sums s = {0};
+        for (size_t i = 0; i < n; i++)
+                add(&s, v[i]);
+        return figure(&s);
+}
+
 enum {
         ACCURACY,
         FORGETTING,

@@ -8,6 +8,8 @@ struct figure {
         uint32_t n;       /* seeds behind it; 0: not measured, mean NaN */
 };
 
+struct figure summary_figure(const double *v, size_t n); /* of v (n); what is not finite is left out */
+
 struct summary {
         uint32_t seeds, tasks, diverged;
         uint64_t test_rows;

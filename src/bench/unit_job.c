@@ -67,7 +67,7 @@ static void add_past(struct unit *u, struct parts *p, struct learn_job *job)
 
 static void add_replay(struct unit *u, struct parts *p, struct learn_job *job)
 {
-        bool heads = method_distill(u->s->method) > 0; /* which outputs are old, not their rows */
+        bool heads = u->s->distill > 0; /* which outputs are old, not their rows */
         for (uint32_t i = 0; i < u->tasks; i++)
                 if (u->kept[i].n > 0 || (heads && i < u->k))
                         p->replay[job->n_replay++] =
@@ -258,11 +258,12 @@ int unit_task(struct unit *u)
         if (r < 0)
                 return r;
         bool record = method_has_penalty(u->s->method) && u->k + 1 < u->tasks;
+        const struct ewc_head *head = u->s->active == ACTIVE_TASK ? &open.own : &open.head;
         struct learn_job job = {
             .kind = record ? JOB_ROLLOVER : JOB_CONSOLIDATE,
             .net = u->net,
             .theta = u->st.theta,
-            .train = rows_of(&open.train, &u->test[u->k].head, u->k + 1, 0, open.train.n, u->net.n_inputs),
+            .train = rows_of(&open.train, head, u->k + 1, 0, open.train.n, u->net.n_inputs),
             .plan = settings_plan(u->s, u->k),
             .optim_in = u->st.optim,
             .n_optim_in = u->st.optim ? u->st.n_optim : 0,

@@ -35,8 +35,9 @@ static int run(const struct options *o)
         static const struct {
                 const char *name;
                 int (*run)(const struct options *o);
-        } commands[] = {{"list", cmd_list}, {"run", cmd_run}, {"unit", cmd_unit}, {"sweep", cmd_sweep},
-            {"two-task", cmd_two_task}};
+        } commands[] = {{"list", cmd_list}, {"run", cmd_run}, {"table", cmd_table}, {"unit", cmd_unit},
+            {"sweep", cmd_sweep}, {"two-task", cmd_two_task}, {"federated", cmd_federated},
+            {"similarity", cmd_similarity}};
         for (size_t i = 0; i < ARRAY_LEN(commands); i++)
                 if (strcmp(commands[i].name, o->command) == 0)
                         return commands[i].run(o);

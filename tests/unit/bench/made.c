@@ -57,7 +57,6 @@ const struct protocol made_protocol = {
         .mas = 1},
     .si_damping = 0.1,
     .replay_per_class = 5,
-    .expects = "",
 };
 
 struct settings made_settings(const struct protocol *p, enum bench_method m, uint64_t seed)

@@ -111,6 +111,12 @@ static void test_run_names_a_scenario(void **state)
         for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
                 kit_number(d, numbers[i]);
         json_free(d);
+        d = ran("run split-mnist-class --method lwf --distill 2 --active task --steps 2", NULL);
+        assert_string_equal(json_text(d, "/departures"), "--distill 2 --active task");
+        kit_number(d, "/none/accuracy_mean");
+        kit_number(d, "/joint/accuracy_mean"); /* which has no use for either, and runs nevertheless */
+        json_free(d);
+        assert_int_equal(refused("run split-mnist-task --method joint --distill 2"), EXIT_USAGE);
         assert_int_equal(refused("run split-mnist-task --scenario class"), EXIT_USAGE);
         assert_int_equal(refused("run rotated-mnist --scenario class"), EXIT_USAGE);
         assert_int_equal(refused("run nothing"), EXIT_USAGE);

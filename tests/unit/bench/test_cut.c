@@ -47,8 +47,9 @@ static void test_classes_and_heads(void **state)
         const struct cut cut = {.kind = CUT_CLASSES, .tasks = 3};
         static const struct {
                 enum scenario s;
-                uint32_t outputs, head_n, head_first, base;
-        } want[] = {{SCENARIO_TASK, 6, 2, 2, 2}, {SCENARIO_DOMAIN, 2, 2, 0, 0}, {SCENARIO_CLASS, 6, 6, 0, 2}};
+                uint32_t outputs, head_n, head_first, own_n, own_first, base;
+        } want[] = {{SCENARIO_TASK, 6, 2, 2, 2, 2, 2}, {SCENARIO_DOMAIN, 2, 2, 0, 2, 0, 0},
+            {SCENARIO_CLASS, 6, 6, 0, 2, 2, 2}};
         for (size_t i = 0; i < 3; i++) {
                 struct cutter c;
                 struct cut_task t;
@@ -57,6 +58,8 @@ static void test_classes_and_heads(void **state)
                 get(&c, 1, &t); /* the second task: classes 2 and 3 */
                 assert_int_equal(t.head.n, want[i].head_n);
                 assert_int_equal(t.head.out[0], want[i].head_first);
+                assert_int_equal(t.own.n, want[i].own_n);
+                assert_int_equal(t.own.out[0], want[i].own_first);
                 assert_int_equal(t.train.n, MADE_TRAIN / 3);
                 assert_int_equal(t.test.n, MADE_TEST / 3);
                 for (size_t r = 0; r < t.train.n; r++) {

@@ -54,6 +54,12 @@ static void test_departures(void **state)
         assert_true(o.merge_decay == 0.5 && o.form_given && o.form == LEARN_FORM_PROX && o.huber == 0.1);
         assert_true(o.rate_new == 0.1 && o.rate_floor == 0.01 && o.damping == 0.001);
         assert_true(o.keep_percent == 20 && o.encoding == EWC_PACK_CSR16);
+        assert_int_equal(parse(&o, &e, "run p --distill 2 --active task"), 0);
+        assert_true(o.distill == 2 && o.active == ACTIVE_TASK);
+        struct options c = options_plain(&o);
+        assert_true(c.distill == 0 && c.active == ACTIVE_TASK); /* the latter concerns every method */
+        assert_int_equal(parse(&o, &e, "unit p --active all"), 0);
+        assert_true(o.active == ACTIVE_ALL && o.distill == 0);
         assert_int_equal(parse(&o, &e, "run p --encoding dense"), 0);
         assert_int_equal(o.encoding, EWC_PACK_DENSE32);
         assert_int_equal(parse(&o, &e, "run p --encoding log8 --fisher-samples 5% --fisher-samples 7"), 0);
@@ -61,8 +67,12 @@ static void test_departures(void **state)
         assert_int_equal(parse(&o, &e, "run p --method plain --lambda auto --lambda-start top --brake 0"), 0);
         assert_true(o.brake_given && o.brake == 0);
         assert_true(o.method == METHOD_NONE && o.start_given && o.start == LEARN_START_TOP);
-        struct options c = options_plain(&o);
+        c = options_plain(&o);
         assert_true(!c.lambda_given && !c.lambda_auto && !c.start_given && !c.brake_given && c.method == METHOD_NONE);
+        assert_int_equal(parse(&o, &e, "federated --clients 3 --rounds 7 --lambda 2 --steps 5 --seeds 2"), 0);
+        assert_true(o.clients == 3 && o.rounds == 7 && o.lambda == 2 && o.steps == 5 && o.seeds == 2);
+        assert_int_equal(parse(&o, &e, "similarity --fisher-samples 50 --rows 9 --json"), 0);
+        assert_true(o.fisher_samples == 50 && o.rows == 9 && o.json && o.clients == 0 && o.rounds == 0);
         assert_int_equal(parse(&o, &e, "two-task"), 0); /* with a protocol of its own */
         assert_null(o.protocol);
         assert_int_equal(parse(&o, &e, "two-task pneumonia"), 0);
@@ -89,6 +99,10 @@ static void test_refusals(void **state)
         refused(parse(&o, &e, "run p --lambda nan"), &e, "--lambda");
         refused(parse(&o, &e, "run p --from 1"), &e, "--from"); /* a flag of sweep */
         refused(parse(&o, &e, "speed --seeds 2"), &e, "--seeds");
+        refused(parse(&o, &e, "run p --clients 3"), &e, "--clients");
+        refused(parse(&o, &e, "similarity --rounds 3"), &e, "--rounds");
+        refused(parse(&o, &e, "federated --state d"), &e, "--state"); /* keeps nothing */
+        refused(parse(&o, &e, "federated --rounds 0"), &e, "--rounds");
         refused(parse(&o, &e, "run p --wings 2"), &e, "--wings");
         refused(parse(&o, &e, "run p --fisher-samples 0%"), &e, "--fisher-samples");
         refused(parse(&o, &e, "run p --fisher-samples 101%"), &e, "--fisher-samples");
@@ -98,6 +112,10 @@ static void test_refusals(void **state)
         refused(parse(&o, &e, "run p --merge some"), &e, "--merge");
         refused(parse(&o, &e, "run p --huber 0"), &e, "--huber");
         refused(parse(&o, &e, "run p --rate-new inf"), &e, "--rate-new");
+        refused(parse(&o, &e, "run p --distill 0"), &e, "--distill");
+        refused(parse(&o, &e, "run p --active some"), &e, "--active");
+        refused(parse(&o, &e, "sweep --active task"), &e, "--active");
+        refused(parse(&o, &e, "two-task --distill 1"), &e, "--distill");
         refused(parse(&o, &e, "sweep --lambda 1"), &e, "--lambda");
         refused(parse(&o, &e, "two-task --tasks 3"), &e, "--tasks");
         refused(parse(&o, &e, "speed fast"), &e, "fast");
@@ -116,6 +134,8 @@ static void test_refusals_name_the_range(void **state)
             {"run p --damping 0", "a finite number above 0"},
             {"run p --seeds 0", "from 1 to 4294967295"},
             {"run p --huber 0", "above 0"},
+            {"run p --distill -1", "a finite number above 0"},
+            {"run p --active some", "all or task"},
             {"run p --fisher-samples 101%", "at most 100%"},
             {"run p --method magic", "one of ewc"},
             {"run p --encoding zip", "one of dense bitmap log8 csr"},

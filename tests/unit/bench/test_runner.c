@@ -81,7 +81,8 @@ static void test_processes_give_the_figures_of_one(void **state)
         struct options odd = {0};
         kit_options(&odd,
             "run split --fisher-samples 12.5% --lambda 0.1 --scale l2 --merge ema --merge-decay 0.3 --form grad "
-            "--huber 0.7 --rate-new 0.9 --rate-floor 0.4 --keep 33.3% --encoding csr");
+            "--huber 0.7 --rate-new 0.9 --rate-floor 0.4 --keep 33.3% --encoding csr --distill 0.3 --active task "
+            "--scenario class");
         for (int k = 0; k < 3; k++) {
                 struct fixture f;
                 struct work one[SEEDS], many[SEEDS];
@@ -101,8 +102,8 @@ static void test_processes_give_the_figures_of_one(void **state)
                         o.start_given = true;
                         o.start = LEARN_START_TASKS;
                 }
-                make(&f, &o, METHOD_EWC, many);
-                make(&f, &o, METHOD_EWC, one);
+                make(&f, &o, k == 1 ? METHOD_HYBRID : METHOD_EWC, many);
+                make(&f, &o, k == 1 ? METHOD_HYBRID : METHOD_EWC, one);
                 if (runner_run(many, SEEDS, &o, NULL, &e) != 0)
                         fail_msg("%s", e.msg);
                 for (size_t i = 0; i < SEEDS; i++) {

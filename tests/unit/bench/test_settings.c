@@ -107,6 +107,30 @@ static void test_flags_without_effect(void **state)
         refused(&o[8], "split-mnist-task", METHOD_EWC, "--rate-floor");
 }
 
+/* Distillation's weight is for methods that distill; the choice of outputs for the class scenario. */
+static void test_distillation_and_outputs_where_they_mean_something(void **state)
+{
+        (void)state;
+        struct options o = plain;
+        o.distill = 1;
+        for (int m = METHOD_NONE; m < METHOD_END; m++)
+                if (m != METHOD_LWF && m != METHOD_HYBRID)
+                        refused(&o, "split-mnist-task", (enum bench_method)m, "--distill");
+        o = plain;
+        for (int a = ACTIVE_ALL; a <= ACTIVE_TASK; a++) {
+                o.active = (enum bench_active)a;
+                refused(&o, "split-mnist-task", METHOD_EWC, "--active");
+                refused(&o, "split-mnist-domain", METHOD_NONE, "--active");
+                refused(&o, "electricity", METHOD_EWC, "--active");
+                refused(&o, "split-mnist-class", METHOD_JOINT, "--active");
+        }
+        o.tasks = 2;
+        refused(&o, "split", METHOD_EWC, "--active");
+        o.scenario = SCENARIO_CLASS;
+        o.lambda_given = true;
+        assert_int_equal(made(&o, "split", METHOD_EWC).active, ACTIVE_TASK);
+}
+
 static const char *flags_of(const struct settings *s)
 {
         static char text[512];
@@ -157,6 +181,70 @@ static void test_departures_reach_the_plan(void **state)
         assert_true(p.form == LEARN_FORM_PROX && p.huber == 0.5 && p.rate_new == 2 && p.rate_floor == 0.125);
         settings_digest(&s, &other);
         assert_false(digest_eq(&own, &other));
+}
+
+/* Said as the method has it, it is the same unit. */
+static void test_distillation_and_outputs_are_departures(void **state)
+{
+        (void)state;
+        struct options o = plain;
+        struct settings s = made(&plain, "split-mnist-class", METHOD_HYBRID);
+        struct digest own, other;
+        settings_digest(&s, &own);
+        assert_string_equal(flags_of(&s), "");
+        o.distill = 0.5;
+        o.active = ACTIVE_ALL;
+        s = made(&o, "split-mnist-class", METHOD_HYBRID);
+        settings_digest(&s, &other);
+        assert_true(digest_eq(&own, &other));
+        o.distill = 2;
+        s = made(&o, "split-mnist-class", METHOD_HYBRID);
+        assert_string_equal(flags_of(&s), " --distill 2");
+        settings_digest(&s, &other);
+        assert_false(digest_eq(&own, &other));
+        struct learn_plan p = settings_plan(&s, 2);
+        assert_true(p.method == LEARN_EWC && p.distill == 1); /* 2, for the two closed tasks together */
+        assert_true(settings_plan(&s, 0).distill == 0);
+        o.distill = 0;
+        o.active = ACTIVE_TASK;
+        s = made(&o, "split-mnist-class", METHOD_HYBRID);
+        assert_string_equal(flags_of(&s), " --active task");
+        settings_digest(&s, &other);
+        assert_false(digest_eq(&own, &other));
+        o.distill = 0.25;
+        s = made(&o, "split-mnist-class", METHOD_LWF); /* without a penalty, whose flags come after */
+        assert_string_equal(flags_of(&s), " --distill 0.25 --active task");
+        p = settings_plan(&s, 1);
+        assert_true(p.method == LEARN_PLAIN && p.distill == 0.25);
+}
+
+/* A protocol may know what fits beside a penalty; a unit with the method's own weight is another one there. */
+static void test_a_protocol_may_know_hybrids_weights(void **state)
+{
+        (void)state;
+        struct options o = plain;
+        struct digest known, other;
+        struct settings s = made(&plain, "split-mnist-domain", METHOD_HYBRID);
+        assert_true(s.distill == 2 && s.lambda == 5e4 && settings_plan(&s, 3).distill == 2);
+        assert_string_equal(flags_of(&s), "");
+        settings_digest(&s, &known);
+        o.distill = 0.5;
+        s = made(&o, "split-mnist-domain", METHOD_HYBRID);
+        assert_string_equal(flags_of(&s), " --distill 0.5");
+        settings_digest(&s, &other);
+        assert_false(digest_eq(&known, &other));
+        struct protocol before = *protocol_find("split-mnist-domain"); /* when it knew no weight */
+        before.hybrid_distill = 0;
+        struct err e = ERR_NULL;
+        assert_int_equal(settings_make(&plain, &before, METHOD_HYBRID, 1, 0, &s, &e), 0);
+        assert_true(s.distill == 0.5);
+        settings_digest(&s, &other);
+        assert_false(digest_eq(&known, &other));
+        assert_true(made(&plain, "split-mnist-domain", METHOD_EWC).lambda == 5e9);
+        assert_true(made(&plain, "split-mnist-domain", METHOD_LWF).distill == 1);
+        o = plain;
+        o.fisher = EWC_FISHER_SAMPLE; /* for which none is known */
+        refused(&o, "split-mnist-domain", METHOD_HYBRID, "--lambda");
 }
 
 /* Results kept by earlier builds are found under these names: a digest that moves orphans them. */
@@ -298,7 +386,10 @@ static void test_warning(void **state)
 {
         (void)state;
         struct settings s = made(&plain, "split-mnist-class", METHOD_EWC);
+        assert_non_null(strstr(settings_warning(&s), "cannot help"));
+        s.active = ACTIVE_TASK; /* there it can */
         assert_non_null(strstr(settings_warning(&s), "class-incremental"));
+        assert_null(strstr(settings_warning(&s), "cannot help"));
         s = made(&plain, "split-mnist-class", METHOD_EWC_REPLAY);
         assert_string_equal(settings_warning(&s), "");
         s = made(&plain, "split-mnist-task", METHOD_EWC);
@@ -310,7 +401,10 @@ int main(void)
         const struct CMUnitTest tests[] = {
             cmocka_unit_test(test_contradictions),
             cmocka_unit_test(test_flags_without_effect),
+            cmocka_unit_test(test_distillation_and_outputs_where_they_mean_something),
             cmocka_unit_test(test_departures_reach_the_plan),
+            cmocka_unit_test(test_distillation_and_outputs_are_departures),
+            cmocka_unit_test(test_a_protocol_may_know_hybrids_weights),
             cmocka_unit_test(test_digests_stay),
             cmocka_unit_test(test_a_family_and_a_scenario),
             cmocka_unit_test(test_strengths_belong_to_the_variant),

@@ -60,6 +60,18 @@ static void test_seeds(void **state)
         assert_int_equal(s.intransigence.n, 0);
 }
 
+static void test_plain_numbers(void **state)
+{
+        static const double v[] = {1, (double)NAN, 2, 6};
+        (void)state;
+        struct figure f = summary_figure(v, 4);
+        assert_int_equal(f.n, 3);
+        near(f.mean, 3);
+        near(f.sem, sqrt((4 + 1 + 9) / 3.0) / sqrt(3));
+        f = summary_figure(v, 0);
+        assert_true(f.n == 0 && isnan(f.mean) && isnan(f.sem));
+}
+
 static void test_what_was_not_measured_is_left_out(void **state)
 {
         (void)state;
@@ -84,6 +96,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
             cmocka_unit_test(test_one_seed),
             cmocka_unit_test(test_seeds),
+            cmocka_unit_test(test_plain_numbers),
             cmocka_unit_test(test_what_was_not_measured_is_left_out),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

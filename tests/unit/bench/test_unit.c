@@ -68,6 +68,27 @@ static void test_methods_measure_what_they_should(void **state)
         }
 }
 
+/* Where a task trains its own outputs alone it does not push down the others, and earlier classes are still found.
+ * The weight of distillation reaches the training too. */
+static void test_outputs_and_distillation_reach_the_training(void **state)
+{
+        (void)state;
+        struct protocol p = made_protocol;
+        struct unit_result all, task, more;
+        p.scenario = SCENARIO_CLASS;
+        struct settings s = made_settings(&p, METHOD_NONE, 3);
+        run(&s, NULL, &all);
+        s.active = ACTIVE_TASK;
+        run(&s, NULL, &task);
+        assert_true(all.R[2][0] + all.R[2][1] < 0.1); /* only the last task's outputs are left */
+        assert_true(task.R[2][0] + task.R[2][1] > 0.5);
+        s = made_settings(&p, METHOD_LWF, 3);
+        run(&s, NULL, &all);
+        s.distill = 8;
+        run(&s, NULL, &more);
+        assert_true(more.R[2][0] + more.R[2][1] > all.R[2][0] + all.R[2][1]);
+}
+
 struct stop {
         double after;
         bool now;
@@ -195,6 +216,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
             cmocka_unit_test(test_methods_measure_what_they_should),
+            cmocka_unit_test(test_outputs_and_distillation_reach_the_training),
             cmocka_unit_test(test_resume),
             cmocka_unit_test(test_a_record_is_kept_packed),
             cmocka_unit_test(test_a_state_of_another_unit_is_none),
