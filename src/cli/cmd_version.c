@@ -61,7 +61,7 @@ static void show(const struct json_doc *doc)
             {"parent", "/parent"}, {"task", "/task"}, {"created", "/created_at"}, {"program", "/program"},
             {"fisher", "/fisher/variant"}, {"reason", "/gate/reason"}, {"strategy", "/strategy"},
             {"job digest", "/job_digest"}, {"job", "/job"}, {"lambda", "/lambda"}, {"seed", "/seed"},
-            {"threads", "/threads"}, {"rows", "/rows"}, {"fisher samples", "/fisher/samples"},
+            {"threads", "/threads"}, {"rows", "/rows"}, {"fisher samples", "/fisher/samples"}, {"prior", "/prior"},
             {"first seq", "/range/first_seq"}, {"last seq", "/range/last_seq"}};
         const char *heads[] = {"TASK", "ROWS", "ACCURACY", "LOSS"};
         struct out_table *t = out_table_new(ARRAY_LEN(heads), heads);

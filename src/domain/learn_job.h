@@ -23,7 +23,8 @@ struct learn_past { /* a closed task's protection */
         double alpha;
         const float *fisher; /* (P) mean 1 over its protected parameters; 0 for outputs that came later */
         const float *anchor; /* (P) theta at its close; the job's theta for outputs that came later */
-        double factor;       /* of its ewc_fisher_info: raw F = factor * fisher; read in scale "raw" only */
+        double factor;       /* of its ewc_fisher_info: raw F = factor * fisher; for scale "raw" and the prior */
+        uint64_t n_samples;  /* the same; 0 where it is no EXACT Fisher, or not known: then no prior is chosen */
 };
 
 struct learn_state; /* below: all a later run needs to go on bit for bit */
@@ -101,6 +102,10 @@ struct learn_progress { /* lives during the call */
         const struct learn_state *state; /* not NULL where a checkpoint may be taken (epoch ends, Fisher slices) */
 };
 
+/* Where a prior is looked for. At its upper end an answer is what it is without uncertainty, to six digits. */
+#define LEARN_PRIOR_LOW 1e-6
+#define LEARN_PRIOR_HIGH 1e9
+
 struct learn_result {
         enum learn_outcome outcome;
         /* LEARN_DIVERGED: which pass, where, and what left the range, in one line. Training begins with "step N", the
@@ -114,6 +119,9 @@ struct learn_result {
         float *optim;                 /* (n_optim) owned; with keep_optim only, else NULL */
         uint64_t optim_steps;         /* behind optim, those of optim_in included */
         double lambda, loss, penalty; /* as trained */
+        /* Prior precision of the output layer (ewc/laplace.h) that the holdouts bear out at theta, beside all records
+         * the job leaves behind; 0: none chosen. LEARN_PRIOR_HIGH: they are likelier without uncertainty. */
+        double prior;
         uint64_t steps;
         size_t n_evaluations;
         struct evaluation *before, *after; /* (n_evaluations) owned, in the order of job->holdout, of one run */

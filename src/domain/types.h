@@ -174,6 +174,7 @@ struct version {
         enum learn_importance importance; /* as of a task */
         uint64_t fisher_samples;
         double lambda; /* canonical scale */
+        double prior; /* precision added to its evidence (infer/evidence.h), chosen on the holdouts; 0: none chosen */
         uint64_t seed;
         struct seq_range range;
         char program[48]; /* "ewcd 0.1.0" */

@@ -2,7 +2,8 @@
  *
  * A record has the layout of the version that closed its task, so its output rows are moved to where this version
  * has the same (task, class); rows no record speaks of keep the prior. Which tasks count, and whether they can, is
- * known from the list of tasks; tensors are read only when no donor has the same sum already. */
+ * known from the list of tasks; tensors are read only when no donor has the same sum already. The prior is added to
+ * the sum at the end, so a donor need not have the same one. */
 #include "infer/evidence.h"
 #include "base/arena.h"
 #include "base/err.h"
@@ -29,7 +30,8 @@ struct sum { /* being built */
                 size_t n_outputs;
                 const struct output_row *outputs; /* of the version that closed it */
         } * closed;
-        double *precision; /* (O * (D + 1)) */
+        double prior;
+        double *precision; /* (O * (D + 1)) of the evidence being built */
         const char *why;
 };
 
@@ -69,6 +71,7 @@ static int collect(struct sum *x, struct err *e)
         return x->n > 0 ? 0 : say(x, "no task of this version is closed, so there is no stored Fisher");
 }
 
+/* The same sum; priors may differ. */
 static bool is_same(const struct sum *x, const struct evidence *v)
 {
         const struct evidence_from *f = x->f;
@@ -136,19 +139,23 @@ static int add_task(struct sum *x, const struct closed *c, struct err *e)
         return 0;
 }
 
-static struct evidence *evidence_new(const struct sum *x, size_t L)
+static struct evidence *evidence_new(const struct sum *x)
 {
+        size_t L = ewc_laplace_params(x->f->net);
         struct evidence *v = new_zero(struct evidence);
         if (!v)
                 return NULL;
         atomic_init(&v->refs, 1);
         v->n_tasks = x->n;
         v->n_outputs = x->f->n_outputs;
+        v->prior = x->prior;
         v->tasks = new_array(task_id, x->n);
         v->outputs = new_array(struct output_row, v->n_outputs);
+        v->precision = new_array(double, L);
         v->variance = new_array(float, L);
-        v->bytes = L * sizeof(float) + v->n_outputs * sizeof(*v->outputs) + x->n * sizeof(task_id) + sizeof(*v);
-        if (!v->tasks || !v->outputs || !v->variance) {
+        v->bytes = L * (sizeof(double) + sizeof(float)) + v->n_outputs * sizeof(*v->outputs) +
+                   x->n * sizeof(task_id) + sizeof(*v);
+        if (!v->tasks || !v->outputs || !v->precision || !v->variance) {
                 evidence_unref(v);
                 return NULL;
         }
@@ -158,22 +165,23 @@ static struct evidence *evidence_new(const struct sum *x, size_t L)
         return v;
 }
 
-static int build(struct sum *x, struct evidence **ret, struct err *e)
+/* known: the sum, from a donor; NULL: the records are read. */
+static int build(struct sum *x, const double *known, struct evidence **ret, struct err *e)
 {
-        size_t L = ewc_laplace_params(x->f->net);
-        _free_ double *precision = new_array(double, L);
-        if (!precision)
-                return err_oom(e);
-        x->precision = precision;
-        for (size_t i = 0; i < x->n; i++) {
-                int r = add_task(x, &x->closed[i], e);
-                if (r != 0)
-                        return r;
-        }
-        struct evidence *v = evidence_new(x, L);
+        struct evidence *v = evidence_new(x);
+        int r = 0;
         if (!v)
                 return err_oom(e);
-        ewc_laplace_variance(x->f->net, precision, EVIDENCE_PRIOR, v->variance);
+        x->precision = v->precision;
+        for (size_t i = 0; !known && r == 0 && i < x->n; i++)
+                r = add_task(x, &x->closed[i], e);
+        if (r != 0) {
+                evidence_unref(v);
+                return r;
+        }
+        if (known)
+                memcpy(v->precision, known, ewc_laplace_params(x->f->net) * sizeof(*known));
+        ewc_laplace_variance(x->f->net, v->precision, v->prior, v->variance);
         *ret = v;
         return 0;
 }
@@ -181,14 +189,15 @@ static int build(struct sum *x, struct evidence **ret, struct err *e)
 int evidence_load(struct store *s, const struct evidence_from *f, struct arena *a, struct evidence **ret,
     const char **ret_why, struct err *e)
 {
-        struct sum x = {.s = s, .f = f, .arena = a};
+        struct sum x = {.s = s, .f = f, .arena = a, .prior = f->prior > 0 ? f->prior : EVIDENCE_PRIOR};
         struct evidence *v = NULL;
         arena_init(&x.scratch, SCRATCH_MAX);
         int r = collect(&x, e);
-        if (r == 0 && is_same(&x, f->donor))
+        bool same = r == 0 && is_same(&x, f->donor);
+        if (same && f->donor->prior == x.prior)
                 v = evidence_ref(f->donor);
         else if (r == 0)
-                r = build(&x, &v, e);
+                r = build(&x, same ? f->donor->precision : NULL, &v, e);
         arena_deinit(&x.scratch);
         if (r == 0)
                 *ret = v;
@@ -209,6 +218,7 @@ void evidence_unref(struct evidence *v)
                 return;
         free(v->tasks);
         free(v->outputs);
+        free(v->precision);
         free(v->variance);
         free(v);
 }

@@ -3,9 +3,9 @@
  *
  *   precision = sum over closed tasks k of N_k m_k F_hat_k + prior;  variance = 1 / precision
  *
- * Only EXACT Fishers are a curvature; with any other kind among them there is no evidence. Immutable once built and
- * counted by reference, because records of closed tasks never change: the next version of the same layout shares it.
- * */
+ * The prior is the version's own, chosen on the holdouts by its job. Only EXACT Fishers are a curvature; with any
+ * other kind among them there is no evidence. Immutable once built and counted by reference, because records of
+ * closed tasks never change: the next version of the same layout shares it, or with another prior its sum. */
 #pragma once
 #include "domain/types.h"
 #include <ewc/net.h>
@@ -15,7 +15,7 @@ struct arena;
 struct err;
 struct store;
 
-/* Prior precision: every parameter is given unit variance before anything is known of it. */
+/* The prior of versions that have none: every parameter is given unit variance before anything is known of it. */
 #define EVIDENCE_PRIOR 1.0
 
 struct evidence {
@@ -24,7 +24,9 @@ struct evidence {
         task_id *tasks; /* (n_tasks) whose records are in it, in order of opening */
         size_t n_outputs;
         struct output_row *outputs; /* (n_outputs) the layout */
-        float *variance;            /* (O * (D + 1)) as ewc_laplace_variance gives it */
+        double prior;
+        double *precision; /* (O * (D + 1)) as ewc_laplace_precision gives it: without the prior */
+        float *variance;   /* the same length, as ewc_laplace_variance gives it */
         size_t bytes;
 };
 
@@ -36,7 +38,8 @@ struct evidence_from {
         const struct output_row *outputs;
         size_t n_tasks;
         const struct task *tasks; /* all of the model, in order of opening */
-        struct evidence *donor;   /* or NULL: taken when it is the same */
+        double prior;             /* of the version; 0: it has none */
+        struct evidence *donor;   /* or NULL: taken when it is the same, and its sum when it only has another prior */
 };
 
 /* Reader thread. 0; or 1: there is none, *ret_why (a literal or in a) says why. Negative: memory. */

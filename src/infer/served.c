@@ -151,13 +151,14 @@ static int load_tasks(
         return 0;
 }
 
-static int load_evidence(
-    struct store *st, struct served *s, const struct task *all, const struct served *donor, struct err *e)
+static int load_evidence(struct store *st, struct served *s, const struct version *v, const struct task *all,
+    const struct served *donor, struct err *e)
 {
         struct evidence_from f = {
             .scenario = s->spec.scenario,
             .net = &s->spec.net,
             .number = s->number,
+            .prior = v->prior,
             .n_outputs = s->n_outputs,
             .outputs = s->outputs,
             .n_tasks = s->n_tasks,
@@ -192,7 +193,7 @@ static int load_body(
 {
         struct task *all = NULL;
         int r = load_net(st, s, v, e);
-        if (r == 0 && (r = load_tasks(st, s, v, &all, e)) == 0 && (r = load_evidence(st, s, all, donor, e)) == 0)
+        if (r == 0 && (r = load_tasks(st, s, v, &all, e)) == 0 && (r = load_evidence(st, s, v, all, donor, e)) == 0)
                 r = warm_up(s, e);
         if (r == 0)
                 s->batch_rows = batch_size_measure(s, &clock_system);

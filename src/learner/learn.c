@@ -1,4 +1,4 @@
-/* learn.c: learn_run from start to end: measure, train, Fisher, measure again.
+/* learn.c: learn_run from start to end: measure, train, Fisher, measure again, choose the prior.
  *
  * The run is a walk through phases kept in a learn_state; at epoch ends and Fisher slices the state is complete, and
  * starting over from it gives the same bits, because nothing else carries over: every random draw comes from a stream
@@ -182,7 +182,7 @@ static int run(struct learner *l)
                 r = learn_report(l, l->st.loss, l->st.penalty, false);
         if (r == 0 && !l->after_valid)
                 r = learn_eval_after(l);
-        return r;
+        return r == 0 ? learn_prior(l) : r;
 }
 
 /* Moves what the outcome promises into the result. */
@@ -212,6 +212,7 @@ static void hand_over(struct learner *l, int outcome, struct learn_result *ret)
                 res.theta = l->ret_theta;
                 res.fisher = l->ret_fisher;
                 res.fisher_info = l->fisher_info;
+                res.prior = l->prior.chosen;
                 res.after = l->after;
                 if (l->ret_optim && l->st.n_optim > 0)
                         memcpy(l->ret_optim, l->optim, l->st.n_optim * sizeof(float));

@@ -10,6 +10,7 @@
 #include "learner/learn.h"
 #include <ewc/distill.h>
 #include <ewc/forward.h>
+#include <ewc/laplace.h>
 #include <ewc/step.h>
 #include <ewc/team.h>
 
@@ -24,6 +25,16 @@ enum learn_stream {
         STREAM_LABELS = 4,
         STREAM_DROPOUT = 5,
         STREAM_START = 6
+};
+
+struct learn_prior {                  /* learn_prior.c */
+        size_t capacity;              /* rows; 0: none is chosen, and there is no room either */
+        struct ewc_evidence *records; /* (n_past + 1) */
+        double *precision;            /* (O * (D + 1)) of the output layer */
+        float *variance;              /* the same */
+        float *phi, *z, *f_var;       /* (capacity, D), (capacity, O), (capacity, O) */
+        int32_t *label;               /* (capacity) */
+        double chosen;                /* 0: none */
 };
 
 struct learner {
@@ -95,6 +106,7 @@ struct learner {
         float *ret_optim;                  /* (st.n_optim) the same; with keep_optim */
         struct ewc_fisher_info fisher_info;
         uint64_t fisher_total;
+        struct learn_prior prior;
         double fraction;
 };
 
@@ -169,6 +181,10 @@ void learn_fisher_pick(struct learner *l, enum learn_stream stream, size_t want,
 int learn_fisher_batch(struct learner *l, enum ewc_fisher kind, bool mas, size_t at, size_t n);
 size_t learn_fisher_rows(const struct learn_job *job);    /* rows of a batch */
 uint64_t learn_fisher_total(const struct learn_job *job); /* rows of the pass */
+
+/* learn_prior.c: the prior of the output layer, at the end of a run; into prior.chosen. */
+int learn_prior_open(struct learner *l);
+int learn_prior(struct learner *l);
 
 /* learn_start.c: where the search begins, from the open task's Fisher at the job's theta: into st.start. */
 int learn_start(struct learner *l);

@@ -163,6 +163,7 @@ static int open_batch(struct learner *l)
                 n += job->n_replay; /* every set's share is rounded up */
         l->batch_rows = max_size(rollover ? max_size(n, fisher_rows) : n, start_rows);
         bytes = ewc_train_workspace(l->net, max_size(l->batch_rows, LEARN_EVAL_ROWS));
+        bytes = max_size(bytes, ewc_laplace_workspace(l->net, LEARN_EVAL_ROWS));
         if (rollover)
                 bytes =
                     max_size(bytes, ewc_fisher_workspace(l->net, &job->train.head, job->plan.fisher, fisher_rows));
@@ -316,6 +317,8 @@ int learn_open(struct learner *l)
                 r = open_batch(l);
         if (r == 0)
                 r = open_results(l);
+        if (r == 0)
+                r = learn_prior_open(l);
         if (r == 0 && job->plan.derpp > 0)
                 r = learn_derpp_open(l);
         if (r != 0)

@@ -54,6 +54,8 @@ static json_t *put_past(struct parts *p, const struct learn_job *job)
                 json_t *one = json_pack("{s:o, s:o}", "task", put_u64(past->task), "alpha", put_double(past->alpha));
                 if (past->factor != 0)
                         json_object_set_new(one, "factor", put_double(past->factor));
+                if (past->n_samples != 0)
+                        json_object_set_new(one, "samples", put_u64(past->n_samples));
                 json_array_append_new(list, one);
         }
         return list;
@@ -190,10 +192,12 @@ static int read_past_one(
         char fisher[48], anchor[48];
         snprintf(fisher, sizeof(fisher), "past.%zu.fisher", i);
         snprintf(anchor, sizeof(anchor), "past.%zu.anchor", i);
-        bool factor = json_object_get(o, "factor"); /* only jobs in scale "raw" have it */
-        if (!has_keys(o, factor ? 3 : 2) || !get_u64(o, "task", &ret->task) || !get_finite(o, "alpha", &ret->alpha) ||
-            ret->alpha < 0 || (factor && (!get_finite(o, "factor", &ret->factor) || !(ret->factor > 0))))
-                return bundle_bad(e, "past.%zu: not exactly task and alpha, and at most a factor", i);
+        bool factor = json_object_get(o, "factor"), samples = json_object_get(o, "samples");
+        if (!has_keys(o, 2u + factor + samples) || !get_u64(o, "task", &ret->task) ||
+            !get_finite(o, "alpha", &ret->alpha) || ret->alpha < 0 ||
+            (factor && (!get_finite(o, "factor", &ret->factor) || !(ret->factor > 0))) ||
+            (samples && (!get_u64(o, "samples", &ret->n_samples) || ret->n_samples == 0)))
+                return bundle_bad(e, "past.%zu: not exactly task and alpha, and at most factor and samples", i);
         int r = bundle_vector(b, fisher, net, &ret->fisher, e);
         if (r == 0)
                 r = bundle_vector(b, anchor, net, &ret->anchor, e);

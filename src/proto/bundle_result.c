@@ -47,6 +47,8 @@ int bundle_write_result(const char *path, const struct digest *job, const struct
                 json_object_set_new(json, "optim",
                     json_pack("{s:o, s:o}", "size", put_u64(r->n_optim), "steps", put_u64(r->optim_steps)));
         }
+        if (r->prior > 0)
+                json_object_set_new(json, "prior", put_double(r->prior));
         if (r->reason[0])
                 json_object_set_new(json, "reason", json_string(r->reason));
         int ret = parts_write(&p, path, RESULT_FORMAT, job, "ewcd.metrics", json, e);
@@ -77,6 +79,14 @@ static bool get_reason(const json_t *o, struct learn_result *r)
                 if ((unsigned char)*s < ' ' || *s == 0x7f)
                         return false;
         return true;
+}
+
+static bool get_prior(const json_t *o, struct learn_result *r)
+{
+        if (!json_object_get(o, "prior"))
+                return true;
+        return r->outcome == LEARN_DONE && get_finite(o, "prior", &r->prior) && r->prior >= LEARN_PRIOR_LOW &&
+               r->prior <= LEARN_PRIOR_HIGH;
 }
 
 static bool get_fisher_info(const json_t *o, struct ewc_fisher_info *f)
@@ -177,8 +187,9 @@ static int read_result(
 {
         const json_t *o = b->json;
         const json_t *optim = json_object_get(o, "optim");
-        size_t extra = (optim ? 1u : 0u) + (json_object_get(o, "reason") ? 1u : 0u);
-        if (!has_keys(o, 9 + extra) || !get_outcome(o, &r->outcome) || !get_reason(o, r) ||
+        size_t extra =
+            (optim ? 1u : 0u) + (json_object_get(o, "reason") ? 1u : 0u) + (json_object_get(o, "prior") ? 1u : 0u);
+        if (!has_keys(o, 9 + extra) || !get_outcome(o, &r->outcome) || !get_reason(o, r) || !get_prior(o, r) ||
             !get_double(o, "lambda", &r->lambda) || !get_double(o, "loss", &r->loss) ||
             !get_double(o, "penalty", &r->penalty) || !get_u64(o, "steps", &r->steps) ||
             !get_tries(o, "tries", r->tries, &r->n_tries))

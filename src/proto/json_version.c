@@ -28,6 +28,8 @@ static void put_lineage(struct buf *b, const struct version *v, const char *task
         } else {
                 buf_puts(b, "null");
         }
+        json_put_key(b, "prior");
+        json_put_number(b, v->prior > 0 ? v->prior : NAN);
         json_put_key(b, "seed");
         json_put_seed(b, v->seed);
         json_put_key(b, "range");

@@ -98,6 +98,8 @@ static int check_outcome(const struct outcome *o, struct err *e)
                 return r;
         if (digest_eq(&o->fisher, &none) != digest_eq(&o->anchor, &none))
                 return bad(e, "a Fisher without its anchor, or the reverse");
+        if (!(o->prior >= 0) || isinf(o->prior))
+                return bad(e, "a prior is above 0, or 0 for none");
         if (o->n_evaluations > MODEL_MAX_TASKS || (o->n_evaluations > 0 && (!o->before || !o->after)))
                 return bad(e, "evaluations are missing");
         for (size_t i = 0; i < o->n_evaluations; i++)

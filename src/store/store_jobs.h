@@ -76,6 +76,7 @@ struct outcome {
         size_t n_params;
         struct digest theta, fisher, anchor; /* complete blobs; the last two all-zero when nothing is protected */
         double fisher_scale, lambda;
+        double prior; /* of struct version */
         enum ewc_fisher fisher_kind;
         enum learn_importance importance;
         uint64_t fisher_samples;

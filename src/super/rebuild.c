@@ -81,7 +81,8 @@ int rebuild_check_bundle(const struct rebuild_origin *o, const char *path, struc
         digest_hex(&d, now);
         return err_set(e, REBUILD_IMPOSSIBLE,
             "version %" PRIu64 " cannot be rebuilt: its job file would be another one (sha256 %.12s…, then %.12s…); "
-            "rows have been erased, superseded or expired since, or trusted holdouts were added",
+            "rows have been erased, superseded or expired since, trusted holdouts were added, or the program of then "
+            "wrote job files otherwise",
             o->number, now, then);
 }
 

@@ -152,6 +152,13 @@ static int open_record(struct store *s, size_t task, struct load *x, struct reco
         return 0;
 }
 
+/* Samples of a curvature, which alone the learner can choose a prior beside. */
+static uint64_t samples_of(const struct task *t)
+{
+        bool curved = t->importance == LEARN_IMPORTANCE_FISHER && t->fisher.kind == EWC_FISHER_EXACT;
+        return curved ? t->fisher.n_samples : 0;
+}
+
 /* The anchor first: it may give theta outputs that the parent lacks. */
 static int load_past_one(struct store *s, size_t task, struct load *x, struct err *e)
 {
@@ -160,8 +167,10 @@ static int load_past_one(struct store *s, size_t task, struct load *x, struct er
         if (r < 0)
                 return r;
         struct learn_past *p = &x->past->v[x->past->n];
-        *p = (struct learn_past){
-            .task = rec.task->id, .alpha = rec.task->alpha, .factor = protection_factor(&rec.task->fisher)};
+        *p = (struct learn_past){.task = rec.task->id,
+            .alpha = rec.task->alpha,
+            .factor = protection_factor(&rec.task->fisher),
+            .n_samples = samples_of(rec.task)};
         x->past->n++; /* from here on records_free has its vectors */
         r = load_vector(s, &rec, TENSOR_ANCHOR, x->theta, x, &p->anchor, e);
         if (r == 0)

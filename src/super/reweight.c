@@ -32,6 +32,7 @@ static int fill_result(
             .n_params = l->parent.n_params,
             .theta = new_array(float, l->parent.n_params),
             .lambda = l->parent.lambda,
+            .prior = l->parent.prior,
         };
         if (!ret->theta)
                 return err_oom(e);

@@ -156,6 +156,7 @@ static void fill_outcome(struct settlement *s, const struct job *job, const stru
         o->importance = file->plan.importance;
         o->fisher_samples = samples_of(s);
         o->lambda = s->result.lambda;
+        o->prior = s->has_close || job->kind != JOB_ROLLOVER ? s->result.prior : 0;
         o->program = c->program;
         if (!s->has_close)
                 return;

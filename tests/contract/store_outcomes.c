@@ -94,6 +94,7 @@ static void rejected_keeps_the_champion(void **state)
         assert_int_equal(v.number, 2);
         assert_int_equal(v.n_aliases, 0);
         assert_false(v.has_fisher);
+        assert_true(v.prior == 0);
         struct job job;
         assert_int_equal(store_job_get(k->s, v.job, &k->a, &job, &k->e), 0);
         assert_null(job.tries);
@@ -149,6 +150,13 @@ static void only_in_judging_and_with_its_blobs(void **state)
         memset(&w.o.anchor, 0, sizeof(w.o.anchor)); /* a Fisher without anchor */
         assert_int_equal(store_consolidation_commit(k->s, &w.o, &id, &k->e), -EINVAL);
         memset(&w.o.fisher, 0, sizeof(w.o.fisher));
+        static const double no_priors[] = {-1e-9, (double)NAN, (double)INFINITY};
+        for (size_t i = 0; i < sizeof(no_priors) / sizeof(no_priors[0]); i++) {
+                w.o.prior = no_priors[i];
+                assert_int_equal(store_consolidation_commit(k->s, &w.o, &id, &k->e), -EINVAL);
+                assert_non_null(strstr(k->e.msg, "prior"));
+        }
+        w.o.prior = 0; /* none */
         w.o.job = 99;
         assert_int_equal(store_consolidation_commit(k->s, &w.o, &id, &k->e), STORE_NOT_FOUND);
         w.o.job = j;

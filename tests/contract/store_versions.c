@@ -140,11 +140,13 @@ static void what_a_version_was_made_of_comes_back(void **state)
         struct version v = kit_version(k, m, 1);
 
         assert_true(!v.gate && !v.pruned && v.threads == 0 && v.n_train == 0 && v.strategy == STRATEGY_FIXED);
+        assert_true(v.prior == 0);
         judged(k, &w, (struct job_new){.model = m, .kind = JOB_CONSOLIDATE, .strategy = STRATEGY_REPLAY}, 1);
         w.o.candidate = true;
         w.o.gate = "[{\"kind\":\"gain\"}]";
         w.o.threads = 3;
         w.o.n_train = 1234567890123;
+        w.o.prior = 1.0 / 3.0;
         digest_of("job", 3, &w.o.job_file);
         w.after[0].ece = 0.125;
         w.after[0].n_won = 7;
@@ -160,7 +162,7 @@ static void what_a_version_was_made_of_comes_back(void **state)
         v = kit_version(k, m, 2);
         assert_string_equal(v.gate, "[{\"kind\":\"gain\"}]");
         assert_int_equal(v.threads, 3);
-        assert_true(v.n_train == 1234567890123);
+        assert_true(v.n_train == 1234567890123 && v.prior == 1.0 / 3.0);
         assert_true(digest_eq(&v.job_file, &w.o.job_file));
         assert_int_equal(v.strategy, STRATEGY_REPLAY);
         struct job j = job_of(k, v.job);

@@ -321,6 +321,7 @@ static void test_lists(void **state)
         CTL(0, "version show digits 4");
         check_out("digest          sha256:");
         check_out("lambda          0.1\n");
+        check_out("prior           ");
         check_out("TASK  ROWS  ACCURACY");
         CTL(0, "version show digits @champion --json");
         doc = json_out();

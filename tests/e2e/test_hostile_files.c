@@ -341,7 +341,7 @@ static void test_newer_and_foreign_databases(void **state)
         check_refused(&d, 3, "newer");
         sql(d.database, "PRAGMA user_version = -1");
         check_refused(&d, 3, "-1");
-        sql(d.database, "PRAGMA user_version = 8; PRAGMA application_id = 1234567");
+        sql(d.database, "PRAGMA user_version = 9; PRAGMA application_id = 1234567");
         check_refused(&d, 3, "another program");
         sql(d.database, "PRAGMA application_id = 0");
         check_refused(&d, 3, "another program");

@@ -470,7 +470,7 @@ static void test_status_is_one_answer(void **state)
         assert_string_equal(text_at(a.doc, "/models/0/champion"), "4");
         assert_string_equal(text_at(a.doc, "/models/0/open_task"), "high");
         assert_int_equal(json_bool(a.doc, "/models/0/training/due"), 0);
-        assert_int_equal(number_at(a.doc, "/store/schema"), 8);
+        assert_int_equal(number_at(a.doc, "/store/schema"), 9);
         http_answer_deinit(&a);
 }
 

@@ -156,6 +156,17 @@ static void test_uncertainty_beside_the_same_probabilities(void **state)
         http_answer_deinit(&sure);
         http_answer_deinit(&other);
         http_answer_deinit(&none);
+        expect(&d, 200, "GET", V "/1", NULL, &none); /* no job, no prior */
+        assert_non_null(strstr(none.body.data, "\"prior\":null"));
+        http_answer_deinit(&none);
+        for (int v = 2; v <= 4; v++) { /* what the learner process chose has come all the way */
+                char path[64];
+                snprintf(path, sizeof(path), V "/%d", v);
+                expect(&d, 200, "GET", path, NULL, &none);
+                double prior = number_at(none.doc, "/prior");
+                assert_true(prior > 1e-7 && prior < 1e10);
+                http_answer_deinit(&none);
+        }
 }
 
 /* How many of the rows of a set are taken for the task they are of. */

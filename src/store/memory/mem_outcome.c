@@ -96,6 +96,7 @@ static int version_push(
                                     .importance = o->importance,
                                     .fisher_samples = o->fisher_samples,
                                     .lambda = o->lambda,
+                                    .prior = o->prior,
                                     .seed = j->j.seed,
                                     .range = trained(m, &j->j),
                                     .strategy = j->j.strategy,

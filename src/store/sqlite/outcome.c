@@ -124,10 +124,11 @@ static int version_row(
         _query_ struct query q = query_open(db,
             "INSERT INTO version (model, number, state, parent, job, task, n_params, theta, fisher, theta_old, "
             "fisher_scale, fisher_kind, importance, fisher_samples, lambda, strategy, seed, range_first, range_last, "
-            "n_train, threads, job_file, program, gate, reason, created_ms) VALUES (:model, "
+            "n_train, threads, job_file, program, gate, reason, prior, created_ms) VALUES (:model, "
             ":number, :state, :parent, :job, :task, :n_params, :theta, :fisher, :theta_old, :scale, :kind, "
             ":importance, :samples, :lambda, "
-            ":strategy, :seed, :first, :last, :n_train, :threads, :job_file, :program, :gate, :reason, :now)");
+            ":strategy, :seed, :first, :last, :n_train, :threads, :job_file, :program, :gate, :reason, "
+            ":prior, :now)");
 
         query_seq(&q, ":model", s->model);
         query_seq(&q, ":number", s->next_number);
@@ -144,6 +145,8 @@ static int version_row(
         query_int(&q, ":importance", o->importance);
         query_seq(&q, ":samples", o->fisher_samples);
         query_real(&q, ":lambda", o->lambda);
+        if (o->prior > 0) /* else NULL */
+                query_real(&q, ":prior", o->prior);
         query_int(&q, ":strategy", s->strategy);
         query_u64(&q, ":seed", s->seed);
         query_seq(&q, ":first", s->trained.first);

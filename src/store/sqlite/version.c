@@ -137,7 +137,7 @@ static int aliases(struct db *db, struct version *v, struct arena *a, struct err
         "coalesce(v.theta, v.pruned_theta) AS theta, coalesce(v.fisher, v.pruned_fisher) AS fisher, "                \
         "coalesce(v.theta_old, v.pruned_theta_old) AS theta_old, v.pruned_ms AS pruned_ms, v.strategy AS strategy, " \
         "v.threads AS threads, v.n_train AS n_train, v.job_file AS job_file, v.gate AS gate, "                       \
-        "v.fisher_scale AS fisher_scale, v.fisher_kind AS fisher_kind, "                                             \
+        "v.fisher_scale AS fisher_scale, v.fisher_kind AS fisher_kind, v.prior AS prior, "                           \
         "v.importance AS importance, v.fisher_samples AS fisher_samples, v.lambda AS lambda, v.seed AS seed, "       \
         "v.range_first AS range_first, "                                                                             \
         "v.range_last AS range_last, v.program AS program, v.reason AS reason, v.created_ms AS created_ms "          \
@@ -161,6 +161,7 @@ static int version_fill(struct query *q, struct arena *a, struct version *ret, s
             .importance = importance_in_db(q, "importance"),
             .fisher_samples = query_get_u64(q, "fisher_samples"),
             .lambda = query_get_real(q, "lambda"),
+            .prior = query_null(q, "prior") ? 0 : query_get_real(q, "prior"),
             .seed = query_get_u64(q, "seed"),
             .range = {query_get_u64(q, "range_first"), query_get_u64(q, "range_last")},
             .strategy = strategy_in_db(q, "strategy"),

@@ -132,6 +132,7 @@ uint64_t house_step(struct house *h, const struct house_step *s)
             .outputs = s->outputs,
             .n_params = P,
             .lambda = 1,
+            .prior = s->prior,
             .program = "t",
             .n_evaluations = 1,
             .before = &ev,

@@ -26,6 +26,7 @@ struct house_step {
         size_t n_outputs;
         const struct output_row *outputs;
         const float *theta, *fisher;
+        double prior; /* 0: none */
         enum ewc_fisher kind;
         const char *next_task;
 };

@@ -4,6 +4,7 @@
 #include "infer/evidence.h"
 #include "house.h"
 #include "infer/served.h"
+#include <ewc/laplace.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -176,6 +177,56 @@ static void evidence_is_shared_while_it_is_the_same(void **state)
         house_close(&k.h);
 }
 
+static void assert_variance(struct kit *k, const struct evidence *v, double prior)
+{
+        struct ewc_spec net = {.n_inputs = HOUSE_I, .n_outputs = HOUSE_O, .loss = EWC_LOSS_SOFTMAX};
+        const struct ewc_evidence rec = {HOUSE_N, HOUSE_FACTOR, k->fisher};
+        double precision[HOUSE_P];
+        float want[HOUSE_P];
+        assert_int_equal(ewc_laplace_precision(&net, 1, &rec, precision), 0);
+        assert_int_equal(ewc_laplace_variance(&net, precision, prior, want), 0);
+        assert_true(v->prior == prior);
+        assert_memory_equal(v->precision, precision, sizeof(precision));
+        assert_memory_equal(v->variance, want, sizeof(want));
+}
+
+/* A version's own prior, or 1 where it chose none; the sum of a donor with another prior is the same. */
+static void the_prior_is_the_versions(void **state)
+{
+        (void)state;
+        static const double priors[] = {40, 40, 0.25, 0};
+        struct served *s[4], *fresh;
+        struct kit k;
+        kit_open(&k, SCENARIO_DOMAIN);
+        close_task(&k, 4, shared, EWC_FISHER_EXACT, "two");
+        struct house_step step = {.model = k.m, .n_outputs = 4, .outputs = shared, .theta = k.h.theta};
+        for (int i = 0; i < 4; i++) {
+                house_feedback(&k.h, k.m, 4, 4);
+                step.prior = priors[i];
+                house_step(&k.h, &step);
+                s[i] = load(&k, 0, i > 0 ? s[i - 1] : NULL);
+                assert_variance(&k, s[i]->evidence, priors[i] > 0 ? priors[i] : EVIDENCE_PRIOR);
+                fresh = load(&k, 0, NULL);
+                assert_variance(&k, fresh->evidence, priors[i] > 0 ? priors[i] : EVIDENCE_PRIOR);
+                served_unref(fresh);
+        }
+        assert_ptr_equal(s[1]->evidence, s[0]->evidence);
+        assert_ptr_not_equal(s[2]->evidence, s[1]->evidence);
+        assert_ptr_not_equal(s[3]->evidence, s[2]->evidence);
+        void *ws = workspace(s[0]);
+        float probs[2][HOUSE_O], u[2];
+        for (int i = 0; i < 2; i++) { /* the weaker prior leaves more doubt, and the same probabilities */
+                struct served_answer a = {.stride = HOUSE_O, .probs = probs[i], .uncertainty = &u[i]};
+                assert_int_equal(served_answer(s[2 * i], s[2 * i]->open, 1, k.x[1], &a, ws), 0);
+        }
+        assert_memory_equal(probs[0], probs[1], sizeof(probs[0]));
+        assert_true(u[1] > u[0] + 0.01f);
+        free(ws);
+        for (int i = 0; i < 4; i++)
+                served_unref(s[i]);
+        house_close(&k.h);
+}
+
 /* Two heads of two; the second one's rows stand behind the first's. */
 static void a_task_is_inferred(void **state)
 {
@@ -261,6 +312,7 @@ int main(void)
             cmocka_unit_test(uncertainty_by_definition),
             cmocka_unit_test(without_evidence_it_is_not_made_up),
             cmocka_unit_test(evidence_is_shared_while_it_is_the_same),
+            cmocka_unit_test(the_prior_is_the_versions),
             cmocka_unit_test(a_task_is_inferred),
             cmocka_unit_test(one_trained_head_is_no_choice_but_an_answer),
         };

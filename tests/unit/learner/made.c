@@ -136,6 +136,7 @@ void made_same(const struct learn_result *a, const struct learn_result *b)
                 same_bits(&a->fisher_info.trace, &b->fisher_info.trace, sizeof(double));
         }
         same_bits(&a->lambda, &b->lambda, sizeof(double));
+        same_bits(&a->prior, &b->prior, sizeof(double));
         same_bits(&a->loss, &b->loss, sizeof(double));
         same_bits(&a->penalty, &b->penalty, sizeof(double));
         assert_int_equal(a->steps, b->steps);

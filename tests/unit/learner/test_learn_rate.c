@@ -272,7 +272,7 @@ static void test_weight_zero_is_absence(void **state)
                         job.plan.merge = rules[rule];
                         job.plan.merge_decay = rules[rule] >= LEARN_MERGE_ONLINE ? 0.7 : 0;
                         for (size_t k = 0, n = 0; k < 3; k++) {
-                                past[k] = (struct learn_past){k + 1, k == out ? 0 : 1.5, f[k], f[2 - k], 1};
+                                past[k] = (struct learn_past){k + 1, k == out ? 0 : 1.5, f[k], f[2 - k], 1, 0};
                                 if (k != out)
                                         rest[n++] = past[k];
                         }
@@ -297,7 +297,7 @@ static void test_weights_make_the_rules(void **state)
         for (size_t k = 0; k < 3; k++) {
                 for (size_t i = 0; i < P; i++)
                         f[k][i] = 0.1f + (float)((i * (k + 2)) % 7);
-                past[k] = (struct learn_past){k + 1, 1, f[k], f[k], 1};
+                past[k] = (struct learn_past){k + 1, 1, f[k], f[k], 1, 0};
         }
         for (int online = 0; online < 2; online++) {
                 struct learn_job job = made_pair_job(&pair, LEARN_EWC, 0.1, 1);

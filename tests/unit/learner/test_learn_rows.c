@@ -122,7 +122,7 @@ static void test_derpp_pairs_rows_with_their_tasks(void **state)
         float anchor[MADE_PARAMS_MAX];
         made_task(&c, 'A', 3, &pair.net, 2, 9);
         struct learn_rows replay[2] = {pair.a.train, c.train};
-        struct learn_past past[2] = {{3, 1, pair.closed.fisher, pair.closed.theta, 1}, pair.past};
+        struct learn_past past[2] = {{3, 1, pair.closed.fisher, pair.closed.theta, 1, 0}, pair.past};
         struct learn_job job = made_pair_job(&pair, LEARN_PLAIN, 0, 1);
         job.past = past;
         job.n_past = 2;

@@ -174,6 +174,7 @@ static struct learn_result result_of(struct fixture *f, struct evaluation *befor
             .lambda = 0.1,
             .loss = 1.0 / 3.0,
             .penalty = 0.2,
+            .prior = 1.0 / 3.0,
             .steps = 77,
             .n_evaluations = 2,
             .before = before,
@@ -188,6 +189,7 @@ static void test_result_round_trip(void **state)
         struct err e = ERR_NULL;
         struct evaluation before[2];
         struct learn_result got = {0}, r = result_of(f, before);
+        struct buf text;
         ok(bundle_write_result(f->path, &f->digest, &f->job.net, &r, &e), &e);
         ok(bundle_read_result(f->path, &f->digest, &f->job.net, &got, &e), &e);
         assert_int_equal(got.outcome, LEARN_DONE);
@@ -196,12 +198,22 @@ static void test_result_round_trip(void **state)
         assert_true(got.fisher_info.kind == EWC_FISHER_SAMPLE && got.fisher_info.n_samples == 9);
         assert_true(got.fisher_info.n_protected == 20 && got.fisher_info.factor == 0.1);
         assert_true(got.fisher_info.trace == 2.0 && got.lambda == 0.1 && got.loss == 1.0 / 3.0 && got.steps == 77);
+        assert_true(got.prior == 1.0 / 3.0);
         assert_memory_equal(&got.tries[0], &r.tries[0], sizeof(r.tries[0]));
         same_evaluation(&got.before[0], &before[0]);
         same_evaluation(&got.after[0], &before[0]);
         assert_ptr_not_equal(got.before[0].outputs, got.after[0].outputs);
         assert_true(isnan(got.before[1].loss));
         learn_result_free(&got);
+        r.prior = 0; /* none: the file is the one of programs that know nothing of it */
+        ok(bundle_write_result(f->path, &f->digest, &f->job.net, &r, &e), &e);
+        ok(bundle_read_result(f->path, &f->digest, &f->job.net, &got, &e), &e);
+        assert_true(got.prior == 0);
+        learn_result_free(&got);
+        buf_init(&text, 1 << 20);
+        ok(file_read(f->path, 1 << 20, &text, &e), &e);
+        assert_null(memmem(text.data, text.len, "prior", 5));
+        buf_deinit(&text);
         r = (struct learn_result){.outcome = LEARN_DIVERGED,
             .n_evaluations = 2,
             .before = before,
@@ -256,6 +268,16 @@ static void test_result_lies(void **state)
             {"\"factor\":0", "\"factor\":-0"},
             {"\"after\":[", "\"after\":[{\"task\":1,\"n\":1,\"accuracy\":1,\"loss\":1},"},
             {"\"steps\":77", "\"steps\":77.5"},
+            {"\"prior\":0.3333333333333333", "\"prior\":-0.3333333333333333"},
+            {"\"prior\":0.3333333333333333", "\"prior\":0"},
+            {"\"prior\":0.3333333333333333", "\"prior\":null"},
+            {"\"prior\":0.3333333333333333", "\"prior\":NaN"},
+            {"\"prior\":0.3333333333333333", "\"prior\":\"1\""},
+            {"\"prior\":0.3333333333333333", "\"prior\":1.1e9"},
+            {"\"prior\":0.3333333333333333", "\"prior\":1e308"},
+            {"\"prior\":0.3333333333333333", "\"prior\":1e999"},
+            {"\"prior\":0.3333333333333333", "\"prior\":9e-7"},
+            {"\"prior\":0.3333333333333333", "\"prime\":1"},
             {"\"ece\":0.2857142857142857,", ""},
             {"\"ece\":0.2857142857142857", "\"ece\":\"low\""},
             {"\"won\":", "\"one\":"},
@@ -282,6 +304,10 @@ static void test_result_lies(void **state)
                 if (bundle_read_result(f->other, &f->digest, &f->job.net, &got, &e) != -EBADMSG)
                         fail_msg("accepted %s", cases[i].to);
         }
+        struct learn_result other_end = {
+            .outcome = LEARN_STOPPED, .prior = 1}; /* has trained nothing to have one of */
+        ok(bundle_write_result(f->other, &f->digest, &f->job.net, &other_end, &e), &e);
+        assert_int_equal(bundle_read_result(f->other, &f->digest, &f->job.net, &got, &e), -EBADMSG);
         static const char *const tensors[] = {"theta/0.w", "fisher/out.b"};
         for (size_t i = 0; i < ARRAY_LEN(tensors); i++) {
                 doctor_open(f, &d);

@@ -22,7 +22,8 @@ static const uint32_t outputs[O] = {0, 1};
 static const float theta[P] = {1, -2, 3, -4, 5, -6}, fisher[P] = {1, 1, 1, 1, 1, 1}, x[N * I] = {0, 1, 2, 3, 4, 5};
 static const float optim[2 * P] = {0.5f, 1e-42f, -0.0f, 7};
 static const int32_t label[N] = {0, 1, 0};
-static const struct learn_past past = {.task = 1, .alpha = 1, .fisher = fisher, .anchor = theta, .factor = 3e-9};
+static const struct learn_past past = {
+    .task = 1, .alpha = 1, .fisher = fisher, .anchor = theta, .factor = 3e-9, .n_samples = 1ull << 40};
 
 static const float rates[1] = {0.1f}; /* no short decimal */
 
@@ -120,7 +121,7 @@ static void test_job(void **state)
         assert_true(got.seen.n == 2 && got.seen.task == 2 && !got.seen.label && !got.seen.weight);
         assert_true(got.seen.head.n == O && got.seen.head.out[1] == 1);
         assert_memory_equal(got.seen.x, x + 1, 2 * I * sizeof(float));
-        assert_true(got.past[0].factor == 3e-9);
+        assert_true(got.past[0].factor == 3e-9 && got.past[0].n_samples == 1ull << 40);
         assert_true(got.n_optim_in == 2 * P && got.optim_steps == 4000);
         assert_memory_equal(got.optim_in, optim, sizeof(optim));
         file_unmap(&map);
@@ -135,6 +136,7 @@ static void test_nothing_of_it(void **state)
         struct buf b;
         struct err e = ERR_NULL;
         bare.factor = 0;
+        bare.n_samples = 0;
         j.past = &bare;
         j.plan.form = LEARN_FORM_PROX;
         j.plan.merge = LEARN_MERGE_SEPARATE;
@@ -153,12 +155,13 @@ static void test_nothing_of_it(void **state)
         read_job(&j, &map, &got);
         assert_true(got.plan.form == LEARN_FORM_PROX && got.plan.scale == LEARN_SCALE_UNIT && !got.plan.keep_optim);
         assert_null(got.optim_in);
-        assert_true(got.past[0].factor == 0);
+        assert_true(got.past[0].factor == 0 && got.past[0].n_samples == 0);
         file_unmap(&map);
         buf_init(&b, 1 << 20); /* the file is the one of programs that know nothing of it */
         ok(file_read(path, 1 << 20, &b, &e), &e);
         assert_null(memmem(b.data, b.len, "protocol", 8));
         assert_null(memmem(b.data, b.len, "factor", 6));
+        assert_null(memmem(b.data, b.len, "\\\"samples\\\":", 12));
         assert_null(memmem(b.data, b.len, "seen", 4));
         assert_null(memmem(b.data, b.len, "optim\\\"", 7));
         buf_deinit(&b);

@@ -192,6 +192,7 @@ static void versions(void **state)
             .importance = LEARN_IMPORTANCE_MAS,
             .fisher_samples = 5400,
             .lambda = 310,
+            .prior = 6.25,
             .seed = 42,
             .range = {1201, 1842},
             .program = "ewcd 0.9.1",
@@ -220,7 +221,7 @@ static void versions(void **state)
             ",\"state\":\"promoted\",\"aliases\":[\"champion\"],\"created_at\":" AT(
                 1) ",\"parent\":\"6\",\"job\":12,\"task\":\"high\",\"lambda\":310,\"fisher\":{\"variant\":"
                    "\"mas\",\"samples\":5400},"
-                   "\"seed\":42,\"range\":{\"first_seq\":1201,\"last_seq\":1842},\"program\":\"ewcd "
+                   "\"prior\":6.25,\"seed\":42,\"range\":{\"first_seq\":1201,\"last_seq\":1842},\"program\":\"ewcd "
                    "0.9.1\",\"strategy\":\"ewc\",\"threads\":2,\"rows\":5400,\"job_digest\":\"sha256:01"
                    "00000000000000000000000000000000000000000000000000000000000000\",\"pruned\":true,"
                    "\"evaluations\":["
@@ -229,7 +230,8 @@ static void versions(void **state)
                    "\"gate\":{\"verdict\":\"promoted\",\"reason\":\"why\"}},"
                    "{\"version\":\"1\",\"digest\":" ZEROS ",\"state\":\"initial\",\"aliases\":[],\"created_at\":" AT(
                        1) ",\"parent\":null,"
-                          "\"job\":null,\"task\":null,\"lambda\":null,\"fisher\":null,\"seed\":1,\"range\":null,"
+                          "\"job\":null,\"task\":null,\"lambda\":null,\"fisher\":null,\"prior\":null,\"seed\":1,"
+                          "\"range\":null,"
                           "\"program\":\"ewcd 0.9.1\",\"strategy\":null,\"threads\":null,\"rows\":null,"
                           "\"job_digest\":null,\"pruned\":false,"
                           "\"evaluations\":[],\"gate\":null}],\"next_cursor\":\"5\"}");

@@ -44,7 +44,7 @@ static void idle_work_checkpoints_and_tells_sizes(void **state)
         assert_int_equal(store_maintain(k->s, &h, &k->e), 0);
         assert_int_equal(db_of(k->s)->wal_pages, 0);
         assert_int_equal(h.n_feedback, 9);
-        assert_int_equal(h.schema, 8);
+        assert_int_equal(h.schema, 9);
         assert_true(h.db_bytes > 4096 && h.wal_bytes > 0);
         assert_false(h.read_only);
         assert_int_equal(strncmp(h.engine, "sqlite 3.", 9), 0);

@@ -33,7 +33,7 @@ static bool has_table(struct db *db, const char *sql)
         return sqlite3_exec(db->h, sql, NULL, NULL, NULL) == SQLITE_OK;
 }
 
-#define SHIPPED 8
+#define SHIPPED 9
 
 /* The shipped steps and two more. */
 static const struct migration *with(const char *next, const char *last, size_t *ret_n)
@@ -43,8 +43,8 @@ static const struct migration *with(const char *next, const char *last, size_t *
         assert_int_equal(n_migrations, SHIPPED);
         for (size_t i = 0; i < n_migrations; i++)
                 steps[i] = migrations[i];
-        steps[SHIPPED] = (struct migration){SHIPPED + 1, "0009_more", next};
-        steps[SHIPPED + 1] = (struct migration){SHIPPED + 2, "0010_yet_more", last};
+        steps[SHIPPED] = (struct migration){SHIPPED + 1, "0010_more", next};
+        steps[SHIPPED + 1] = (struct migration){SHIPPED + 2, "0011_yet_more", last};
         *ret_n = SHIPPED + 2;
         return steps;
 }
@@ -84,7 +84,7 @@ static void a_step_that_fails_undoes_all_steps(void **state)
         const struct migration *steps = with("CREATE TABLE extra (x INTEGER) STRICT;", "CREATE TABLE model (x);", &n);
 
         assert_true(migrate_run(db, steps, n, SHIPPED, true, &k->e) < 0);
-        assert_non_null(strstr(k->e.msg, "0010_yet_more"));
+        assert_non_null(strstr(k->e.msg, "0011_yet_more"));
         assert_int_equal(level_of(db), SHIPPED);
         assert_false(has_table(db, "SELECT * FROM extra"));
 }
@@ -101,7 +101,7 @@ static void another_history_is_refused(void **state)
         memcpy(tampered, steps, sizeof(tampered));
         tampered[SHIPPED].sql = "CREATE TABLE extra (x TEXT) STRICT;";
         assert_int_equal(migrate_run(db, tampered, n, SHIPPED + 2, true, &k->e), -EBADMSG);
-        assert_non_null(strstr(k->e.msg, "0009_more"));
+        assert_non_null(strstr(k->e.msg, "0010_more"));
 }
 
 static void a_recorded_hash_that_differs_is_refused_on_open(void **state)
@@ -287,7 +287,7 @@ static void assert_old_versions(struct kit *k, int level, const float v[3])
         assert_int_equal(second.job, 1);
         assert_true(second.has_fisher && second.lambda == 0.5 && second.seed == UINT64_MAX - 3);
         assert_int_equal(second.importance, level >= 2 ? LEARN_IMPORTANCE_SI : LEARN_IMPORTANCE_FISHER);
-        assert_true(!second.gate && second.threads == 0 && second.n_train == 0);
+        assert_true(!second.gate && second.threads == 0 && second.n_train == 0 && second.prior == 0);
         assert_int_equal(second.n_outputs, 1);
         assert_int_equal(second.n_evaluations, 1);
         assert_string_equal(second.aliases[0], "champion");
@@ -485,12 +485,28 @@ static void what_was_unlearned_is_known(void **state)
         assert_int_equal(store_alias_set(k->s, 1, "champion", 1, 4, "op", NULL, NULL, &k->e), 0);
 }
 
+/* Before level 9 no version had a prior; one that has is above 0. */
+static void versions_have_no_prior_until_one_is_chosen(void **state)
+{
+        static const float v[3] = {1, 2, 3};
+        struct kit *k = *state;
+        char path[300];
+
+        assert_int_equal(open_old(k, 8, v, NULL, path), 0);
+        assert_true(kit_version(k, 1, 3).prior == 0);
+        plain(db_of(k->s)->h, "UPDATE version SET prior = 0.125 WHERE number = 3");
+        assert_true(kit_version(k, 1, 3).prior == 0.125 && kit_version(k, 1, 2).prior == 0);
+        assert_int_equal(count(k, "UPDATE version SET prior = 0"), -1);
+        assert_true(kit_version(k, 1, 3).prior == 0.125);
+}
+
 int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
         const struct CMUnitTest tests[] = {T(upgrades_with_a_copy_first), T(a_step_that_fails_undoes_all_steps),
             T(another_history_is_refused), T(files_of_every_older_level_go_on),
             T(weights_follow_the_champion_from_now_on), T(a_reference_to_nothing_stops_the_steps),
-            T(what_was_unlearned_is_known), T(a_recorded_hash_that_differs_is_refused_on_open)};
+            T(what_was_unlearned_is_known), T(versions_have_no_prior_until_one_is_chosen),
+            T(a_recorded_hash_that_differs_is_refused_on_open)};
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -250,6 +250,68 @@ static void test_reweight(void **state)
         on_both(reweights);
 }
 
+#define TOLD 12.5
+
+static void tell_prior(void *arg, struct learn_result *r)
+{
+        (void)arg;
+        r->prior = TOLD;
+}
+
+/* Sixteen holdout rows a task say too little alone; both closed tasks' do. Then what a learner says: it holds beside
+ * the records the job leaves behind, so a rollover that closes nothing has none. */
+static void priors(struct house *h)
+{
+        two_tasks(h);
+        assert_true(house_version(h, h->m, 2).prior == 0 && house_version(h, h->m, 3).prior == 0);
+        double prior = house_champion(h, h->m).prior;
+        assert_true(prior >= LEARN_PRIOR_LOW && prior <= LEARN_PRIOR_HIGH);
+        assert_int_equal(reweighted(h, "low", 0.25).state, JOB_PROMOTED);
+        assert_true(house_champion(h, h->m).prior == prior); /* nothing that it was chosen by has changed */
+
+        h->fake.twist = tell_prior;
+        house_rows(h, h->m, 300, 64, 0, 1);
+        struct job_new dry = {.kind = JOB_ROLLOVER, .dry_run = true, .next_task = "fourth"};
+        struct job j = ended(h, &dry);
+        assert_int_equal(j.state, JOB_CANDIDATE);
+        assert_true(house_version(h, h->m, j.version_number).prior == 0);
+        assert_int_equal(house_until_end(h, house_create(h, h->m, NULL)).state, JOB_PROMOTED);
+        assert_true(house_champion(h, h->m).prior == TOLD);
+        house_rows(h, h->m, 400, 64, 0, 1);
+        assert_int_equal(house_until_end(h, house_create(h, h->m, "fourth")).state, JOB_PROMOTED);
+        assert_true(house_champion(h, h->m).prior == TOLD);
+}
+
+/* With any other Fisher there is no curvature, and a job's records say so to the learner. */
+static void nothing_chosen(struct house *h)
+{
+        two_tasks(h);
+        assert_true(house_champion(h, h->m).prior == 0);
+        house_rows(h, h->m, 300, 64, 0, 1);
+        assert_int_equal(house_until_end(h, house_create(h, h->m, NULL)).state, JOB_PROMOTED);
+        assert_true(house_champion(h, h->m).prior == 0);
+}
+
+static void no_priors(struct house *h)
+{
+        h->kit.learning.fisher_variant = EWC_FISHER_EMPIRICAL;
+        nothing_chosen(h);
+}
+
+static void no_priors_of_mas(struct house *h)
+{
+        h->kit.learning.importance_type = LEARN_IMPORTANCE_MAS;
+        nothing_chosen(h);
+}
+
+static void test_prior(void **state)
+{
+        (void)state;
+        on_both(priors);
+        on_both(no_priors);
+        on_both(no_priors_of_mas);
+}
+
 static void tries_only(struct house *h)
 {
         begin(h);
@@ -297,6 +359,7 @@ int main(void)
             cmocka_unit_test(test_rebuild_with_fewer_classes),
             cmocka_unit_test(test_rebuild_impossible),
             cmocka_unit_test(test_reweight),
+            cmocka_unit_test(test_prior),
             cmocka_unit_test(test_dry_run),
             cmocka_unit_test(test_trusted),
         };
