@@ -13,7 +13,7 @@
 
 enum {
         WINDOWS = 1 << 17, /* floats of windows at a time: they stay in the cache until they are used */
-        ALONE = 1 << 18,   /* multiply-adds of a product that the BLAS keeps on one thread */
+        ALONE = 1 << 18,   /* multiply-adds of a product of a narrow layer */
         FEW = 32,          /* places a product is worth while with */
         GRAM = 1 << 18,    /* floats of gradients of one sample at a time */
 };
@@ -34,8 +34,8 @@ static size_t block_of(const struct ewc_stage *s)
         return s->cols < WINDOWS ? WINDOWS / s->cols : 1;
 }
 
-/* The same in passes over a whole batch. Narrow layers take so few that the BLAS does not split their products among
- * threads, which costs more than it brings, and that windows are used while they are in the nearest cache. */
+/* The same in passes over a whole batch. Narrow layers take so few that windows are used while they are in the
+ * nearest cache; products that small are not worth a second thread. */
 static size_t batch_block(const struct ewc_stage *s)
 {
         const size_t most = block_of(s), alone = ALONE / ((size_t)s->rows * s->cols);

@@ -1,9 +1,9 @@
 /* team.c: the threads of a team and the handing out of parts.
  *
- * One word, the ticket, says which parts are left: a count of the works done so far, how many parts this one has, the
- * next part. Whoever moves it on by one owns that part, and only then reads what the work is: the caller writes that
- * before the ticket and changes it when every part has ended. So a thread that comes late finds either nothing or a
- * part of the next work, never half of each. */
+ * One word, the ticket, says which parts are left: how many the work has, and the next of them. Whoever moves it on
+ * by one owns that part, and only then reads what the work is: the caller writes that before the ticket and changes
+ * it when every part has ended. So a thread that comes late finds either nothing or a part of the next work, never
+ * half of each. */
 #include "ewc/share.h"
 
 #include "ewc/internal.h"
@@ -15,15 +15,14 @@
 
 enum {
         SPINS = 4000,     /* looks at the ticket before a thread goes to sleep */
-        PARTS_SHIFT = 16, /* ticket: next part, parts, works */
-        WORK_SHIFT = 32,
+        PARTS_SHIFT = 16, /* ticket: parts, next part */
         PART_MASK = 0xffff,
 };
 
 struct ewc_team {
         struct ewc_allocator allocator;
         unsigned size, started; /* the caller is no thread of ours */
-        _Atomic uint64_t ticket;
+        _Atomic uint32_t ticket;
         _Atomic unsigned left; /* parts that have not ended */
         ewc_part *run;
         void *arg;
@@ -44,15 +43,15 @@ static void pause_briefly(void)
 #endif
 }
 
-static bool has_part(uint64_t ticket)
+static bool has_part(uint32_t ticket)
 {
-        return (ticket & PART_MASK) < (ticket >> PARTS_SHIFT & PART_MASK);
+        return (ticket & PART_MASK) < ticket >> PARTS_SHIFT;
 }
 
 /* One part, done. False: none is left. */
 static bool do_part(struct ewc_team *t)
 {
-        uint64_t ticket = atomic_load_explicit(&t->ticket, memory_order_acquire);
+        uint32_t ticket = atomic_load_explicit(&t->ticket, memory_order_acquire);
 
         do {
                 if (!has_part(ticket))
@@ -116,11 +115,10 @@ void ewc_share(struct ewc_team *team, size_t n, struct ewc_cut cut, ewc_part *ru
         team->arg = arg;
         team->n = n;
         team->each = ((n + parts - 1) / parts + cut.unit - 1) / cut.unit * cut.unit;
-        const uint64_t count = (n + team->each - 1) / team->each;
-        const uint64_t works = (atomic_load_explicit(&team->ticket, memory_order_relaxed) >> WORK_SHIFT) + 1;
+        const uint32_t count = (uint32_t)((n + team->each - 1) / team->each);
 
-        atomic_store_explicit(&team->left, (unsigned)count, memory_order_relaxed);
-        atomic_store(&team->ticket, works << WORK_SHIFT | count << PARTS_SHIFT);
+        atomic_store_explicit(&team->left, count, memory_order_relaxed);
+        atomic_store(&team->ticket, count << PARTS_SHIFT);
         call(team);
         while (do_part(team))
                 continue;
