@@ -104,7 +104,8 @@ static int fisher(struct alikes *a, const struct cut_task *t, size_t from, size_
 
 static int measure(struct alikes *a, const struct cut_task *t, uint32_t k, struct alike *out)
 {
-        size_t n = a->s->fisher_samples, P = ewc_net_params(a->net);
+        const struct ewc_spec *spec = ewc_net_spec(a->net);
+        size_t n = a->s->fisher_samples;
         int r = 0;
         if (n == 0 || t->train.n < 2 * n)
                 return err_field(a->e, -EINVAL, "--fisher-samples",
@@ -117,7 +118,7 @@ static int measure(struct alikes *a, const struct cut_task *t, uint32_t k, struc
                 r = fisher(a, t, n, n, a->now);
         if (r != 0)
                 return r;
-        double alike = ewc_similarity(P, a->first, a->now);
+        double alike = ewc_similarity(spec, ewc_spec_tensors(spec), a->first, a->now);
         if (k == 0)
                 out->same = alike;
         else

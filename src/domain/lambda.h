@@ -42,8 +42,9 @@ struct lambda_next lambda_next(const struct learn_try *tries, uint32_t n, const 
  * chooses another, and a candidate once overtaken never returns. */
 uint32_t lambda_best(const struct learn_try *tries, uint32_t n, const struct lambda_conf *conf);
 
-/* Starts, inside the band of conf. Similarity: ewc/similarity.h of the new task's Fisher and the closed tasks', 1 for
- * equal ones; the more alike, the lower, evenly in the logarithm: tasks that want the same of a parameter need little
- * protection from each other. Tasks: 500 / n units of 1e-4 for n >= 1 closed tasks. */
+/* Starts, inside the band of conf. Similarity: ewc/similarity.h of the new task's Fisher and the closed tasks'. At
+ * 0.65 and below the top; from there on the more alike, the lower, evenly in the logarithm, to 40 units of 1e-4 at 1:
+ * tasks that want the same of a parameter need little protection from each other. Tasks: 500 / n units of 1e-4 for
+ * n >= 1 closed tasks. */
 double lambda_start_similarity(double similarity, const struct lambda_conf *conf);
 double lambda_start_tasks(uint64_t n, const struct lambda_conf *conf);

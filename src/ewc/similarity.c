@@ -6,16 +6,31 @@
 
 #include "ewc/span.h"
 
-double ewc_similarity(size_t P, const float *a, const float *b)
+static double mean(const float *v, size_t n)
 {
+        double sum = 0;
+
+        for (size_t i = 0; i < n; i++)
+                sum += (double)v[i];
+        return sum / (double)n;
+}
+
+double ewc_similarity(const struct ewc_spec *s, size_t n_tensors, const float *a, const float *b)
+{
+        struct ewc_tensor t;
         double ab = 0, aa = 0, bb = 0;
 
-        for (size_t i = 0; i < P; i++) {
-                double sum = (double)a[i] + (double)b[i] + 1e-8, x = (double)a[i] / sum, y = (double)b[i] / sum;
+        for (size_t k = 0; k < n_tensors && ewc_spec_tensor(s, k, &t) == 0; k++) {
+                for (size_t row = 0; row < t.rows; row++) {
+                        size_t at = t.offset + row * t.cols;
+                        double x = mean(a + at, t.cols), y = mean(b + at, t.cols), sum = x + y + 1e-8;
 
-                ab += x * y;
-                aa += x * x;
-                bb += y * y;
+                        x /= sum;
+                        y /= sum;
+                        ab += x * y;
+                        aa += x * x;
+                        bb += y * y;
+                }
         }
         return aa > 0 && bb > 0 ? ab / (sqrt(aa) * sqrt(bb)) : 0;
 }

@@ -1,6 +1,6 @@
 /* learn_start.c: where a search for lambda begins (domain/lambda.h).
  *
- * By similarity: the open task's EXACT Fisher on a few hundred of its rows, beside the merged Fisher of the closed
+ * By similarity: the open task's EXACT Fisher on a thousand of its rows, beside the merged Fisher of the closed
  * tasks. Both have to speak of one net, so it is measured at the job's theta, where the closed tasks were left, and
  * not where the first try ended: away from there even equal tasks look strange to each other. It is measured between
  * two tries, so it is no phase of its own; a checkpoint before it measures again and one after it holds its
@@ -9,7 +9,7 @@
 #include <ewc/similarity.h>
 #include <string.h>
 
-enum { START_ROWS = 500, COLUMNS_MAX = 2048, ROWS_MAX = 256 };
+enum { START_ROWS = 1000, COLUMNS_MAX = 2048, ROWS_MAX = 256 };
 
 static size_t start_total(const struct learn_job *job)
 {
@@ -69,7 +69,9 @@ int learn_start(struct learner *l)
                 memcpy(l->theta, l->best, l->n_params * sizeof(float));
                 if (r != 0)
                         return r;
-                l->st.start = lambda_start_similarity(ewc_similarity(l->n_params, l->grad, l->U), conf);
+                const struct ewc_spec *net = &l->job->net;
+                double alike = ewc_similarity(net, ewc_spec_tensors(net), l->grad, l->U);
+                l->st.start = lambda_start_similarity(alike, conf);
                 break;
         }
         }

@@ -67,19 +67,17 @@ static int read_record(struct h_work *w, struct store *s, const struct ewc_spec 
         return 0;
 }
 
-/* Two tasks are compared over the parameters in front of the output layer, which every version of a net shares. */
-static size_t shared_params(const struct ewc_spec *net)
+/* Two tasks are compared over the tensors in front of the output layer's two, which every version of a net shares. */
+static size_t shared_tensors(const struct ewc_spec *net)
 {
-        struct ewc_tensor w;
-        ewc_spec_tensor(net, ewc_spec_tensors(net) - 2, &w);
-        return w.offset;
+        return ewc_spec_tensors(net) - 2;
 }
 
 static int list_overlaps(struct h_work *w, struct store *s, const struct ewc_spec *net, const struct h_tasks *all,
     const struct task *own, const struct record *rec, struct task_fisher_view *v, struct err *e)
 {
         struct fisher_overlap *list = arena_new_array(&w->arena, struct fisher_overlap, all->n);
-        size_t shared = shared_params(&rec->net);
+        size_t shared = shared_tensors(&rec->net);
         if (!list)
                 return err_oom(e);
         for (size_t i = 0; i < all->n; i++) {
@@ -90,7 +88,7 @@ static int list_overlaps(struct h_work *w, struct store *s, const struct ewc_spe
                 int r = read_record(w, s, net, t, &other, e);
                 if (r != 0)
                         return r;
-                double like = shared > 0 ? ewc_similarity(shared, rec->fisher, other.fisher) : NAN;
+                double like = shared > 0 ? ewc_similarity(&rec->net, shared, rec->fisher, other.fisher) : NAN;
                 list[v->n_overlaps++] = (struct fisher_overlap){t->name, like};
                 free(other.fisher);
         }

@@ -206,6 +206,7 @@ def decisions():
     call("get", V + "/diff/{w}", ["open", "1", "99"], refusal=404)
     fisher = call("get", M + "/tasks/{t}/fisher", ["open", "one"])
     assert [row["task"] for row in fisher["overlaps"]] == ["two"], fisher
+    assert 0 < fisher["overlaps"][0]["similarity"] < 1, fisher
     assert abs(sum(layer["share"] for layer in fisher["layers"]) - 1) < 1e-6, fisher
     for layer in fisher["layers"]:
         assert sum(layer["histogram"]) + layer["n_zero"] == layer["n"], layer

@@ -225,10 +225,18 @@ static void test_starts(void **state)
         assert_true(fabs(c->low / 0.5e-4 - 1) < 1e-12 && fabs(c->high / 0.1 - 1) < 1e-12);
         assert_true(lambda_start_similarity(0, c) == c->high); /* unlike: the top */
         assert_true(lambda_start_similarity(-1, c) == c->high && lambda_start_similarity((double)NAN, c) == c->high);
-        assert_true(fabs(lambda_start_similarity(1, c) / 1e-3 - 1) < 1e-12);
-        assert_true(fabs(lambda_start_similarity(0.5, c) / 1e-2 - 1) < 1e-12); /* evenly in the logarithm */
-        for (int i = 1; i <= 10; i++)
-                assert_true(lambda_start_similarity(i / 10.0, c) < lambda_start_similarity((i - 1) / 10.0, c));
+        assert_true(lambda_start_similarity(0.65, c) == c->high && lambda_start_similarity(0.66, c) < c->high);
+        assert_true(fabs(lambda_start_similarity(1, c) / 4e-3 - 1) < 1e-12);
+        assert_true(lambda_start_similarity(1.5, c) == lambda_start_similarity(1, c));
+        assert_true(fabs(lambda_start_similarity(0.825, c) / 2e-2 - 1) < 1e-12); /* evenly in the logarithm */
+        for (int i = 66; i <= 100; i++)
+                assert_true(lambda_start_similarity(i / 100.0, c) < lambda_start_similarity((i - 1) / 100.0, c));
+        /* two decades from the top, by 2 s - 1.3: where searches began that compared weight by weight */
+        static const double known[][2] = {{0.96, 0.62}, {0.87, 0.44}, {0.77, 0.24}};
+        for (size_t i = 0; i < 3; i++) {
+                double down = log10(c->high / lambda_start_similarity(known[i][0], c)) / 2;
+                assert_true(fabs(down - known[i][1]) < 2e-3);
+        }
         assert_true(fabs(lambda_start_tasks(1, c) / 0.05 - 1) < 1e-12);
         assert_true(fabs(lambda_start_tasks(10, c) / 0.005 - 1) < 1e-12);
         assert_true(lambda_start_tasks(1000000, c) == c->low);
