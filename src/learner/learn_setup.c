@@ -114,9 +114,12 @@ static int open_rows(struct learner *l)
 static int open_net(struct learner *l)
 {
         const struct learn_job *job = l->job;
-        int r = ewc_team_new(&l->team, job->plan.threads ? job->plan.threads : 1, NULL);
+        unsigned threads = job->plan.threads ? job->plan.threads : 1;
+        int r = ewc_team_new(&l->team, threads, NULL);
+        if (r == EWC_E_INVAL)
+                return err_field(l->e, -EINVAL, "threads", "%u, must be at most %d", threads, EWC_MAX_TEAM);
         if (r < 0)
-                return learn_ewc(l, r, "threads");
+                return err_set(l->e, -EAGAIN, "cannot start %u threads; set learner.threads lower", threads);
         r = ewc_net_new(&l->net, &job->net, NULL);
         if (r < 0)
                 return learn_ewc(l, r, "net");

@@ -1,6 +1,6 @@
 /* main.c: ewcd-learner, the process around learn_run.
  *
- *   ewcd-learner --job FILE --result FILE --checkpoint FILE [--checkpoint-ms N] [--threads N]
+ *   ewcd-learner --job FILE --result FILE --checkpoint FILE [--checkpoint-ms N]
  *
  * Reads a job, resumes from the checkpoint if it belongs to the job, trains, writes the result. stdout carries one
  * JSON line per event (proto/progress.h) for the parent, stderr text for people. SIGTERM ends the run at the next
@@ -16,7 +16,6 @@
 #include "proto/bundle.h"
 #include "proto/progress.h"
 #include <errno.h>
-#include <ewc/team.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -40,7 +39,6 @@ enum { CHECKPOINT_MS_MAX = 86400000, JOB_ARENA_MAX = 256 << 20 };
 struct options {
         const char *job, *result, *checkpoint;
         uint64_t checkpoint_ms; /* work that a death may cost; 0: every epoch and slice is kept */
-        unsigned threads;       /* 0: as the plan says */
 };
 
 struct worker {
@@ -174,7 +172,7 @@ static int usage(const char *what)
 {
         fprintf(stderr,
             "ewcd-learner: %s\n"
-            "usage: ewcd-learner --job FILE --result FILE --checkpoint FILE [--checkpoint-ms N] [--threads N]\n",
+            "usage: ewcd-learner --job FILE --result FILE --checkpoint FILE [--checkpoint-ms N]\n",
             what);
         return -1;
 }
@@ -186,11 +184,9 @@ static int parse(int argc, char **argv, struct options *ret)
             {"result", required_argument, NULL, 'r'},
             {"checkpoint", required_argument, NULL, 'c'},
             {"checkpoint-ms", required_argument, NULL, 'm'},
-            {"threads", required_argument, NULL, 't'},
             {NULL, 0, NULL, 0},
         };
         struct options o = {0};
-        uint64_t threads = 0;
         int c;
         opterr = 0;
         while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1)
@@ -208,10 +204,6 @@ static int parse(int argc, char **argv, struct options *ret)
                         if (!slice_u64(slice_of(optarg), &o.checkpoint_ms) || o.checkpoint_ms > CHECKPOINT_MS_MAX)
                                 return usage("--checkpoint-ms takes a number up to 86400000");
                         break;
-                case 't':
-                        if (!slice_u64(slice_of(optarg), &threads) || threads < 1 || threads > EWC_MAX_TEAM)
-                                return usage("--threads takes a number from 1 to 256");
-                        break;
                 default:
                         return usage("unknown option, or one without its value");
                 }
@@ -219,7 +211,6 @@ static int parse(int argc, char **argv, struct options *ret)
                 return usage("too many arguments");
         if (!o.job || !o.result || !o.checkpoint)
                 return usage("--job, --result and --checkpoint are needed");
-        o.threads = (unsigned)threads;
         *ret = o;
         return 0;
 }
@@ -231,8 +222,6 @@ static int prepare(struct worker *w, struct err *e)
         int r = bundle_read_job(w->opt.job, &w->arena, &w->map, &w->job, &digest, e);
         if (r < 0)
                 return r;
-        if (w->opt.threads)
-                w->job.plan.threads = w->opt.threads;
         r = checkpoint_open(&w->checkpoint, w->opt.checkpoint, &digest, &w->job.net, e);
         if (r < 0)
                 return r;

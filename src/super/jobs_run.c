@@ -320,7 +320,6 @@ void run_learn(struct run *r)
             .job_path = r->job_path,
             .result_path = r->result_path,
             .checkpoint_path = r->checkpoint_path,
-            .threads = j->conf.learner_threads,
         };
         const struct learner_events ev = {.line = on_line, .ended = on_exit_of_learner, .stuck = on_stuck, .arg = r};
         board_learning(&j->board, &r->live, true);

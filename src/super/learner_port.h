@@ -27,7 +27,6 @@ struct learner_events {
 struct learner_start {
         uint64_t job;
         const char *job_path, *result_path, *checkpoint_path;
-        uint32_t threads;
 };
 
 struct learner_port {

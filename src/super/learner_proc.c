@@ -276,14 +276,13 @@ static int start(void *impl, const struct learner_start *s, const struct learner
         struct learner_run *r = new_zero(struct learner_run);
         if (!r)
                 return err_oom(e);
-        char threads[16], checkpoint_ms[16];
-        snprintf(threads, sizeof(threads), "%" PRIu32, s->threads);
+        char checkpoint_ms[16];
         snprintf(checkpoint_ms, sizeof(checkpoint_ms), "%" PRIu32, p->checkpoint_ms);
         const char *const words[] = {p->path, "--job", s->job_path, "--result", s->result_path, "--checkpoint",
-            s->checkpoint_path, "--checkpoint-ms", checkpoint_ms, "--threads", threads, NULL};
+            s->checkpoint_path, "--checkpoint-ms", checkpoint_ms, NULL};
         char *argv[ARRAY_LEN(words)];
         memcpy(argv, words, sizeof(argv)); /* exec takes them without const and leaves them as they are */
-        int code = spawn_exec(argv, s->threads, &r->child, e);
+        int code = spawn_exec(argv, &r->child, e);
         if (code < 0) {
                 free(r);
                 return code;

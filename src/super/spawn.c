@@ -1,6 +1,6 @@
 /* spawn.c: posix_spawn, descriptors, environment, priority.
  *
- * exec and never a bare fork: threads of BLAS do not survive one. The child leads a process group of its own, so
+ * exec and never a bare fork: threads do not survive one. The child leads a process group of its own, so
  * that a Ctrl-C meant for the daemon does not reach it and a kill reaches all it started. glibc's spawn attributes
  * know no idle class, so the priority is set from outside at once: the child has then hardly begun to load, and
  * threads it starts later inherit. That it dies with its parent is the learner's own doing. */
@@ -46,11 +46,9 @@ static int plan_fill(struct plan *p, int out, int err)
         return r == 0 ? posix_spawnattr_setpgroup(&p->attr, 0) : r;
 }
 
-static int start(char *const argv[], uint32_t threads, int out, int err, pid_t *ret)
+static int start(char *const argv[], int out, int err, pid_t *ret)
 {
-        char blas[40], omp[40];
-        snprintf(blas, sizeof(blas), "OPENBLAS_NUM_THREADS=%" PRIu32, threads);
-        snprintf(omp, sizeof(omp), "OMP_NUM_THREADS=%" PRIu32, threads);
+        char blas[] = "OPENBLAS_NUM_THREADS=1", omp[] = "OMP_NUM_THREADS=1";
         char lang[] = "LC_ALL=C", path[] = "PATH=/usr/local/bin:/usr/bin:/bin";
         char *const env[] = {blas, omp, lang, path, NULL};
         struct plan p;
@@ -88,7 +86,7 @@ static int make_pipe(int fd[2], struct err *e)
         return 0;
 }
 
-int spawn_exec(char *const argv[], uint32_t threads, struct spawned *ret, struct err *e)
+int spawn_exec(char *const argv[], struct spawned *ret, struct err *e)
 {
         int out[2], err[2];
         int r = make_pipe(out, e);
@@ -100,7 +98,7 @@ int spawn_exec(char *const argv[], uint32_t threads, struct spawned *ret, struct
                 return r;
         }
         pid_t pid = 0;
-        int errnum = start(argv, threads, out[1], err[1], &pid);
+        int errnum = start(argv, out[1], err[1], &pid);
         close(out[1]);
         close(err[1]);
         if (errnum != 0) {

@@ -10,10 +10,10 @@ struct spawned {
         int out, err; /* our ends of its stdout and stderr, non-blocking, close-on-exec; the caller closes them */
 };
 
-/* Runs argv[0] (a path) with argv (NULL-terminated). Its environment: thread counts of BLAS and OpenMP = threads,
+/* Runs argv[0] (a path) with argv (NULL-terminated). Its environment: one thread for BLAS and OpenMP,
  * LC_ALL=C, PATH. stdin is /dev/null, descriptors above 2 are closed, signals are at their defaults. Priority is set
  * right after the start; a system that refuses that still runs it. */
-int spawn_exec(char *const argv[], uint32_t threads, struct spawned *ret, struct err *e);
+int spawn_exec(char *const argv[], struct spawned *ret, struct err *e);
 
 /* To a living child and all it started. */
 void spawn_kill(pid_t pid, int signum);

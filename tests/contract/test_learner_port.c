@@ -125,7 +125,7 @@ static void on_exit_of_learner(void *arg, enum learner_exit how, const char *why
 static enum learner_exit play(struct bench *b)
 {
         struct err e = ERR_NULL;
-        const struct learner_start s = {9, b->job, b->result, b->checkpoint, 1};
+        const struct learner_start s = {9, b->job, b->result, b->checkpoint};
         const struct learner_events ev = {.line = on_line, .ended = on_exit_of_learner, .arg = b};
         b->n_exits = 0;
         int r = b->port.start(b->port.impl, &s, &ev, &b->run, &e);

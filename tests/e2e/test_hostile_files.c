@@ -183,7 +183,7 @@ static char job_path[DAEMON_PATH], result_path[DAEMON_PATH], checkpoint_path[DAE
 static int learn(const void *p, size_t n, const char *path)
 {
         const char *argv[] = {getenv("EWCD_LEARNER_BIN"), "--job", path ? path : job_path, "--result", result_path,
-            "--checkpoint", checkpoint_path, "--threads", "1", NULL};
+            "--checkpoint", checkpoint_path, NULL};
         struct ran r;
         if (p) {
                 FILE *f = fopen(job_path, "we");
@@ -258,7 +258,7 @@ static void test_learner_flags(void **state)
 {
         const char *learner = getenv("EWCD_LEARNER_BIN");
         const char *argvs[][6] = {{learner, NULL}, {learner, "--job", "x", NULL}, {learner, "--speed", NULL},
-            {learner, "--job", "a", "--threads", "many", NULL}};
+            {learner, "--job", "a", "--checkpoint-ms", "many", NULL}};
         (void)state;
         for (size_t i = 0; i < 4; i++) {
                 struct ran r;

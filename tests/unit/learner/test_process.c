@@ -96,7 +96,7 @@ static struct child start_args(const char *const *argv)
 static struct child start(struct fixture *f)
 {
         const char *const argv[] = {
-            program, "--job", f->job, "--result", f->result, "--checkpoint", f->checkpoint, "--threads", "1", NULL};
+            program, "--job", f->job, "--result", f->result, "--checkpoint", f->checkpoint, NULL};
         return start_args(argv);
 }
 
@@ -366,8 +366,8 @@ static void test_usage(void **state)
         usage_of((const char *const[]){self, "--job", f->job, "--result", f->result, "--checkpoint", NULL});
         usage_of((const char *const[]){
             self, "--job", f->job, "--result", f->result, "--checkpoint", f->checkpoint, "more", NULL});
-        usage_of((const char *const[]){
-            self, "--job", f->job, "--result", f->result, "--checkpoint", f->checkpoint, "--threads", "0", NULL});
+        usage_of((const char *const[]){self, "--job", f->job, "--result", f->result, "--checkpoint", f->checkpoint,
+            "--checkpoint-ms", "x", NULL});
         usage_of((const char *const[]){self, "--what", NULL});
 }
 

@@ -104,7 +104,6 @@ static void play(struct seen *s, const char *script, uint32_t stall_ms, uint32_t
             .job_path = tmpdir_path(job, sizeof(job), s->dir, "job"),
             .result_path = tmpdir_path(result, sizeof(result), s->dir, "result"),
             .checkpoint_path = tmpdir_path(checkpoint, sizeof(checkpoint), s->dir, "checkpoint"),
-            .threads = 3,
         };
         const struct learner_events ev = {.line = on_line, .ended = on_exit_of_learner, .arg = s};
         assert_int_equal(s->port.start(s->port.impl, &start, &ev, &s->run, &e), 0);
@@ -275,8 +274,8 @@ static void test_surroundings(void **state)
         static const struct {
                 const char *file, *want;
         } rows[] = {
-            {"args", "--job job --result result --checkpoint checkpoint --checkpoint-ms 250 --threads 3\n"},
-            {"env", "LC_ALL=C\nOMP_NUM_THREADS=3\nOPENBLAS_NUM_THREADS=3\nPATH=/usr/local/bin:/usr/bin:/bin\n"},
+            {"args", "--job job --result result --checkpoint checkpoint --checkpoint-ms 250\n"},
+            {"env", "LC_ALL=C\nOMP_NUM_THREADS=1\nOPENBLAS_NUM_THREADS=1\nPATH=/usr/local/bin:/usr/bin:/bin\n"},
             {"fd", "closed\n"}, {"policy", "5\n"}, /* SCHED_IDLE */
         };
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -302,7 +301,7 @@ static void test_not_there(void **state)
         const struct learner_proc_conf c = {.path = "/nowhere/learner", .stall_ms = 100, .grace_ms = 100};
         assert_int_equal(learner_proc_new(&p, loop, &c, &e), 0);
         struct learner_port port = learner_proc_port(p);
-        const struct learner_start start = {1, "j", "r", "c", 1};
+        const struct learner_start start = {1, "j", "r", "c"};
         const struct learner_events ev = {on_line, on_exit_of_learner, NULL, NULL};
         assert_true(port.start(port.impl, &start, &ev, &run, &e) < 0);
         assert_non_null(strstr(e.msg, "/nowhere/learner"));

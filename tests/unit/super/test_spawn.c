@@ -32,7 +32,7 @@ static struct spawned start(const char *script, char *arg)
         struct spawned s;
         struct err e = ERR_NULL;
         snprintf(text, sizeof(text), "%s", script);
-        assert_int_equal(spawn_exec(argv, 2, &s, &e), 0);
+        assert_int_equal(spawn_exec(argv, &s, &e), 0);
         return s;
 }
 
