@@ -1,6 +1,7 @@
 /* ewc.h: errors, limits, allocator and conventions of libewc.
  *
- * The library is pure: no I/O, clock, log, environment, errno or global state. Nothing allocates unless its name ends
+ * The library is pure: no I/O, clock, log, environment, errno or global state of its own (the BLAS has one, see
+ * ewc_blas_alone in team.h). Nothing allocates unless its name ends
  * in _new. Every function returns 0 or a negative EWC_E_*, and leaves its outputs untouched on failure unless its
  * comment says otherwise. Functions that take a const net may run concurrently with different workspaces.
  *

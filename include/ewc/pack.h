@@ -11,8 +11,8 @@
  * becomes min(r_i c_j, floor): r_i is the mean of row i's rest relative to the largest such mean (a half, at least
  * 2^-14; 0 where the row's rest is 0), c_j the sum of column j's rest over the sum of its rows' r_i. That is near the
  * truth, since a dense layer's Fisher is (Delta o Delta)^T (A o A), and it keeps the sum of every column's rest to
- * rounding, hence the trace: where the floor cuts, the column's other entries take over. Only a column whose whole
- * rest lies at the floor may fall short, by the rounding of a half.
+ * rounding, hence the trace: where the floor cuts, the column's other entries take over. Only a column all of
+ * whose rest above 0 lies at the floor may fall short, by the rounding of a half, and sums beyond FLT_MAX do.
  *
  * Halves are relative to the tensor's largest entry, since a Fisher of mean 1 may exceed what a half can hold;
  * relative error <= 2^-11. Entries below 2^-14 of the largest belong to the rest. The floor lies below every kept
@@ -21,7 +21,7 @@
  * Bytes are little-endian: "EWCP", version u8, encoding u8, tensors u16, P u32, size u32; then per tensor scale f32,
  * floor f32, kept u32, payload size u32; then the payloads, a matrix's means (r f16, c f32) at the end of its own.
  * Version 1 has no means: the rest of a matrix is the floor, as of a vector. DENSE32 and LOG8 are still written so;
- * BITMAP16 and CSR16 are version 2. Both are read. An anchor is archived exactly, never packed. */
+ * BITMAP16 and CSR16 are version 2. Both are read, of any encoding. An anchor is archived exactly, never packed. */
 #pragma once
 #include "net.h"
 

@@ -108,8 +108,8 @@ static int measure(struct alikes *a, const struct cut_task *t, uint32_t k, struc
         size_t n = a->s->fisher_samples;
         int r = 0;
         if (n == 0 || t->train.n < 2 * n)
-                return err_field(a->e, -EINVAL, "--fisher-samples",
-                    "task %u has %zu rows: at least one and at most half of them for a Fisher", k + 1, t->train.n);
+                return err_field(a->e, -EINVAL, a->s->rows > 0 ? "--rows" : "--fisher-samples",
+                    "task %u has %zu rows, and %zu are needed twice", k + 1, t->train.n, n);
         if (k == 0)
                 r = train(a, t);
         if (k == 0 && r == 0)

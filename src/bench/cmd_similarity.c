@@ -40,6 +40,8 @@ static int make(const struct pairs *p, const struct protocol *of_protocol, uint3
         int r = settings_make(&c, of_protocol, METHOD_EWC, c.seed + seed, data_id, ret, e);
         if (r == 0 && ret->fisher_percent > 0)
                 r = err_field(e, -EINVAL, "--fisher-samples", "a number of rows, not a share of them");
+        else if (r == 0 && ret->fisher_samples == 0)
+                r = err_field(e, -EINVAL, "--fisher-samples", "at least 1: two samples of a task are compared");
         return r;
 }
 

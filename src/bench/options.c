@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include <errno.h>
+#include <ewc/team.h>
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -338,6 +339,10 @@ int options_parse(int argc, char **argv, struct options *ret, struct err *e)
                 if (c->protocol == NEEDS_PROTOCOL && !o.protocol && !o.help)
                         return err_field(e, -EINVAL, "PROTOCOL", "name a protocol; ewc-bench list shows them");
         }
+        if (o.threads > EWC_MAX_TEAM)
+                return err_field(e, -EINVAL, "--threads", "%u, must be at most %d", o.threads, EWC_MAX_TEAM);
+        if (o.seeds > 0 && o.seed > UINT64_MAX - (o.seeds - 1))
+                return err_field(e, -EINVAL, "--seed", "the last of %u seeds is too large", o.seeds);
         if (o.threads == 0 && !(c && c->bit == SPEED)) /* speed chooses by the processors */
                 o.threads = 1;
         if (o.state == NULL)

@@ -11,7 +11,6 @@ enum { SPEED_BATCH = 128, SPEED_CEILING = 1024, SPEED_MAX_ROUNDS = 32 };
 enum speed_part {
         PART_STEP_PLAIN,
         PART_STEP_EWC,
-        PART_PRODUCTS,
         PART_CEILING,
         PART_EXACT,
         PART_EXACT_TENTH,
@@ -27,7 +26,7 @@ struct speed_net {
         const char *name, *peer; /* name in the output; as torch_learn.py calls it */
         struct ewc_spec spec;
         unsigned rounds, steps, rows; /* rounds; steps of one round; rows of a Fisher pass */
-        bool dense;                   /* only then the Fisher passes and the step's own products are timed */
+        bool dense;                   /* only then the Fisher passes are timed */
 };
 extern const struct speed_net speed_nets[]; /* the largest dense net last */
 extern const size_t speed_n_nets;

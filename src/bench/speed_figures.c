@@ -69,7 +69,6 @@ static const struct row {
         bool dense, conv; /* which nets it is a figure of */
 } rows[] = {
     {"step_rate", "gflops", STEP_RATE, PART_STEP_PLAIN, 0, true, true},
-    {"products_rate", "gflops", STEP_RATE, PART_PRODUCTS, 0, true, false},
     {"sgemm_ceiling", "gflops", CEILING, 0, 0, true, true},
     {"allocations_per_step", "count", ALLOCATIONS, 0, 0, true, true},
     {"step_ewc_over_plain", "ratio", RATIO, PART_STEP_EWC, PART_STEP_PLAIN, true, true},
@@ -126,7 +125,7 @@ static size_t put(struct speed_figure *ret, size_t n, const char *name, const ch
 size_t speed_figures(
     const struct speed_times *t, const struct speed_torch *torch, struct speed_figure ret[SPEED_MAX_FIGURES])
 {
-        const bool dense = t->has[PART_PRODUCTS];
+        const bool dense = t->has[PART_EXACT];
         size_t n = 0;
         for (size_t part = 0; part < N_PARTS; part++)
                 n = put(ret, n, speed_part_name((enum speed_part)part), "ms", time_of(t, (enum speed_part)part));

@@ -114,27 +114,7 @@ static void step_ewc(struct speed *s)
         step(s, &pen);
 }
 
-/* Width of layer l of a dense net, the input at 0. */
-static int width(const struct ewc_spec *spec, size_t l)
-{
-        return (int)(l == 0 ? spec->n_inputs : l <= spec->n_layers ? spec->layers[l - 1].units : spec->n_outputs);
-}
-
-static void products(struct speed *s)
-{
-        const struct ewc_spec *spec = &s->of->spec;
-        gemm_threads(s->threads);
-        for (size_t i = 0; i < s->of->steps; i++)
-                for (size_t l = 0; l <= spec->n_layers; l++) {
-                        int in = width(spec, l), out = width(spec, l + 1);
-                        gemm(B, out, in, s->square[0], s->square[1], s->square[2]);
-                        gemm(out, in, B, s->square[0], s->square[1], s->square[2]);
-                        if (l > 0)
-                                gemm(B, in, out, s->square[0], s->square[1], s->square[2]);
-                }
-        gemm_threads(1);
-}
-
+/* On the BLAS's own threads, as whoever measures a machine would run it. */
 static void ceiling(struct speed *s)
 {
         gemm_threads(s->threads);
@@ -199,7 +179,6 @@ static const struct part {
 } parts[N_PARTS] = {
     [PART_STEP_PLAIN] = {"step_plain", step_plain, STEP, true},
     [PART_STEP_EWC] = {"step_ewc", step_ewc, STEP, true},
-    [PART_PRODUCTS] = {"step_products", products, STEP, false},
     [PART_CEILING] = {"sgemm_1024", ceiling, ONE, true},
     [PART_EXACT] = {"fisher_exact_row", exact, ROW, false},
     [PART_EXACT_TENTH] = {"fisher_exact_tenth_pass", exact_tenth, ONE, false},
@@ -278,8 +257,9 @@ static int open_blocks(struct speed *s, struct err *e)
 static int open_speed(struct speed *s, struct err *e)
 {
         struct ewc_rng r;
-        if (ewc_team_new(&s->team, s->threads, NULL) < 0 || ewc_net_new(&s->net, &s->of->spec, NULL) < 0 ||
-            ewc_net_new(&s->served, &s->of->spec, NULL) < 0)
+        if (ewc_team_new(&s->team, s->threads, NULL) < 0)
+                return err_set(e, -EAGAIN, "cannot start %u threads", s->threads);
+        if (ewc_net_new(&s->net, &s->of->spec, NULL) < 0 || ewc_net_new(&s->served, &s->of->spec, NULL) < 0)
                 return err_oom(e);
         ewc_net_team(s->net, s->team);
         ewc_rng_seed(&r, 1, 0);

@@ -131,11 +131,12 @@ static void test_command(void **state)
         assert_true(fabs(kit_number(d, "/same/mean") - mean) < 1e-12);
         json_free(d);
         free(text);
-        static const char *const bad[] = {"--fisher-samples 10%", "--fisher-samples 500 --steps 2"};
+        static const char *const bad[] = {
+            "--fisher-samples 10%", "--fisher-samples 500 --steps 2", "--fisher-samples 0"};
         for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
                 snprintf(line, sizeof(line), "similarity --data %s %s", dir, bad[i]);
                 assert_int_equal(kit_run(line, NULL, NULL), EXIT_USAGE);
-                assert_non_null(strstr(kit_said(), i == 0 ? "not a share" : "at most half"));
+                assert_non_null(strstr(kit_said(), i == 0 ? "not a share" : i == 1 ? "needed twice" : "at least 1"));
         }
         tmpdir_remove(dir);
 }

@@ -94,6 +94,11 @@ static void test_refusals(void **state)
         refused(parse(&o, &e, "run"), &e, "PROTOCOL");
         refused(parse(&o, &e, "run p --seeds 0"), &e, "--seeds");
         refused(parse(&o, &e, "run p --seeds"), &e, "--seeds");
+        refused(parse(&o, &e, "run p --threads 257"), &e, "--threads");
+        refused(parse(&o, &e, "speed --threads 257"), &e, "--threads");
+        assert_int_equal(parse(&o, &e, "run p --threads 256"), 0);
+        refused(parse(&o, &e, "run p --seed 18446744073709551615 --seeds 2"), &e, "--seed");
+        assert_int_equal(parse(&o, &e, "run p --seed 18446744073709551615"), 0);
         refused(parse(&o, &e, "run p --method magic"), &e, "--method");
         refused(parse(&o, &e, "run p --lambda -1"), &e, "--lambda");
         refused(parse(&o, &e, "run p --lambda nan"), &e, "--lambda");

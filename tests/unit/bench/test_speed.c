@@ -110,7 +110,7 @@ static void test_what_is_missing(void **state)
         assert_true(isnan(figure(&t, &no_torch, "train_over_torch")));
         assert_true(isnan(figure(&t, &no_torch, "torch_step_ewc")));
         near(figure(&t, &no_torch, "step_ewc_over_plain"), 1);
-        t.has[PART_PRODUCTS] = t.has[PART_EXACT] = t.has[PART_EMPIRICAL] = false; /* a net with convolutions */
+        t.has[PART_EXACT] = t.has[PART_EMPIRICAL] = false; /* a net with convolutions */
         t.allocations = NONE;
         near(figure(&t, &torch, "conv_over_torch"), 2.5);
         assert_true(isnan(figure(&t, &torch, "exact_over_empirical")));
