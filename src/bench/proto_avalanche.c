@@ -29,7 +29,7 @@ const struct protocol protocols_avalanche[] = {
         .optim = {.type = EWC_OPTIM_SGD, .rate = 0.05f, .momentum = 0.9f},
         .form = LEARN_FORM_PROX,
         .fisher = EWC_FISHER_EXACT,
-        .lambda = {.exact = 15, .exact_sampled = 15, .si = 10, .mas = 0.1},
+        .lambda = {.exact = 15, .exact_sampled = 15, .online = 20, .si = 3, .mas = 0.1}, /* online, si: on seed 9 */
         PERMUTED,
     },
     {
