@@ -187,11 +187,7 @@ static int print(const struct fed *f, struct err *e)
         }
         put_difference(f, &b);
         buf_puts(&b, "}\n");
-        bool ok = buf_ok(&b);
-        if (f->o->json && ok)
-                fwrite(b.data, 1, b.len, stdout);
-        buf_deinit(&b);
-        return ok ? 0 : err_oom(e);
+        return command_write(&b, f->o->json, e);
 }
 
 int cmd_federated(const struct options *o)

@@ -16,6 +16,15 @@
 
 #define OUT_MAX ((size_t)4 << 20)
 
+int command_write(struct buf *b, bool wanted, struct err *e)
+{
+        bool ok = buf_ok(b);
+        if (wanted && ok)
+                fwrite(b->data, 1, b->len, stdout);
+        buf_deinit(b);
+        return ok ? 0 : err_oom(e);
+}
+
 int command_end(int r, const struct err *e)
 {
         if (r != 0)
@@ -120,12 +129,10 @@ static int put_results(const struct options *o, const struct report *v, size_t n
                 r = buf_ok(&b) ? file_replace(o->plot, b.data, b.len, e) : err_oom(e);
                 buf_reset(&b);
         }
-        if (r == 0 && o->json) {
+        if (r == 0 && o->json)
                 report_json(v, n, &b);
-                if (buf_ok(&b))
-                        fwrite(b.data, 1, b.len, stdout);
-        }
-        buf_deinit(&b);
+        int w = command_write(&b, r == 0, e);
+        r = r < 0 ? r : w;
         for (size_t i = n; r == 0 && i-- > 0;) /* the companions' lines first: the method's own may be the error */
                 r = command_diverged(v[i].s, &v[i].sum, i == 0, e);
         return r;

@@ -144,11 +144,7 @@ static int print(const struct pairs *p, struct err *e)
         put_values("permuted", of(p, 1 + p->n_rotated), (size_t)p->n_permuted * seeds, &b);
         put_ranking(p, &b);
         buf_puts(&b, "}\n");
-        bool ok = buf_ok(&b);
-        if (p->o->json && ok)
-                fwrite(b.data, 1, b.len, stdout);
-        buf_deinit(&b);
-        return ok ? 0 : err_oom(e);
+        return command_write(&b, p->o->json, e);
 }
 
 int cmd_similarity(const struct options *o)

@@ -59,10 +59,7 @@ static int put_results(const struct table_of *t, bool json, struct err *e)
         if (json) {
                 buf_init(&b, OUT_MAX);
                 table_json(t, &b);
-                int r = buf_ok(&b) ? 0 : err_oom(e);
-                if (r == 0)
-                        fwrite(b.data, 1, b.len, stdout);
-                buf_deinit(&b);
+                int r = command_write(&b, true, e);
                 if (r < 0)
                         return r;
         }

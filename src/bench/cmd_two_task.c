@@ -158,11 +158,8 @@ static int print(const struct two *t, struct err *e)
         }
         put_conditions(t, &b);
         buf_puts(&b, "}\n");
-        bool ok = buf_ok(&b);
-        if (t->o->json && ok)
-                fwrite(b.data, 1, b.len, stdout);
-        buf_deinit(&b);
-        return ok ? r : err_oom(e);
+        int w = command_write(&b, t->o->json, e);
+        return w < 0 ? w : r;
 }
 
 int cmd_two_task(const struct options *o)

@@ -16,6 +16,9 @@ int cmd_speed(const struct options *o);
 
 /* Prints e on stderr and gives the exit status that belongs to r (0, positive: stopped, negative: broken). */
 int command_end(int r, const struct err *e);
+/* Prints what b holds, if wanted, and gives b back. -ENOMEM where it does not hold all. */
+struct buf;
+int command_write(struct buf *b, bool wanted, struct err *e);
 /* Says on stderr how many seeds of a method diverged, and at which lambda. Where all of them did and it is the method
  * that was asked for, -ERANGE with that line in *e instead. */
 struct settings;

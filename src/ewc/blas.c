@@ -12,8 +12,8 @@
 #undef I
 
 enum {
-        UNIT = 16,             /* rows or columns of C: those of a register tile of the BLAS */
-        LEAST_FLOPS = 1 << 20, /* multiply-adds of a part: some 20 us */
+        UNIT = 16,            /* rows or columns of C: those of a register tile of the BLAS */
+        LEAST_WORK = 1 << 20, /* multiply-adds of a part: some 20 us */
 };
 
 struct product { /* C (M,N) = alpha op(A) op(B) + beta C */
@@ -52,7 +52,7 @@ static void by_columns(void *arg, size_t from, size_t n)
 static void multiply(struct ewc_team *team, struct product p, bool rows)
 {
         const size_t length = rows ? p.M : p.N, other = rows ? p.N : p.M, each = other * p.K;
-        const size_t least = each < LEAST_FLOPS ? (LEAST_FLOPS + each - 1) / each : 1;
+        const size_t least = each < LEAST_WORK ? (LEAST_WORK + each - 1) / each : 1;
 
         ewc_share(team, length, (struct ewc_cut){.unit = UNIT, .least = least < UNIT ? UNIT : least},
             rows ? by_rows : by_columns, &p);
